@@ -1,0 +1,1 @@
+"""What does: thin Temporal activities, one PortOne call or one ledger transaction each."""

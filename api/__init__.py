@@ -1,0 +1,1 @@
+"""What asks: the HTTP API, the command line, and what `gudok up` starts."""

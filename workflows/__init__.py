@@ -1,0 +1,1 @@
+"""What decides: deterministic Temporal workflows, one per subscriber, payment, refund and key."""

@@ -1,0 +1,136 @@
+"""Registering the next attempt at PortOne, so that it stands there exactly once.
+
+PortOne runs a registered schedule by itself: from here on the gateway is the arbiter.
+Any doubt about an answer is closed by reading the row back before anything is sent again.
+"""
+
+from datetime import datetime, timedelta
+
+from billing.domain.pg_capabilities import capability, provider_of
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from billing.domain.facts import ScheduleFact
+from billing.domain.outcomes import ScheduleOutcome
+from billing.domain.states import CycleState
+from workflows import policies
+from workflows.contracts import RegisterSchedule, Reschedule, ScheduleAnswer
+from workflows.ports import ScheduleActivities
+from workflows.subscription_run import SubscriptionRun
+from workflows.subscription_state import Booking
+
+
+def opens_at(run: SubscriptionRun) -> datetime:
+    """From when on the current cycle may be registered: PortOne lists schedules in three-month windows."""
+    return run.state.due_at - timedelta(days=run.start.policy.schedule_horizon_days)
+
+
+def within_horizon(run: SubscriptionRun) -> bool:
+    """Whether the current cycle may be registered now."""
+    return workflow.now() >= opens_at(run)
+
+
+def can_reschedule(run: SubscriptionRun) -> bool:
+    """Whether the PG behind the key supports `reschedule`; an unknown PG is taken to (facts.md 2.7)."""
+    provider = run.state.pg_provider or provider_of(run.start.channel.pg)
+    known = capability(provider) if provider else None
+    return known is None or known.reschedule
+
+
+async def register(run: SubscriptionRun, vault_handle: str | None = None) -> str | None:
+    """Register the current cycle at PortOne; None when it stands there, else why PortOne refused.
+
+    With a `vault_handle` PortOne issues the billing key in the same call.
+    """
+    run.state.move(CycleState.REGISTERING)
+    order = _order(run, vault_handle)
+    attempts = 0
+    while True:
+        answer = await _send(run, order)
+        row = answer.schedule if answer.outcome is ScheduleOutcome.REGISTERED else await find_row(run.merchant_uid)
+        if answer.outcome is ScheduleOutcome.REGISTERED or row is not None:
+            _booked(run, row)
+            return None
+        if answer.outcome is ScheduleOutcome.REFUSED:
+            return answer.message or answer.code or "PortOne refused the schedule"
+        wait = policies.REGISTER_AGAIN_AFTER[min(attempts, len(policies.REGISTER_AGAIN_AFTER) - 1)]
+        attempts += 1
+        await run.pause(wait, f"registering {run.merchant_uid} again, it does not stand at PortOne")
+        order = _order(run, vault_handle)
+
+
+async def rebook(run: SubscriptionRun) -> str | None:
+    """Book the failed schedule again for the next attempt, under the same order number; None when it stands."""
+    run.state.move(CycleState.REGISTERING)
+    attempts = 0
+    while True:
+        order = Reschedule(merchant_uid=run.merchant_uid, schedule_at=_not_past(run.state.due_at))
+        try:
+            answer = await workflow.execute_activity_method(
+                ScheduleActivities.reschedule,
+                order,
+                summary=f"retry on {run.local(order.schedule_at)}",
+                **policies.SEND_ONCE,
+            )
+        except ActivityError as error:
+            answer = ScheduleAnswer(outcome=ScheduleOutcome.UNKNOWN, message=str(error.cause or error))
+        if answer.outcome is ScheduleOutcome.REGISTERED:
+            _booked(run, answer.schedule)
+            return None
+        row = await find_row(run.merchant_uid)
+        if row is not None and row.status == "scheduled":
+            _booked(run, row)
+            return None
+        if answer.outcome is ScheduleOutcome.REFUSED:
+            return answer.message or answer.code or "PortOne refused to book the retry"
+        wait = policies.REGISTER_AGAIN_AFTER[min(attempts, len(policies.REGISTER_AGAIN_AFTER) - 1)]
+        attempts += 1
+        await run.pause(wait, f"booking the retry of {run.merchant_uid} again")
+
+
+async def find_row(merchant_uid: str) -> ScheduleFact | None:
+    """PortOne's schedule row of an order number, or None."""
+    return await workflow.execute_activity_method(
+        ScheduleActivities.find_schedule, merchant_uid, summary=f"read schedule {merchant_uid}", **policies.LOOK_UP
+    )
+
+
+async def _send(run: SubscriptionRun, order: RegisterSchedule) -> ScheduleAnswer:
+    summary = f"schedule period {run.state.cycle} for {run.local(order.schedule_at)}"
+    try:
+        return await workflow.execute_activity_method(
+            ScheduleActivities.register_schedule, order, summary=summary, **policies.SEND_ONCE
+        )
+    except ActivityError as error:
+        return ScheduleAnswer(outcome=ScheduleOutcome.UNKNOWN, message=str(error.cause or error))
+
+
+def _order(run: SubscriptionRun, vault_handle: str | None) -> RegisterSchedule:
+    plan = run.start.plan
+    return RegisterSchedule(
+        workflow_id=workflow.info().workflow_id,
+        merchant_uid=run.merchant_uid,
+        customer_uid=run.start.customer_uid,
+        schedule_at=_not_past(run.state.due_at),
+        amount=plan.price,
+        name=plan.name,
+        tax_free=plan.tax_free,
+        vat_amount=plan.vat_amount,
+        customer=run.start.customer,
+        channel=run.start.channel,
+        vault_handle=vault_handle,
+    )
+
+
+def _booked(run: SubscriptionRun, row: ScheduleFact | None) -> None:
+    if row is not None and row.schedule_at > run.state.due_at:
+        # Registered late, after an outage: the looks are counted from when PortOne will really run it.
+        run.state.due_at = row.schedule_at
+    run.state.booked = True
+    run.state.looks = 0
+    run.state.booking = Booking.RESCHEDULE if can_reschedule(run) else Booking.AGAIN
+    run.state.move(CycleState.REGISTERED)
+
+
+def _not_past(due_at: datetime) -> datetime:
+    return max(due_at, workflow.now() + policies.SCHEDULE_MARGIN)

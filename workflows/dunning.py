@@ -1,0 +1,67 @@
+"""After a decline: the retries of one cycle, all under its one order number."""
+
+from datetime import datetime
+
+from temporalio import workflow
+
+from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.verdict import Finding, Verdict
+from workflows import booking
+from workflows.bells import answer_stale_bells
+from workflows.charging import charge_now
+from workflows.subscription_run import SubscriptionRun
+from workflows.subscription_state import Booking
+
+
+async def after_decline(run: SubscriptionRun, verdict: Verdict) -> None:
+    """Book the decline, become `past_due`, and put the next attempt in place; end when the ladder is used up."""
+    state, payment = run.state, verdict.payment
+    state.move(CycleState.DECLINED)
+    state.booked = False
+    state.parked_reason = None
+    state.failed_attempts += 1
+    state.last_failure = verdict.reason or "declined"
+    state.last_failure_code = "charge_declined"
+    if payment is not None:
+        state.known_failures.append(payment.imp_uid)
+    result = run.result(CycleState.DECLINED, payment, verdict.reason)
+    next_at = run.start.policy.retries.next_attempt_at(state.failed_attempts, _failed_at(run, verdict))
+    if next_at is None:
+        state.become(SubscriptionStatus.PAST_DUE)
+        state.end(SubscriptionStatus.CANCELED, workflow.now(), f"every retry was declined: {state.last_failure}")
+    else:
+        state.become(SubscriptionStatus.PAST_DUE)
+        state.due_at = next_at
+        state.looks = 0
+    await run.write(
+        f"attempt {state.failed_attempts} of period {state.cycle} was declined",
+        results=[result],
+        payments=[payment] if payment else [],
+    )
+    if next_at is not None and state.booking is Booking.RESCHEDULE:
+        refusal = await booking.rebook(run)
+        if refusal is not None:
+            await after_decline(run, Verdict(Finding.DECLINED, None, refusal))
+
+
+def charges_itself(run: SubscriptionRun) -> bool:
+    """Whether the next attempt is ours to send: the PG cannot book a failed schedule again."""
+    return run.state.failed_attempts > 0 and run.state.booking is Booking.AGAIN
+
+
+async def wait_and_charge(run: SubscriptionRun) -> Verdict | None:
+    """Wait for the next attempt's day, then charge with `again` under the same order number; None while it waits."""
+    await run.hear(run.state.due_at, f"until attempt {run.state.failed_attempts + 1} of period {run.state.cycle}")
+    await answer_stale_bells(run)
+    if run.cancel_order is not None or workflow.now() < run.state.due_at:
+        return None
+    run.state.move(CycleState.VERIFYING)
+    verdict = await charge_now(run)
+    # Proven not to have run, for hours: the attempt is used up, the ladder goes on.
+    return Verdict(Finding.DECLINED, None, verdict.reason) if verdict.finding is Finding.ABSENT else verdict
+
+
+def _failed_at(run: SubscriptionRun, verdict: Verdict) -> datetime:
+    """When PortOne says it failed; its clock decides when it accepts the next attempt, so it is never before ours."""
+    failed_at = verdict.payment.failed_at if verdict.payment else None
+    return max(failed_at or run.state.due_at, workflow.now())

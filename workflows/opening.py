@@ -1,0 +1,120 @@
+"""The first minutes: the billing key, and the first charge or the trial."""
+
+from temporalio import workflow
+
+from billing.domain.facts import BillingKeyFact
+from billing.domain.outcomes import KeyOutcome
+from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.verdict import Finding
+from workflows import booking, policies
+from workflows.billing_cycle import settle_paid
+from workflows.charging import charge_now
+from workflows.contracts import DeleteBillingKey, IssueBillingKey
+from workflows.issuing import find_key, issue_key
+from workflows.ports import BillingKeyActivities
+from workflows.subscription_run import SubscriptionRun
+
+
+async def open_subscription(run: SubscriptionRun) -> None:
+    """Bring a new subscription to `active` or `trialing`, or to `incomplete_expired` with the reason.
+
+    The intent of the first charge is in the ledger before anything can charge it.
+    """
+    await run.write("open the subscription", intents=[run.intent()])
+    trial = run.start.plan.trial_days > 0
+    key = await find_key(run.start.customer_uid)
+    if run.start.vault_handle is None:
+        if key is None:
+            await _expire(run, "billing_key_not_found", f"PortOne has no billing key for {run.start.customer_uid!r}")
+            return
+    elif key is not None:
+        # Issuing again would put the new card under the old name and leave the old key alive at the PG.
+        await _expire(run, "billing_key_exists", f"{run.start.customer_uid!r} already names a billing key")
+        return
+    elif not (trial and booking.within_horizon(run)):
+        answer = await issue_key(
+            IssueBillingKey(
+                customer_uid=run.start.customer_uid,
+                vault_handle=run.start.vault_handle,
+                channel=run.start.channel,
+                customer=run.start.customer,
+            )
+        )
+        if answer.outcome is not KeyOutcome.ISSUED:
+            await _expire(run, f"billing_key_{answer.outcome.value}", answer.message or "the card was not accepted")
+            return
+        key = answer.key
+    if key is not None:
+        _note_key(run, key)
+    if trial:
+        await _begin_trial(run, key)
+    else:
+        await _charge_first(run, key)
+
+
+async def _begin_trial(run: SubscriptionRun, key: BillingKeyFact | None) -> None:
+    run.state.period_start = run.state.started_at
+    run.state.period_end = run.state.due_at
+    if key is None:
+        # Issue-and-schedule in one call, PortOne's own way for a customer_uid it does not know yet.
+        refusal = await booking.register(run, vault_handle=run.start.vault_handle)
+        if refusal is not None:
+            await _expire(run, "billing_key_refused", refusal)
+            return
+        key = await find_key(run.start.customer_uid)
+        if key is not None:
+            _note_key(run, key)
+    run.state.become(SubscriptionStatus.TRIALING)
+    await run.write("the trial has begun", billing_key=key)
+
+
+async def _charge_first(run: SubscriptionRun, key: BillingKeyFact | None) -> None:
+    run.state.move(CycleState.VERIFYING)
+    verdict = await charge_now(run)
+    if verdict.finding is Finding.PAID:
+        await settle_paid(run, verdict, billing_key=key)
+        return
+    payment, reason = verdict.payment, verdict.reason or verdict.finding.value
+    if verdict.finding is Finding.MISMATCH:
+        run.state.move(CycleState.MISMATCH)
+        run.state.parked_reason = reason
+    elif verdict.finding is Finding.DECLINED:
+        run.state.move(CycleState.DECLINED)
+        run.state.failed_attempts = 1
+    else:
+        run.state.move(CycleState.NOT_EXECUTED)
+    run.state.last_failure = reason
+    run.state.last_failure_code = f"charge_{run.state.cycle_state.value}"
+    deleted = None
+    if run.start.vault_handle is not None and verdict.finding is not Finding.MISMATCH:
+        deleted = await _delete_own_key(run)
+    run.state.end(SubscriptionStatus.INCOMPLETE_EXPIRED, workflow.now(), reason)
+    await run.write(
+        "the first charge was not paid",
+        results=[run.result(run.state.cycle_state, payment, reason)],
+        payments=[payment] if payment else [],
+        billing_key=key,
+        deleted_billing_key=deleted,
+    )
+
+
+async def _delete_own_key(run: SubscriptionRun) -> str:
+    """Delete the key this start issued, so that the same customer_uid can be started again without an orphan."""
+    order = DeleteBillingKey(customer_uid=run.start.customer_uid, reason="first charge declined")
+    await workflow.execute_activity_method(
+        BillingKeyActivities.delete_billing_key, order, summary=f"delete {order.customer_uid}", **policies.REPEATABLE
+    )
+    return order.customer_uid
+
+
+def _note_key(run: SubscriptionRun, key: BillingKeyFact) -> None:
+    run.state.card = key.label()
+    run.state.pg_provider = key.pg_provider
+
+
+async def _expire(run: SubscriptionRun, code: str, reason: str) -> None:
+    run.state.last_failure = reason
+    run.state.last_failure_code = code
+    run.state.move(CycleState.SKIPPED)
+    run.state.end(SubscriptionStatus.INCOMPLETE_EXPIRED, workflow.now(), reason)
+    await run.write("the card was not accepted", results=[run.result(CycleState.SKIPPED, None, reason)])

@@ -1,0 +1,91 @@
+"""Timeouts and retry policies by name, each number with its reason.
+
+Only calls that change nothing, or that the ledger guards, are retried by Temporal.
+A call whose second sending could do something twice is sent once, and its doubt is closed by a look-up.
+"""
+
+from datetime import timedelta
+from typing import TypedDict
+
+from temporalio.common import RetryPolicy
+
+
+class ActivityOptions(TypedDict):
+    """What every activity call passes on to Temporal."""
+
+    start_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+# Look-ups change nothing: asked again for as long as PortOne is away.
+# 40 s leaves the client's own 30 s deadline room to answer first; a dead worker is noticed after it.
+# 5 minutes at most between two tries keeps an hour's outage from turning into an hour's extra delay.
+LOOK_UP = ActivityOptions(
+    start_to_close_timeout=timedelta(seconds=40),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=5)
+    ),
+)
+
+# A charge may be entered again by Temporal: the ledger's `send_no` lets the request leave once, whoever enters.
+# 45 s is the client's 30 s deadline plus two ledger transactions; what is still open then is `unknown`.
+CHARGE = ActivityOptions(
+    start_to_close_timeout=timedelta(seconds=45),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)
+    ),
+)
+
+# Sent once: a schedule, a key or a refund whose answer is lost is looked up before anything is sent again.
+SEND_ONCE = ActivityOptions(
+    start_to_close_timeout=timedelta(seconds=45),
+    retry_policy=RetryPolicy(maximum_attempts=1),
+)
+
+# Revoking and deleting do nothing the second time, so an outage is waited out.
+REPEATABLE = LOOK_UP
+
+# The ledger is ours and near: 15 s covers SQLite's busy wait, one minute between tries a database fail-over.
+LEDGER = ActivityOptions(
+    start_to_close_timeout=timedelta(seconds=15),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=500),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(minutes=1),
+        non_retryable_error_types=["LedgerConflict"],
+    ),
+)
+
+# After a charge whose answer is lost: looks while the quiet window runs, since found paid settles at once.
+QUIET_LOOKS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=5))
+
+# A payment that PortOne itself calls unfinished: PayPal takes hours to days (facts.md 4.6), so once an hour is enough.
+PENDING_LOOK = timedelta(hours=1)
+
+# Waits before the same charge is sent again after proof that it did not run (nothing listening, 401, 429):
+# a restart takes seconds, an outage hours; after the last one the charge stands as not executed.
+RESEND_AFTER = (
+    timedelta(seconds=5),
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(minutes=30),
+    timedelta(hours=1),
+    timedelta(hours=3),
+    timedelta(hours=6),
+)
+
+# Waits before a card is sent again after an answer that was lost: a person is at the page, and no money moves here.
+ISSUE_AGAIN_AFTER = (timedelta(seconds=3), timedelta(seconds=20))
+
+# Waits before a schedule is registered again after a doubt that the look-up closed as absent.
+REGISTER_AGAIN_AFTER = (
+    timedelta(seconds=2),
+    timedelta(seconds=10),
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+)
+
+# PortOne refuses a schedule in the past; a minute absorbs clock skew between it and Temporal.
+SCHEDULE_MARGIN = timedelta(minutes=1)

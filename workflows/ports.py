@@ -1,0 +1,117 @@
+"""The activities the workflows call: names, inputs and outputs, no bodies.
+
+`activities/` subclasses these and does the work; workflow code sees nothing but this page.
+A decline is a value and an unanswered charge is a value; only an outage raises.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from temporalio import activity
+
+from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact
+from billing.domain.records import LedgerEntry
+from workflows.contracts import (
+    CancelAnswer,
+    CancelPayment,
+    ChargeAgain,
+    ChargeAnswer,
+    ChargeOnetime,
+    DeleteBillingKey,
+    IssueBillingKey,
+    KeyAnswer,
+    RegisterSchedule,
+    Reschedule,
+    ScheduleAnswer,
+    Unschedule,
+)
+
+
+class BillingKeyActivities(ABC):
+    """PortOne's `/subscribe/customers/{customer_uid}`."""
+
+    @activity.defn
+    @abstractmethod
+    async def issue_billing_key(self, order: IssueBillingKey) -> KeyAnswer:
+        """Issue a key from the vault's card; the card is gone from the vault on success and on refusal."""
+
+    @activity.defn
+    @abstractmethod
+    async def find_billing_key(self, customer_uid: str) -> BillingKeyFact | None:
+        """The key, or None when PortOne has none."""
+
+    @activity.defn
+    @abstractmethod
+    async def delete_billing_key(self, order: DeleteBillingKey) -> BillingKeyFact | None:
+        """Delete the key; None when there was none."""
+
+
+class PaymentActivities(ABC):
+    """PortOne's `/subscribe/payments/again`, `/onetime` and `/payments`."""
+
+    @activity.defn
+    @abstractmethod
+    async def charge_again(self, order: ChargeAgain) -> ChargeAnswer:
+        """Charge a billing key now, at most once for each `send_no`."""
+
+    @activity.defn
+    @abstractmethod
+    async def charge_onetime(self, order: ChargeOnetime) -> ChargeAnswer:
+        """Charge a card from the vault now, at most once for each `send_no`."""
+
+    @activity.defn
+    @abstractmethod
+    async def find_payment(self, imp_uid: str) -> PaymentFact | None:
+        """The payment of this imp_uid, or None when PortOne does not know it."""
+
+    @activity.defn
+    @abstractmethod
+    async def find_payments(self, merchant_uid: str) -> Sequence[PaymentFact]:
+        """Every payment of this order number, failed ones too; all pages."""
+
+    @activity.defn
+    @abstractmethod
+    async def cancel_payment(self, order: CancelPayment) -> CancelAnswer:
+        """Refund, guarded by PortOne's checksum, at most once for each refund_id."""
+
+
+class ScheduleActivities(ABC):
+    """PortOne's `/subscribe/payments/schedule` family."""
+
+    @activity.defn
+    @abstractmethod
+    async def register_schedule(self, order: RegisterSchedule) -> ScheduleAnswer:
+        """Register one charge, issuing the key in the same call when a card comes with it."""
+
+    @activity.defn
+    @abstractmethod
+    async def find_schedule(self, merchant_uid: str) -> ScheduleFact | None:
+        """The schedule row, or None when PortOne has none."""
+
+    @activity.defn
+    @abstractmethod
+    async def reschedule(self, order: Reschedule) -> ScheduleAnswer:
+        """Book a failed or revoked schedule again."""
+
+    @activity.defn
+    @abstractmethod
+    async def unschedule(self, order: Unschedule) -> ScheduleFact | None:
+        """Revoke one order number; None when there was nothing to revoke. The row is read back to know who won."""
+
+    @activity.defn
+    @abstractmethod
+    async def has_open_schedules(self, customer_uid: str) -> bool:
+        """Whether PortOne still has a charge scheduled on this key, in any window."""
+
+
+class LedgerActivities(ABC):
+    """The ledger's one write."""
+
+    @activity.defn
+    @abstractmethod
+    async def record(self, entry: LedgerEntry) -> None:
+        """Write one step of a story in one transaction; writing it twice changes nothing.
+
+        Raises:
+            ApplicationError: type `LedgerConflict`, not retryable, when the step contradicts what is written.
+        """
