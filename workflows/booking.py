@@ -6,12 +6,12 @@ Any doubt about an answer is closed by reading the row back before anything is s
 
 from datetime import datetime, timedelta
 
-from billing.domain.pg_capabilities import capability, provider_of
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from billing.domain.facts import ScheduleFact
 from billing.domain.outcomes import ScheduleOutcome
+from billing.domain.pg_capabilities import PgCapability, capability, provider_of
 from billing.domain.states import CycleState
 from workflows import policies
 from workflows.contracts import RegisterSchedule, Reschedule, ScheduleAnswer
@@ -32,9 +32,19 @@ def within_horizon(run: SubscriptionRun) -> bool:
 
 def can_reschedule(run: SubscriptionRun) -> bool:
     """Whether the PG behind the key supports `reschedule`; an unknown PG is taken to (facts.md 2.7)."""
-    provider = run.state.pg_provider or provider_of(run.start.channel.pg)
-    known = capability(provider) if provider else None
+    known = _pg(run)
     return known is None or known.reschedule
+
+
+def number_is_reusable(run: SubscriptionRun) -> bool:
+    """Whether a declined order number may be tried again at this PG; Naver Pay's may not (facts.md 4.3)."""
+    known = _pg(run)
+    return known is None or known.merchant_uid_reusable
+
+
+def _pg(run: SubscriptionRun) -> PgCapability | None:
+    provider = run.state.pg_provider or provider_of(run.start.channel.pg)
+    return capability(provider) if provider else None
 
 
 async def register(run: SubscriptionRun, vault_handle: str | None = None) -> str | None:

@@ -25,6 +25,7 @@ async def after_decline(run: SubscriptionRun, verdict: Verdict) -> None:
     if payment is not None:
         state.known_failures.append(payment.imp_uid)
     result = run.result(CycleState.DECLINED, payment, verdict.reason)
+    another_number = not booking.number_is_reusable(run)
     next_at = run.start.policy.retries.next_attempt_at(state.failed_attempts, _failed_at(run, verdict))
     if next_at is None:
         state.become(SubscriptionStatus.PAST_DUE)
@@ -33,10 +34,14 @@ async def after_decline(run: SubscriptionRun, verdict: Verdict) -> None:
         state.become(SubscriptionStatus.PAST_DUE)
         state.due_at = next_at
         state.looks = 0
+        if another_number:
+            # PortOne has run this number and it is verified unpaid: only now may another one stand for the cycle.
+            state.next_generation()
     await run.write(
         f"attempt {state.failed_attempts} of period {state.cycle} was declined",
         results=[result],
         payments=[payment] if payment else [],
+        intents=[run.intent()] if next_at is not None and another_number else [],
     )
     if next_at is not None and state.booking is Booking.RESCHEDULE:
         refusal = await booking.rebook(run)

@@ -92,6 +92,13 @@ class SubscriptionState(BaseModel):
         self.last_failure = None
         self.last_failure_code = None
 
+    def next_generation(self) -> None:
+        """Give the cycle another order number; only when the last one is verified unpaid and cannot run again."""
+        self.generation += 1
+        self.booking = Booking.SCHEDULE
+        self.cycle_state = CycleState.PLANNED
+        self.sends = 0
+
     def hear(self, bell: PaymentReported) -> None:
         """Note a bell, once: a twin of one already heard is dropped."""
         key = f"{bell.imp_uid}|{bell.merchant_uid}|{bell.status}|{bell.cancellation_id}"

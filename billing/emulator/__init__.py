@@ -1,0 +1,9 @@
+"""A PortOne V1 that runs locally: its own models, its own clock, its own books, and fault switches.
+
+It knows nothing of gudok: neither its client nor its domain. It stands for somebody else's system.
+"""
+
+from billing.emulator.app import create_emulator
+from billing.emulator.settings import EmulatorSettings
+
+__all__ = ["EmulatorSettings", "create_emulator"]

@@ -1,0 +1,56 @@
+"""PortOne's envelope: `{code, message, response}`, `message` null on success, `response` null on failure."""
+
+from typing import Any
+
+from fastapi.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+# Pattern of `code` (facts.md 1.6): 1 is a rule of PortOne's own, -1 a refusal of the PG, 404 or 401.
+RULE, REFUSED = 1, -1
+
+
+class Refusal(Exception):  # noqa: N818 - it is PortOne's answer, not a failure of this program
+    """What PortOne answers instead of doing what was asked."""
+
+    def __init__(self, message: str, *, code: int = RULE, http_status: int = 200) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.http_status = http_status
+
+
+class EnvelopeResponse(JSONResponse):
+    """A JSON answer with the charset PortOne sends."""
+
+    media_type = "application/json; charset=UTF-8"
+
+
+def done(response: Any, *, http_status: int = 200) -> EnvelopeResponse:
+    """The answer to what was done."""
+    return EnvelopeResponse({"code": 0, "message": None, "response": response}, http_status)
+
+
+def refused(refusal: Refusal) -> EnvelopeResponse:
+    """The answer to what was not done."""
+    return EnvelopeResponse({"code": refusal.code, "message": refusal.message, "response": None}, refusal.http_status)
+
+
+def not_found(message: str) -> Refusal:
+    """HTTP 404 with code -1, as observed for unknown payments."""
+    return Refusal(message, code=REFUSED, http_status=404)
+
+
+def bad_request(message: str) -> Refusal:
+    """HTTP 400, as the schema has it for lists, PUT schedule, reschedule and retry."""
+    return Refusal(message, http_status=400)
+
+
+class LostAnswer(Response):
+    """An answer of which the client never gets all: the connection ends in the middle of the body."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        """Promise more than is sent; the server then has to cut the connection."""
+        headers = [(b"content-type", b"application/json; charset=UTF-8"), (b"content-length", b"4096")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b'{"code":', "more_body": True})
+        raise ConnectionAbortedError("the answer is lost on purpose")

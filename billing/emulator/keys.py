@@ -1,0 +1,65 @@
+"""Billing keys: issued from a card, looked up, deleted; a used customer_uid is mapped to the newest card."""
+
+from typing import Any
+
+from billing.emulator.cards import KEY_REFUSED, KnownCard, read_card
+from billing.emulator.envelope import Refusal
+from billing.emulator.store import Record
+from billing.emulator.world import World
+
+
+def issue_key(world: World, customer_uid: str, body: dict[str, Any]) -> Record:
+    """Issue a key, replacing the mapping of a used customer_uid.
+
+    Raises:
+        Refusal: code -1, when the card is not accepted.
+    """
+    if not 1 <= len(customer_uid) <= 80:  # noqa: PLR2004 - the schema's maxLength
+        raise Refusal("customer_uid는 80자 이내여야 합니다.", http_status=400)
+    card = read_card(body, world.clock.now(customer_uid), sentence=KEY_REFUSED)
+    return keep_key(world, customer_uid, body, card)
+
+
+def keep_key(world: World, customer_uid: str, body: dict[str, Any], card: KnownCard) -> Record:
+    """Keep a key that a PG has issued."""
+    now = int(world.clock.now(customer_uid))
+    before = world.store["keys"].get(customer_uid)
+    provider, pg_id = world.provider(body)
+    key = {
+        "customer_uid": customer_uid,
+        "customer_id": body.get("customer_id"),
+        "pg_provider": provider,
+        "pg_id": pg_id,
+        "card_name": card.name,
+        "card_code": card.code,
+        "card_number": card.masked,
+        "card_type": 0,
+        "customer_name": body.get("customer_name") or body.get("buyer_name"),
+        "customer_tel": body.get("customer_tel") or body.get("buyer_tel"),
+        "customer_email": body.get("customer_email") or body.get("buyer_email"),
+        "customer_addr": body.get("customer_addr") or body.get("buyer_addr"),
+        "customer_postcode": body.get("customer_postcode") or body.get("buyer_postcode"),
+        "inserted": before["inserted"] if before else now,
+        "updated": now,
+        "sandbox": world.settings.sandbox,
+        "last_four": card.last_four,
+    }
+    return world.store.put("keys", customer_uid, key)
+
+
+def find_key(world: World, customer_uid: str) -> Record:
+    """The key of a customer_uid.
+
+    Raises:
+        Refusal: there is none; 404 by the schema or 200 as observed, by a switch (facts.md 1.2).
+    """
+    key = world.store["keys"].get(customer_uid)
+    if key is None:
+        status = 404 if world.settings.unknown_customer == "404" else 200
+        raise Refusal(f"요청하신 customer_uid({customer_uid})로 등록된 정보를 찾을 수 없습니다.", http_status=status)
+    return key
+
+
+def shown(record: Record) -> Record:
+    """A record without what only the emulator knows."""
+    return {name: value for name, value in record.items() if name not in ("last_four", "notice_url")}

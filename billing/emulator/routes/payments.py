@@ -1,0 +1,194 @@
+"""/payments: look-ups, refunds, amounts registered before a window payment."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from billing.emulator.account import Account
+from billing.emulator.envelope import Refusal, bad_request, done, not_found
+from billing.emulator.form import number
+from billing.emulator.keys import shown
+from billing.emulator.lists import page_and_limit, paged
+from billing.emulator.store import Record
+from billing.emulator.world import World
+
+UNKNOWN = "존재하지 않는 결제정보입니다."
+STATUSES = ("ready", "paid", "cancelled", "failed")
+WINDOW_SECONDS = 90 * 24 * 3600
+TIMES = {"ready": "started_at", "paid": "paid_at", "cancelled": "cancelled_at", "failed": "failed_at"}
+
+
+def payments(account: Account) -> APIRouter:
+    """The routes of `/payments`."""
+    router = APIRouter(prefix="/payments")
+    world = account.world
+
+    @router.get("")
+    async def get_many(request: Request) -> Response:
+        return await account.perform(request, "payments", lambda _body: _many(world, request))
+
+    @router.post("/cancel")
+    async def cancel(request: Request) -> Response:
+        return await account.perform(request, "cancel", lambda body: shown(_cancel(account, body)))
+
+    @router.get("/find/{merchant_uid}")
+    @router.get("/find/{merchant_uid}/{status}")
+    async def find(request: Request, merchant_uid: str, status: str | None = None) -> Response:
+        return await account.perform(
+            request, "find", lambda _body: shown(_rows(world, request, merchant_uid, status)[0])
+        )
+
+    @router.get("/findAll/{merchant_uid}")
+    @router.get("/findAll/{merchant_uid}/{status}")
+    async def find_all(request: Request, merchant_uid: str, status: str | None = None) -> Response:
+        def work(_body: dict[str, Any]) -> dict[str, Any]:
+            page, limit = page_and_limit(request.query_params)
+            return paged(_rows(world, request, merchant_uid, status), page, limit)
+
+        return await account.perform(request, "findAll", work)
+
+    @router.get("/status/{status}")
+    async def by_status(request: Request, status: str) -> Response:
+        return await account.perform(request, "status", lambda _body: _by_status(world, request, status))
+
+    @router.post("/prepare")
+    async def prepare(request: Request) -> Response:
+        def work(body: dict[str, Any]) -> Record:
+            prepared = _prepared(body)
+            if prepared["merchant_uid"] in world.store["prepared"]:
+                raise Refusal("결제정보 사전등록에 실패하였습니다(이미 등록된 merchant_uid입니다).")
+            return world.store.put("prepared", prepared["merchant_uid"], prepared)
+
+        return await account.perform(request, "prepare", work)
+
+    @router.put("/prepare")
+    async def change_prepared(request: Request) -> Response:
+        def work(body: dict[str, Any]) -> Record:
+            prepared = _prepared(body)
+            if prepared["merchant_uid"] not in world.store["prepared"]:
+                raise not_found("사전등록된 결제정보가 존재하지 않습니다.")
+            return world.store.put("prepared", prepared["merchant_uid"], prepared)
+
+        return await account.perform(request, "prepare", work)
+
+    @router.get("/prepare/{merchant_uid}")
+    async def get_prepared(request: Request, merchant_uid: str) -> Response:
+        def work(_body: dict[str, Any]) -> Record:
+            if merchant_uid not in world.store["prepared"]:
+                raise not_found("사전등록된 결제정보가 존재하지 않습니다.")
+            return world.store["prepared"][merchant_uid]
+
+        return await account.perform(request, "prepare", work)
+
+    @router.get("/{imp_uid}")
+    async def get_one(request: Request, imp_uid: str) -> Response:
+        def work(_body: dict[str, Any]) -> Record:
+            payment = world.store["payments"].get(imp_uid)
+            asked = request.query_params.get("include_sandbox")
+            included = account.settings.include_sandbox_by_default if asked is None else asked.lower() == "true"
+            if payment is None or (payment["sandbox"] and not included):
+                raise not_found(UNKNOWN)
+            return shown(payment)
+
+        return await account.perform(request, "payments_get", work)
+
+    @router.get("/{imp_uid}/balance")
+    async def balance(request: Request, imp_uid: str) -> Response:
+        def work(_body: dict[str, Any]) -> Record:
+            if imp_uid not in world.store["payments"]:
+                raise not_found(UNKNOWN)
+            raise Refusal("PAYCO 결제건만 조회할 수 있습니다.", http_status=405)
+
+        return await account.perform(request, "balance", work)
+
+    return router
+
+
+def _many(world: World, request: Request) -> Response:
+    query = request.query_params
+    imp_uids = query.getlist("imp_uid[]") or query.getlist("imp_uid")
+    merchant_uids = query.getlist("merchant_uid[]") or query.getlist("merchant_uid")
+    asked = len(imp_uids) + len(merchant_uids)
+    if not 1 <= asked <= 100:  # noqa: PLR2004 - the schema's limit
+        raise bad_request("imp_uid 또는 merchant_uid를 100개 이내로 지정해주셔야합니다.")
+    found = [world.store["payments"][uid] for uid in imp_uids if uid in world.store["payments"]]
+    found += [rows[-1] for uid in merchant_uids if (rows := world.payments_of(uid))]
+    if not found:
+        raise not_found(UNKNOWN)
+    return done([shown(row) for row in found], http_status=200 if len(found) == asked else 207)
+
+
+def _rows(world: World, request: Request, merchant_uid: str, status: str | None) -> list[Record]:
+    if status is not None and status not in STATUSES:
+        raise bad_request("지원되지 않는 상태값입니다.")
+    rows = [row for row in world.payments_of(merchant_uid) if status in (None, row["status"])]
+    if not rows:
+        raise not_found(UNKNOWN)
+    return _sorted(rows, request.query_params.get("sorting") or "-started")
+
+
+def _sorted(rows: list[Record], sorting: str) -> list[Record]:
+    axis = {"started": "started_at", "paid": "paid_at", "updated": "started_at"}.get(sorting.lstrip("-"))
+    if axis is None:
+        raise bad_request("sorting 파라메터가 올바르지 않습니다.")
+    order = {row["imp_uid"]: place for place, row in enumerate(rows)}
+    return sorted(rows, key=lambda row: (row[axis], order[row["imp_uid"]]), reverse=sorting.startswith("-"))
+
+
+def _by_status(world: World, request: Request, status: str) -> dict[str, Any]:
+    if status not in (*STATUSES, "all"):
+        raise bad_request("지원되지 않는 상태값입니다.")
+    query = request.query_params
+    page, limit = page_and_limit(query)
+    end = int(query.get("to") or world.clock.now())
+    start = int(query.get("from") or end - WINDOW_SECONDS)
+    if end < start or end - start > WINDOW_SECONDS:
+        raise bad_request("조회 기간은 최대 90일입니다.")
+    axis = TIMES.get(status, "started_at")
+    rows = [
+        row
+        for row in world.store["payments"].values()
+        if status in ("all", row["status"]) and start <= row[axis] <= end
+    ]
+    if page > max(1, -(-len(rows) // limit)):
+        raise bad_request("page 파라메터가 올바르지 않습니다.")
+    return paged(_sorted(rows, query.get("sorting") or "-started"), page, limit)
+
+
+def _cancel(account: Account, body: dict[str, Any]) -> Record:
+    """An imp_uid wins over a merchant_uid, and a wrong one fails even beside a right merchant_uid (facts.md 2.8)."""
+    world = account.world
+    if not body.get("imp_uid") and not body.get("merchant_uid"):
+        raise Refusal("imp_uid 또는 merchant_uid를 지정해주셔야합니다.")
+    if body.get("imp_uid"):
+        payment = world.store["payments"].get(str(body["imp_uid"]))
+    else:
+        rows = world.payments_of(str(body["merchant_uid"]))
+        payment = next((row for row in reversed(rows) if row["status"] in ("paid", "cancelled")), None)
+    if payment is None:
+        raise Refusal("취소할 결제건이 존재하지 않습니다.")
+    left = payment["amount"] - payment["cancel_amount"]
+    if payment["status"] == "cancelled" and left <= 0:
+        raise Refusal("이미 전액취소된 주문입니다.")
+    checksum = body.get("checksum")
+    if checksum is not None and number(checksum, "checksum") != left:
+        raise Refusal("취소 가능 잔액이 일치하지 않습니다(checksum).")
+    amount = body.get("amount")
+    notify = str(body.get("enable_webhook", "false")).lower() == "true" and bool(payment["notice_url"])
+    return account.execution.refund(
+        payment,
+        number(amount, "amount") if amount is not None else None,
+        body.get("reason"),
+        world.clock.now(payment["customer_uid"]),
+        notify=notify,
+    )
+
+
+def _prepared(body: dict[str, Any]) -> Record:
+    if not body.get("merchant_uid"):
+        raise bad_request("merchant_uid 파라메터가 누락되었습니다.")
+    return {
+        "merchant_uid": str(body["merchant_uid"]),
+        "amount": number(body.get("amount"), "amount"),
+        "currency": body.get("currency"),
+    }
