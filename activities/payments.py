@@ -1,0 +1,130 @@
+"""Charges, look-ups and refunds."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from temporalio import activity
+
+from activities.cards import CARD_GONE, VaultedCards
+from activities.errors import of_portone
+from activities.notices import NoticeUrls
+from billing import portone
+from billing.domain.facts import PaymentFact
+from billing.domain.outcomes import ChargeOutcome
+from billing.ledger import Ledger
+from billing.portone import PortOneClient, PortOneError
+from workflows import ports
+from workflows.contracts import CancelAnswer, CancelPayment, ChargeAgain, ChargeAnswer, ChargeOnetime
+
+ALREADY_SENT = "this sending of the order number has left before; only a look-up can tell what became of it"
+
+
+class PaymentActivities(ports.PaymentActivities):
+    """Calls `/subscribe/payments/again`, `/onetime` and `/payments`.
+
+    A charge is marked as sent in the ledger before its request leaves: if this process dies before the mark, nothing
+    left; after it, the next one finds the mark and answers `unknown`, which the workflow closes by looking.
+    """
+
+    def __init__(self, client: PortOneClient, ledger: Ledger, cards: VaultedCards, notices: NoticeUrls) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._cards = cards
+        self._notices = notices
+
+    @activity.defn
+    async def charge_again(self, order: ChargeAgain) -> ChargeAnswer:
+        """Charge a billing key now, at most once for each `send_no`."""
+        request = portone.ChargeAgain(
+            merchant_uid=order.merchant_uid,
+            customer_uid=order.customer_uid,
+            amount=order.amount,
+            name=order.name,
+            tax_free=order.tax_free or None,
+            vat_amount=order.vat_amount,
+            buyer_name=order.customer.name,
+            buyer_email=order.customer.email,
+            buyer_tel=order.customer.tel,
+            channel_key=order.channel.channel_key,
+            notice_url=self._notices.of(order.workflow_id, order.merchant_uid),
+        )
+        if not await self._may_send(order.merchant_uid, order.send_no):
+            return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message=ALREADY_SENT)
+        return _translated(await self._client.charge_again(request))
+
+    @activity.defn
+    async def charge_onetime(self, order: ChargeOnetime) -> ChargeAnswer:
+        """Charge a card from the vault now, at most once for each `send_no`."""
+        card = await self._cards.open(order.vault_handle)
+        if card is None:
+            return ChargeAnswer(outcome=ChargeOutcome.NOT_EXECUTED, message=CARD_GONE)
+        request = portone.ChargeOnetime(
+            card=card,
+            merchant_uid=order.merchant_uid,
+            amount=order.amount,
+            name=order.name,
+            tax_free=order.tax_free or None,
+            vat_amount=order.vat_amount,
+            customer_uid=order.customer_uid,
+            buyer_name=order.customer.name,
+            buyer_email=order.customer.email,
+            buyer_tel=order.customer.tel,
+            pg=order.channel.pg,
+            notice_url=self._notices.of(order.workflow_id, order.merchant_uid),
+        )
+        if not await self._may_send(order.merchant_uid, order.send_no):
+            return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message=ALREADY_SENT)
+        answer = await self._client.charge_onetime(request)
+        if answer.outcome in (ChargeOutcome.PAID, ChargeOutcome.DECLINED):
+            await self._cards.discard(order.vault_handle)
+        return _translated(answer)
+
+    @activity.defn
+    async def find_payment(self, imp_uid: str) -> PaymentFact | None:
+        """The payment of this imp_uid, or None when PortOne does not know it."""
+        try:
+            payment = await self._client.find_payment(imp_uid)
+        except PortOneError as error:
+            raise of_portone(error) from None
+        return payment.fact() if payment else None
+
+    @activity.defn
+    async def find_payments(self, merchant_uid: str) -> Sequence[PaymentFact]:
+        """Every payment of this order number."""
+        try:
+            found = await self._client.find_all_payments(merchant_uid)
+        except PortOneError as error:
+            raise of_portone(error) from None
+        return [payment.fact() for payment in found]
+
+    @activity.defn
+    async def cancel_payment(self, order: CancelPayment) -> CancelAnswer:
+        """Refund, guarded by PortOne's checksum."""
+        answer = await self._client.cancel_payment(
+            portone.CancelPayment(
+                imp_uid=order.imp_uid,
+                amount=order.amount,
+                checksum=order.checksum,
+                reason=order.reason,
+                tax_free=order.tax_free or None,
+                vat_amount=order.vat_amount,
+            )
+        )
+        return CancelAnswer(
+            outcome=answer.outcome,
+            payment=answer.payment.fact() if answer.payment else None,
+            code=None if answer.code is None else str(answer.code),
+            message=answer.message,
+        )
+
+    async def _may_send(self, merchant_uid: str, send_no: int) -> bool:
+        return await self._ledger.mark_sent(merchant_uid, send_no, datetime.now(UTC))
+
+
+def _translated(answer: portone.ChargeAnswer) -> ChargeAnswer:
+    return ChargeAnswer(
+        outcome=answer.outcome,
+        imp_uid=answer.payment.imp_uid if answer.payment else None,
+        code=None if answer.code is None else str(answer.code),
+        message=answer.message,
+    )

@@ -1,0 +1,112 @@
+"""Schedules: registered, read, booked again, revoked."""
+
+from datetime import UTC, datetime, timedelta
+
+from temporalio import activity
+
+from activities.cards import CARD_GONE, VaultedCards
+from activities.errors import of_portone
+from activities.notices import NoticeUrls
+from billing import portone
+from billing.domain.facts import ScheduleFact
+from billing.domain.outcomes import ScheduleOutcome
+from billing.portone import PortOneClient, PortOneError
+from workflows import ports
+from workflows.contracts import RegisterSchedule, Reschedule, ScheduleAnswer, Unschedule
+
+WINDOW_DAYS = 89
+"""PortOne lists schedules in windows of at most three months (facts.md 2.3)."""
+
+WINDOWS = 5
+"""A little over a year ahead: further than this project ever registers a charge."""
+
+
+class ScheduleActivities(ports.ScheduleActivities):
+    """Calls the `/subscribe/payments/schedule` family."""
+
+    def __init__(self, client: PortOneClient, cards: VaultedCards, notices: NoticeUrls) -> None:
+        self._client = client
+        self._cards = cards
+        self._notices = notices
+
+    @activity.defn
+    async def register_schedule(self, order: RegisterSchedule) -> ScheduleAnswer:
+        """Register one charge, issuing the key in the same call when a card comes with it."""
+        card = None
+        if order.vault_handle is not None:
+            card = await self._cards.open(order.vault_handle)
+        item = portone.ScheduleItem(
+            merchant_uid=order.merchant_uid,
+            amount=order.amount,
+            name=order.name,
+            schedule_at=order.schedule_at,
+            tax_free=order.tax_free or None,
+            vat_amount=order.vat_amount,
+            buyer_name=order.customer.name,
+            buyer_email=order.customer.email,
+            buyer_tel=order.customer.tel,
+            notice_url=self._notices.of(order.workflow_id, order.merchant_uid),
+        )
+        request = portone.ScheduleRequest(
+            customer_uid=order.customer_uid,
+            schedules=(item,),
+            card=card,
+            customer_id=order.customer.id if card else None,
+            channel_key=order.channel.channel_key if card else None,
+            pg=order.channel.pg if card else None,
+        )
+        answer = _translated(await self._client.schedule(request))
+        if order.vault_handle is not None and answer.outcome in (ScheduleOutcome.REGISTERED, ScheduleOutcome.REFUSED):
+            await self._cards.discard(order.vault_handle)
+            if card is None and answer.outcome is ScheduleOutcome.REFUSED:
+                return answer.model_copy(update={"message": CARD_GONE})
+        return answer
+
+    @activity.defn
+    async def find_schedule(self, merchant_uid: str) -> ScheduleFact | None:
+        """The schedule row, or None when PortOne has none."""
+        try:
+            schedule = await self._client.find_schedule(merchant_uid)
+        except PortOneError as error:
+            raise of_portone(error) from None
+        return schedule.fact() if schedule else None
+
+    @activity.defn
+    async def reschedule(self, order: Reschedule) -> ScheduleAnswer:
+        """Book a failed or revoked schedule again."""
+        return _translated(await self._client.reschedule(order.merchant_uid, order.schedule_at))
+
+    @activity.defn
+    async def unschedule(self, order: Unschedule) -> ScheduleFact | None:
+        """Revoke one order number; None when there was nothing to revoke."""
+        try:
+            revoked = await self._client.unschedule(order.customer_uid, [order.merchant_uid])
+        except PortOneError as error:
+            raise of_portone(error) from None
+        return revoked[0].fact() if revoked else None
+
+    @activity.defn
+    async def has_open_schedules(self, customer_uid: str) -> bool:
+        """Whether PortOne still has a charge scheduled on this key."""
+        start = datetime.now(UTC) - timedelta(days=1)
+        try:
+            for _ in range(WINDOWS):
+                end = start + timedelta(days=WINDOW_DAYS)
+                page = await self._client.list_billing_key_schedules(
+                    customer_uid, start=start, end=end, status="scheduled"
+                )
+                if page.items:
+                    return True
+                start = end
+        except PortOneError as error:
+            raise of_portone(error) from None
+        return False
+
+
+def _translated(answer: portone.ScheduleAnswer) -> ScheduleAnswer:
+    return ScheduleAnswer(
+        outcome=answer.outcome,
+        schedule=answer.schedules[0].fact() if answer.schedules else None,
+        code=None if answer.code is None else str(answer.code),
+        message=answer.message,
+    )

@@ -1,0 +1,64 @@
+"""What every route works with."""
+
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+from temporalio.client import Client
+
+from api.security import require_api_key
+from billing.domain.deadlines import QuietWindow
+from billing.domain.dunning import RetryLadder
+from billing.ledger import CardVault, Ledger
+from billing.settings import Settings
+from workflows.contracts import BILLING_TASK_QUEUE, BillingPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Settings, ledger, vault and Temporal, put together once in `create_app`."""
+
+    settings: Settings
+    ledger: Ledger
+    vault: CardVault
+    temporal: Client
+    task_queue: str = BILLING_TASK_QUEUE
+
+    def now(self) -> datetime:
+        """This moment."""
+        return datetime.now(UTC)
+
+    def policy(self) -> BillingPolicy:
+        """The timings new workflows live by."""
+        return BillingPolicy(
+            schedule_horizon_days=self.settings.schedule_horizon_days,
+            quiet=QuietWindow(minutes=self.settings.quiet_minutes),
+            retries=RetryLadder(self.settings.retry_after_days),
+        )
+
+    def fingerprint(self, body: bytes) -> str:
+        """A body as an Idempotency-Key remembers it: keyed, since it may hold a card number to guess at."""
+        return hmac.new(self.settings.vault_keys[0], b"gudok-idempotency\n" + body, "sha256").hexdigest()
+
+    def run_url(self, workflow_id: str) -> str:
+        """Where a workflow is open in the Temporal UI."""
+        namespace = self.temporal.namespace
+        quoted = workflow_id.replace("/", "%2F")
+        return f"{self.settings.temporal_ui_url.rstrip('/')}/namespaces/{namespace}/workflows/{quoted}"
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of this application."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def caller_of(request: Request) -> str:
+    """The name of the caller's API key."""
+    return require_api_key(request, desk_of(request).settings.api_key_values)
+
+
+DeskDep = Annotated[Desk, Depends(desk_of)]
+CallerDep = Annotated[str, Depends(caller_of)]

@@ -1,0 +1,43 @@
+"""/healthz, /readyz, /metrics."""
+
+import asyncio
+from datetime import timedelta
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from api.dependencies import DeskDep
+
+router = APIRouter(tags=["health"])
+
+CHECK_SECONDS = 2.0
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Whether this process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(desk: DeskDep) -> JSONResponse:
+    """Whether the ledger and Temporal answer; webhooks are stored while Temporal does not."""
+    parts = {}
+    for name, check in (
+        ("ledger", desk.ledger.ping()),
+        ("temporal", desk.temporal.service_client.check_health(timeout=timedelta(seconds=CHECK_SECONDS))),
+    ):
+        try:
+            await asyncio.wait_for(check, CHECK_SECONDS)
+            parts[name] = "ok"
+        except Exception:  # noqa: BLE001 - not ready is the answer, whatever the reason
+            parts[name] = "unavailable"
+    ready = all(state == "ok" for state in parts.values())
+    return JSONResponse({"status": "ok" if ready else "unavailable", **parts}, 200 if ready else 503)
+
+
+@router.get("/metrics")
+async def metrics() -> Response:
+    """Prometheus metrics."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

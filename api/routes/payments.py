@@ -1,0 +1,193 @@
+"""/v1/payments: key-in payments, look-up, refunds."""
+
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from api.dependencies import CallerDep, Desk, DeskDep
+from api.errors import Problem
+from api.idempotency import answer, once
+from api.models import KeyInPaymentBody, MerchantUid, RefundBody
+from api.pg_rules import check_pg
+from api.running import remembers, within
+from api.views import charge_view, payment_view, refund_view
+from billing.domain.merchant_uid import new_payment_merchant_uid
+from billing.domain.money import Money
+from billing.domain.records import RefundState
+from billing.domain.states import CycleState
+from workflows.contracts import (
+    PaymentSettled,
+    RefundSettled,
+    StartKeyInPayment,
+    StartRefund,
+    payment_workflow_id,
+    refund_workflow_id,
+)
+from workflows.key_in_payment import KeyInPaymentWorkflow
+from workflows.refund import RefundWorkflow
+
+router = APIRouter(prefix="/v1/payments", tags=["payments"])
+
+
+@router.post("", status_code=201)
+async def pay_by_card(body: KeyInPaymentBody, request: Request, desk: DeskDep, caller: CallerDep) -> Response:
+    """Charge a card once by its number; with a customer_uid a billing key is stored in the same call."""
+    amount = Money(body.amount, body.currency)
+    check_pg(body.pg, "onetime", amount, body.customer.customer(), stores_key=body.customer_uid is not None)
+    yesterday = (desk.now() - timedelta(days=1)).date()
+    if body.card.is_expired(yesterday.year, yesterday.month):
+        raise Problem(422, "card_expired", "the card has expired", field="card.expiry")
+    if amount.amount > desk.settings.max_amount:
+        raise Problem(422, "amount_too_large", f"at most {desk.settings.max_amount}", field="amount")
+
+    async def pay(resource: str) -> Response:
+        # The resource of an Idempotency-Key is drawn by us, so a caller's own order number cannot be joined by a twin.
+        merchant_uid = body.merchant_uid or resource
+        settled = await _pay(desk, body, amount, merchant_uid, resource)
+        return await _paid(desk, merchant_uid, settled)
+
+    return await once(request, desk, caller, new_payment_merchant_uid(secrets.token_bytes(16)), pay)
+
+
+@router.get("/{merchant_uid}")
+async def get_payment(merchant_uid: MerchantUid, desk: DeskDep, caller: CallerDep) -> dict[str, Any]:  # noqa: ARG001
+    """One charge with what PortOne was found to have for it, and its refunds."""
+    return await _view(desk, merchant_uid)
+
+
+@router.post("/{merchant_uid}/refunds", status_code=201)
+async def refund_payment(
+    merchant_uid: MerchantUid, request: Request, desk: DeskDep, caller: CallerDep, body: RefundBody | None = None
+) -> Response:
+    """Refund a payment, in full without an amount; PortOne's checksum keeps two refunds from adding up."""
+    order = body or RefundBody()
+    charge = await desk.ledger.get_charge(merchant_uid)
+    if charge is None:
+        raise Problem(404, "payment_not_found", "there is no payment with this merchant_uid")
+
+    async def refund(refund_id: str) -> Response:
+        settled = await _refund(desk, merchant_uid, refund_id, order, charge.amount.currency)
+        return _refunded(settled)
+
+    return await once(request, desk, caller, f"r{secrets.token_hex(12)}", refund)
+
+
+async def _pay(
+    desk: Desk, body: KeyInPaymentBody, amount: Money, merchant_uid: str, resource: str
+) -> PaymentSettled | None:
+    """Start the workflow, or join the one an earlier try of this request started.
+
+    Raises:
+        Problem: 409 when the order number was used before.
+    """
+    workflow_id = payment_workflow_id(merchant_uid)
+    vault_handle = await desk.vault.seal(body.card.fields(), desk.now())
+    try:
+        handle = await desk.temporal.start_workflow(
+            KeyInPaymentWorkflow.run,
+            StartKeyInPayment(
+                merchant_uid=merchant_uid,
+                vault_handle=vault_handle,
+                amount=amount,
+                name=body.name,
+                tax_free=body.tax_free,
+                vat_amount=body.vat_amount,
+                customer_uid=body.customer_uid,
+                channel=body.channel(),
+                customer=body.customer.customer(),
+                policy=desk.policy(),
+            ),
+            id=workflow_id,
+            task_queue=desk.task_queue,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            memo={"resource": resource},
+            static_summary=f"{body.name}: {amount}, key-in payment"[:200],
+            rpc_timeout=timedelta(seconds=10),
+        )
+    except WorkflowAlreadyStartedError:
+        await desk.vault.discard(vault_handle)
+        handle = desk.temporal.get_workflow_handle_for(KeyInPaymentWorkflow.run, workflow_id)
+        if not await remembers(handle, resource):
+            raise _used() from None
+    return await within(desk.settings.first_answer_seconds, handle.result())
+
+
+def _used() -> Problem:
+    return Problem(409, "merchant_uid_used", "this order number was used before", field="merchant_uid")
+
+
+async def _paid(desk: Desk, merchant_uid: str, settled: PaymentSettled | None) -> Response:
+    if settled is None:
+        detail = "the outcome is still open; read this payment again"
+        url = desk.run_url(payment_workflow_id(merchant_uid))
+        return answer(202, {"merchant_uid": merchant_uid, "state": "unknown", "detail": detail, "run_url": url})
+    if settled.state is CycleState.PAID:
+        return answer(201, await _view(desk, merchant_uid))
+    reason = settled.message or settled.state.value
+    if settled.state is CycleState.DECLINED:
+        raise Problem(402, "card_declined", reason, merchant_uid=merchant_uid, imp_uid=settled.imp_uid)
+    if settled.state is CycleState.MISMATCH:
+        raise Problem(409, "payment_mismatch", reason, merchant_uid=merchant_uid, imp_uid=settled.imp_uid)
+    raise Problem(503, "payment_not_executed", reason, merchant_uid=merchant_uid)
+
+
+async def _refund(
+    desk: Desk, merchant_uid: str, refund_id: str, order: RefundBody, currency: str
+) -> RefundSettled | None:
+    start = StartRefund(
+        refund_id=refund_id,
+        merchant_uid=merchant_uid,
+        amount=Money(order.amount, currency) if order.amount else None,
+        reason=order.reason,
+        tax_free=order.tax_free,
+        vat_amount=order.vat_amount,
+    )
+    workflow_id = refund_workflow_id(merchant_uid)
+    try:
+        handle = await desk.temporal.start_workflow(
+            RefundWorkflow.run,
+            start,
+            id=workflow_id,
+            task_queue=desk.task_queue,
+            memo={"resource": refund_id},
+            static_summary=f"refund of {start.amount or 'all'} for {merchant_uid}",
+            rpc_timeout=timedelta(seconds=10),
+        )
+    except WorkflowAlreadyStartedError:
+        handle = desk.temporal.get_workflow_handle_for(RefundWorkflow.run, workflow_id)
+        if not await remembers(handle, refund_id):
+            raise Problem(409, "refund_running", "another refund of this payment is being done") from None
+    return await within(desk.settings.first_answer_seconds, handle.result())
+
+
+def _refunded(settled: RefundSettled | None) -> Response:
+    if settled is None:
+        return answer(202, {"state": "unknown", "detail": "the outcome of the refund is still open"})
+    body = {
+        "refund_id": settled.refund_id,
+        "state": settled.state.value,
+        "amount": settled.amount.amount if settled.amount else None,
+        "remaining": settled.remaining,
+        "message": settled.message,
+    }
+    if settled.state is RefundState.REFUNDED:
+        return answer(201, body)
+    if settled.state is RefundState.REFUSED:
+        raise Problem(409, settled.code or "refund_refused", settled.message or "refused", remaining=settled.remaining)
+    raise Problem(503, "refund_not_executed", settled.message or "PortOne could not be reached")
+
+
+async def _view(desk: Desk, merchant_uid: str) -> dict[str, Any]:
+    charge = await desk.ledger.get_charge(merchant_uid)
+    if charge is None:
+        raise Problem(404, "payment_not_found", "there is no payment with this merchant_uid")
+    return {
+        **charge_view(charge),
+        "payments": [payment_view(fact) for fact in await desk.ledger.list_payments(merchant_uid)],
+        "refunds": [refund_view(refund) for refund in await desk.ledger.list_refunds(merchant_uid)],
+        "run_url": desk.run_url(charge.workflow_id),
+    }

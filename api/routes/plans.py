@@ -1,0 +1,35 @@
+"""/v1/plans: the plan catalogue with versioned prices."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from api.dependencies import CallerDep, DeskDep
+from api.errors import Problem
+from api.models import CatalogPlanBody
+from api.views import plan_row_view
+
+router = APIRouter(prefix="/v1/plans", tags=["plans"])
+
+
+@router.post("", status_code=201)
+async def put_plan(body: CatalogPlanBody, desk: DeskDep, caller: CallerDep) -> dict[str, Any]:  # noqa: ARG001
+    """Store a plan; changed terms become a new version, and running subscriptions keep theirs."""
+    if body.amount > desk.settings.max_amount:
+        raise Problem(422, "amount_too_large", f"at most {desk.settings.max_amount}", field="amount")
+    return plan_row_view(await desk.ledger.put_plan(body.plan_id, body.terms(), desk.now()))
+
+
+@router.get("")
+async def list_plans(desk: DeskDep, caller: CallerDep) -> dict[str, Any]:  # noqa: ARG001
+    """The newest version of every plan."""
+    return {"plans": [plan_row_view(row) for row in await desk.ledger.list_plans()]}
+
+
+@router.get("/{plan_id}")
+async def get_plan(plan_id: str, desk: DeskDep, caller: CallerDep, version: int | None = None) -> dict[str, Any]:  # noqa: ARG001
+    """One version of a plan, the newest when none is named."""
+    row = await desk.ledger.get_plan(plan_id, version)
+    if row is None:
+        raise Problem(404, "plan_not_found", "there is no such plan")
+    return plan_row_view(row)

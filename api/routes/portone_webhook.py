@@ -1,0 +1,105 @@
+"""PortOne's webhooks: stored, counted, answered 200; then the workflow's bell is rung with ids only.
+
+A webhook is never believed. V1 webhooks are unsigned (facts.md 3.4), so the URL of each charge is its own credential;
+the URLs that the console can be given carry none and are open to PortOne's addresses alone.
+"""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from api.bell import ring
+from api.dependencies import Desk, DeskDep
+from api.errors import Problem
+from api.security import LOOPBACK, client_address, is_within
+from billing.domain.notice_token import NoticeRoute, read_notice
+from billing.ledger import ReceivedWebhook
+from billing.observability import WEBHOOKS
+
+router = APIRouter(tags=["webhooks"])
+
+MAX_BODY_BYTES = 16 * 1024
+
+Id = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[\x21-\x7e]+$")]
+
+
+class WebhookBody(BaseModel):
+    """What PortOne sends; anything else in it is left aside."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    imp_uid: Id
+    merchant_uid: Id
+    status: Annotated[str, Field(max_length=24, pattern=r"^[a-z_]*$")] = ""
+    cancellation_id: Annotated[str, Field(max_length=80)] | None = None
+
+
+@router.post("/webhooks/portone/{token}")
+async def receive_by_token(token: str, request: Request, desk: DeskDep) -> Response:
+    """A webhook to the notice_url of one charge: the token names the workflow and the order."""
+    route = read_notice(desk.settings.webhook_secrets, token)
+    if route is None:
+        WEBHOOKS.labels("forged").inc()
+        raise Problem(404, "not_found", "Not found")
+    body = await _read(request)
+    if body.merchant_uid != route.merchant_uid:
+        WEBHOOKS.labels("forged").inc()
+        raise Problem(404, "not_found", "Not found")
+    return await _receive(desk, body, "token", route)
+
+
+@router.post("/webhooks/portone")
+async def receive_from_console(request: Request, desk: DeskDep) -> Response:
+    """A webhook to the URL configured in PortOne's console."""
+    return await _receive_from_portone(request, desk, "console")
+
+
+@router.post("/iamport-callback/schedule")
+async def receive_schedule(request: Request, desk: DeskDep) -> Response:
+    """The same, at the path that PortOne's guide uses."""
+    return await _receive_from_portone(request, desk, "schedule")
+
+
+async def _receive_from_portone(request: Request, desk: Desk, route: str) -> Response:
+    allowed = desk.settings.webhook_allowed_ips + (LOOPBACK if desk.settings.is_local else ())
+    if not is_within(client_address(request, desk.settings.trusted_proxies), allowed):
+        WEBHOOKS.labels("refused_address").inc()
+        raise Problem(403, "forbidden", "This URL is open to PortOne's addresses")
+    return await _receive(desk, await _read(request), route, None)
+
+
+async def _receive(desk: Desk, body: WebhookBody, name: str, route: NoticeRoute | None) -> Response:
+    """Store first, then answer; ring in between, since a bell that cannot be rung now is rung later."""
+    hook = ReceivedWebhook(
+        imp_uid=body.imp_uid,
+        merchant_uid=body.merchant_uid,
+        status=body.status,
+        route=name,
+        cancellation_id=body.cancellation_id or "",
+        workflow_id=route.workflow_id if route else None,
+    )
+    receipt = await desk.ledger.receive_webhook(hook, desk.now())
+    if not receipt.first:
+        WEBHOOKS.labels("duplicate").inc()
+    elif receipt.workflow_id is None:
+        WEBHOOKS.labels("unknown_order").inc()
+    else:
+        WEBHOOKS.labels("delivered").inc()
+        await ring(desk, receipt.inbox_id, receipt.workflow_id, hook)
+    return Response(status_code=200)
+
+
+async def _read(request: Request) -> WebhookBody:
+    try:
+        return WebhookBody.model_validate(await _parsed(request, (await request.body())[:MAX_BODY_BYTES]))
+    except (ValueError, ValidationError, RecursionError):
+        WEBHOOKS.labels("malformed").inc()
+        raise Problem(400, "malformed_webhook", "imp_uid and merchant_uid are required, as JSON or as a form") from None
+
+
+async def _parsed(request: Request, raw: bytes) -> Any:
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return dict(await request.form())
+    return json.loads(raw)

@@ -1,0 +1,295 @@
+"""/v1/subscriptions: start, list, look at, cancel."""
+
+import base64
+import binascii
+import secrets
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateStage
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from api.dependencies import CallerDep, Desk, DeskDep
+from api.errors import Problem
+from api.idempotency import answer, once
+from api.models import CancelBody, CustomerUid, SubscriptionBody
+from api.pg_rules import check_pg
+from api.running import is_gone, refusal_of, remembers, within
+from api.views import charge_view, instant, subscription_view
+from billing.domain.merchant_uid import new_incarnation
+from billing.domain.plans import PlanTerms
+from billing.domain.records import SubscriptionRecord
+from billing.domain.states import ENDED, SubscriptionStatus
+from workflows.contracts import (
+    CancelAnswered,
+    CancelSubscription,
+    StartSubscription,
+    SubscriptionSnapshot,
+    subscription_workflow_id,
+)
+from workflows.subscription import SubscriptionWorkflow
+
+router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
+
+Handle = WorkflowHandle[SubscriptionWorkflow, SubscriptionSnapshot]
+
+# Why a start has failed, as HTTP: the card's issuer said no, the caller must choose otherwise, or PortOne was away.
+DECLINED = frozenset({"charge_declined", "billing_key_refused"})
+CONFLICTS = frozenset({"billing_key_exists", "billing_key_not_found"})
+
+
+@router.post("", status_code=201)
+async def start_subscription(body: SubscriptionBody, request: Request, desk: DeskDep, caller: CallerDep) -> Response:
+    """Start a subscription and answer what the first charge came to."""
+    terms = await _terms(desk, body)
+    customer = body.customer.customer()
+    call = "issue" if body.payment_method.card else "again"
+    check_pg(body.pg, call, terms.price, customer)  # type: ignore[arg-type]
+    if call == "issue":
+        check_pg(body.pg, "again", terms.price, customer)
+    _refuse_expired(desk, body)
+
+    async def start(subscription_id: str) -> Response:
+        handle = await _start(desk, body, terms, subscription_id)
+        snapshot = await within(desk.settings.first_answer_seconds, _first_outcome(handle))
+        return await _started(desk, body.customer_uid, snapshot)
+
+    return await once(request, desk, caller, new_incarnation(secrets.token_bytes(16)), start)
+
+
+@router.get("")
+async def list_subscriptions(
+    desk: DeskDep,
+    caller: CallerDep,  # noqa: ARG001 - being asked for is its effect
+    *,
+    status: SubscriptionStatus | None = None,
+    plan_id: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: str | None = None,
+) -> dict[str, Any]:
+    """A page of subscriptions, newest first; `next` is the `after` of the next page."""
+    rows = await desk.ledger.list_subscriptions(
+        status=status, plan_id=plan_id, limit=limit + 1, after=_read_cursor(after)
+    )
+    more = rows[limit - 1] if len(rows) > limit else None
+    return {
+        "subscriptions": [subscription_view(desk, row) for row in rows[:limit]],
+        "next": _cursor(more) if more else None,
+    }
+
+
+@router.get("/{customer_uid}")
+async def get_subscription(customer_uid: CustomerUid, desk: DeskDep, caller: CallerDep) -> dict[str, Any]:  # noqa: ARG001
+    """One subscription with its current cycle and a link to its run in the Temporal UI."""
+    return subscription_view(desk, await _find(desk, customer_uid))
+
+
+@router.get("/{customer_uid}/charges")
+async def get_charges(customer_uid: CustomerUid, desk: DeskDep, caller: CallerDep) -> dict[str, Any]:  # noqa: ARG001
+    """Every charge of a customer_uid, oldest first."""
+    record = await _find(desk, customer_uid)
+    rows = await desk.ledger.list_charges(customer_uid=record.customer_uid)
+    return {"charges": [charge_view(row) for row in rows]}
+
+
+@router.post("/{customer_uid}/cancel")
+async def cancel_subscription(
+    customer_uid: CustomerUid,
+    desk: DeskDep,
+    caller: CallerDep,
+    body: CancelBody | None = None,
+) -> Response:
+    """Cancel now or at period end; the answer says whether the next charge was stopped or had already run."""
+    order = body or CancelBody()
+    record = await _find(desk, customer_uid)
+    handle = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, record.workflow_id)
+    cancelled = await within(
+        desk.settings.first_answer_seconds, _cancel(handle, CancelSubscription(at=order.at, reason=order.reason))
+    )
+    if cancelled is None:
+        return answer(202, {"customer_uid": customer_uid, "status": "pending", "detail": "the cancel is being done"})
+    return answer(
+        200,
+        {
+            "customer_uid": customer_uid,
+            "status": cancelled.status.value,
+            "charge": cancelled.charge.value,
+            "merchant_uid": cancelled.merchant_uid,
+            "charged_imp_uid": cancelled.charged_imp_uid,
+            "charged_amount": cancelled.charged_amount.amount if cancelled.charged_amount else None,
+            "cancel_at_period_end": cancelled.cancel_at_period_end,
+            "ends_at": instant(cancelled.ends_at),
+        },
+    )
+
+
+async def _terms(desk: Desk, body: SubscriptionBody) -> PlanTerms:
+    if body.plan is not None:
+        terms = body.plan.terms()
+    else:
+        found = await desk.ledger.get_plan(body.plan_id or "")
+        if found is None:
+            raise Problem(422, "plan_not_found", "there is no plan with this plan_id", field="plan_id")
+        terms = found.terms
+    if terms.price.amount > desk.settings.max_amount:
+        raise Problem(422, "amount_too_large", f"at most {desk.settings.max_amount}", field="plan.amount")
+    return terms
+
+
+def _refuse_expired(desk: Desk, body: SubscriptionBody) -> None:
+    # A day's grace: the last month of a card ends in its issuer's time zone, not in ours.
+    month = (desk.now() - timedelta(days=1)).date()
+    card = body.payment_method.card
+    if card is not None and card.is_expired(month.year, month.month):
+        raise Problem(422, "card_expired", "the card has expired", field="payment_method.card.expiry")
+
+
+async def _start(desk: Desk, body: SubscriptionBody, terms: PlanTerms, subscription_id: str) -> Handle:
+    """Start the workflow, or join the one an earlier try of this request started.
+
+    Raises:
+        Problem: 409 when another subscription is running under this customer_uid.
+    """
+    card = body.payment_method.card
+    vault_handle = await desk.vault.seal(card.fields(), desk.now()) if card else None
+    start = StartSubscription(
+        subscription_id=subscription_id,
+        customer_uid=body.customer_uid,
+        plan=terms,
+        vault_handle=vault_handle,
+        channel=body.channel(),
+        customer=body.customer.customer(),
+        metadata=body.metadata,
+        policy=desk.policy(),
+    )
+    workflow_id = subscription_workflow_id(body.customer_uid)
+    try:
+        return await desk.temporal.start_workflow(
+            SubscriptionWorkflow.run,
+            args=[start, None],
+            id=workflow_id,
+            task_queue=desk.task_queue,
+            memo={"resource": subscription_id},
+            search_attributes=_search_attributes(start),
+            static_summary=f"{terms.name}: {terms.price} {terms.interval}"[:200],
+            static_details=_details(start),
+            rpc_timeout=timedelta(seconds=10),
+        )
+    except WorkflowAlreadyStartedError:
+        if vault_handle is not None:
+            await desk.vault.discard(vault_handle)
+        handle = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, workflow_id)
+        if await remembers(handle, subscription_id):
+            return handle
+        raise Problem(
+            409,
+            "subscription_running",
+            "a subscription is running under this customer_uid",
+            field="customer_uid",
+            run_url=desk.run_url(workflow_id),
+        ) from None
+
+
+async def _first_outcome(handle: Handle) -> SubscriptionSnapshot:
+    try:
+        update = await handle.start_update(
+            "first_outcome", wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=SubscriptionSnapshot
+        )
+        snapshot: SubscriptionSnapshot = await update.result()
+        return snapshot
+    except (RPCError, WorkflowUpdateFailedError) as error:
+        if isinstance(error, RPCError) and not is_gone(error):
+            raise
+        # The start had already failed when we came to ask: the run has ended and says why.
+        return await handle.result()
+
+
+async def _started(desk: Desk, customer_uid: str, snapshot: SubscriptionSnapshot | None) -> Response:
+    if snapshot is None:
+        body = {
+            "customer_uid": customer_uid,
+            "status": "incomplete",
+            "detail": "the outcome of the first charge is still open; read this subscription again",
+            "run_url": desk.run_url(subscription_workflow_id(customer_uid)),
+        }
+        return answer(202, body)
+    if snapshot.status is not SubscriptionStatus.INCOMPLETE_EXPIRED:
+        return answer(201, subscription_view(desk, await _find(desk, customer_uid)))
+    code = snapshot.last_failure_code or "not_started"
+    reason = snapshot.last_failure or "the subscription was not started"
+    if code in DECLINED:
+        raise Problem(402, "card_declined", reason, reason_code=code, merchant_uid=snapshot.merchant_uid)
+    if code in CONFLICTS:
+        raise Problem(409, code, reason, field="customer_uid")
+    raise Problem(503, code, reason)
+
+
+async def _cancel(handle: Handle, order: CancelSubscription) -> CancelAnswered:
+    try:
+        update = await handle.start_update(
+            "cancel", order, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=CancelAnswered
+        )
+        answered: CancelAnswered = await update.result()
+        return answered
+    except WorkflowUpdateFailedError as error:
+        if refusal_of(error) == "SubscriptionEnded":
+            raise _ended() from None
+        raise
+    except RPCError as error:
+        if is_gone(error):
+            raise _ended() from None
+        raise
+
+
+def _ended() -> Problem:
+    return Problem(409, "subscription_ended", "the subscription has already ended")
+
+
+async def _find(desk: Desk, customer_uid: str) -> SubscriptionRecord:
+    record = await desk.ledger.get_subscription(customer_uid)
+    if record is None:
+        raise Problem(404, "subscription_not_found", "there is no subscription under this customer_uid")
+    return record
+
+
+def is_living(record: SubscriptionRecord | None) -> bool:
+    """Whether a subscription may still charge its key."""
+    return record is not None and record.status not in ENDED
+
+
+def _search_attributes(start: StartSubscription) -> TypedSearchAttributes:
+    pairs: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(SearchAttributeKey.for_keyword("CustomerUid"), start.customer_uid),
+        SearchAttributePair(SearchAttributeKey.for_keyword("SubscriptionStatus"), SubscriptionStatus.INCOMPLETE.value),
+        SearchAttributePair(SearchAttributeKey.for_int("FailedAttempts"), 0),
+    ]
+    named = (("CustomerId", start.customer.id), ("PlanId", start.plan.plan_id))
+    pairs += [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in named if value]
+    return TypedSearchAttributes(pairs)
+
+
+def _details(start: StartSubscription) -> str:
+    plan = start.plan
+    lines = [f"**{plan.name}**, {plan.price} {plan.interval} ({plan.zone})", f"customer_uid `{start.customer_uid}`"]
+    if plan.trial_days:
+        lines.append(f"Trial of {plan.trial_days} days")
+    if plan.max_cycles:
+        lines.append(f"Ends after {plan.max_cycles} periods")
+    return "\n\n".join(lines)
+
+
+def _cursor(record: SubscriptionRecord) -> str:
+    return base64.urlsafe_b64encode(f"{record.started_at.isoformat()} {record.subscription_id}".encode()).decode()
+
+
+def _read_cursor(text: str | None) -> tuple[datetime, str] | None:
+    if text is None:
+        return None
+    try:
+        started_at, _, subscription_id = base64.urlsafe_b64decode(text).decode().partition(" ")
+        return datetime.fromisoformat(started_at), subscription_id
+    except (binascii.Error, ValueError):
+        raise Problem(422, "invalid_cursor", "is not a cursor of this list", field="after") from None

@@ -1,0 +1,49 @@
+"""Waiting for what a workflow comes to, no longer than the caller should wait."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.errors import Problem
+
+Answer = TypeVar("Answer")
+
+
+async def within(seconds: float, waited_for: Awaitable[Answer]) -> Answer | None:
+    """The answer, or None when it takes longer; what was started goes on.
+
+    Raises:
+        Problem: 503 when Temporal cannot be reached.
+    """
+    try:
+        return await asyncio.wait_for(waited_for, seconds)
+    except TimeoutError:
+        return None
+    except RPCError as error:
+        if error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED):
+            raise temporal_unavailable() from None
+        raise
+
+
+def temporal_unavailable() -> Problem:
+    """Nothing was started; the same request with the same Idempotency-Key may be sent again."""
+    return Problem(503, "temporal_unavailable", "Temporal cannot be reached; send the same request again")
+
+
+def is_gone(error: RPCError) -> bool:
+    """Whether the workflow has ended, or never was."""
+    return error.status is RPCStatusCode.NOT_FOUND
+
+
+def refusal_of(error: WorkflowUpdateFailedError) -> str:
+    """The stable type of an update's refusal."""
+    return (error.cause.type or "") if isinstance(error.cause, ApplicationError) else ""
+
+
+async def remembers(handle: WorkflowHandle[Any, Any], resource: str) -> bool:
+    """Whether the workflow under this id was started for `resource`, by an earlier try of the same request."""
+    return await (await handle.describe()).memo_value("resource", default=None, type_hint=str) == resource

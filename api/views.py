@@ -1,0 +1,133 @@
+"""What the API shows: the ledger's rows as JSON."""
+
+from datetime import datetime
+from typing import Any
+
+from api.dependencies import Desk
+from billing.domain.facts import BillingKeyFact, PaymentFact
+from billing.domain.plans import PlanTerms
+from billing.domain.records import RefundRecord, SubscriptionRecord
+from billing.ledger import ChargeRow, PlanRow
+
+Json = dict[str, Any]
+
+
+def instant(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC."""
+    return at.isoformat().replace("+00:00", "Z") if at else None
+
+
+def plan_view(terms: PlanTerms) -> Json:
+    """The terms of a plan, in the words of the request."""
+    return {
+        "plan_id": terms.plan_id,
+        "version": terms.version,
+        "name": terms.name,
+        "amount": terms.price.amount,
+        "currency": terms.price.currency,
+        "interval": terms.interval.unit.value,
+        "interval_count": terms.interval.count,
+        "tax_free": terms.tax_free,
+        "vat_amount": terms.vat_amount,
+        "trial_days": terms.trial_days,
+        "max_cycles": terms.max_cycles,
+        "time_zone": terms.zone,
+    }
+
+
+def plan_row_view(row: PlanRow) -> Json:
+    """A version of a plan in the catalogue."""
+    return {**plan_view(row.terms), "created_at": instant(row.created_at)}
+
+
+def subscription_view(desk: Desk, record: SubscriptionRecord) -> Json:
+    """One subscription with its current cycle and a link to its run."""
+    return {
+        "customer_uid": record.customer_uid,
+        "subscription_id": record.subscription_id,
+        "status": record.status.value,
+        "plan": plan_view(record.plan),
+        "current_period_start": instant(record.current_period_start),
+        "current_period_end": instant(record.current_period_end),
+        "cycle": {
+            "number": record.cycle,
+            "state": record.cycle_state.value,
+            "merchant_uid": record.merchant_uid,
+            "next_charge_at": instant(record.next_charge_at),
+            "failed_attempts": record.failed_attempts,
+        },
+        "cancel_at_period_end": record.cancel_at_period_end,
+        "parked_reason": record.parked_reason,
+        "last_failure": record.last_failure,
+        "payment_method": {"pg_provider": record.pg_provider, "card": record.card},
+        "customer": {
+            "id": record.customer.id,
+            "name": record.customer.name,
+            "tel": record.customer.tel,
+            "email": record.customer.email,
+        },
+        "metadata": dict(record.metadata),
+        "started_at": instant(record.started_at),
+        "ended_at": instant(record.ended_at),
+        "end_reason": record.end_reason,
+        "run_url": desk.run_url(record.workflow_id),
+    }
+
+
+def charge_view(row: ChargeRow) -> Json:
+    """One charge."""
+    return {
+        "merchant_uid": row.merchant_uid,
+        "kind": row.kind.value,
+        "customer_uid": row.customer_uid,
+        "cycle": row.cycle,
+        "amount": row.amount.amount,
+        "currency": row.amount.currency,
+        "name": row.name,
+        "due_at": instant(row.due_at),
+        "state": row.state.value,
+        "imp_uid": row.imp_uid,
+        "message": row.message,
+        "settled_at": instant(row.settled_at),
+    }
+
+
+def payment_view(fact: PaymentFact) -> Json:
+    """What PortOne was found to have."""
+    return {
+        "imp_uid": fact.imp_uid,
+        "status": fact.status,
+        "amount": fact.amount.amount,
+        "currency": fact.amount.currency,
+        "cancelled_amount": fact.cancelled_amount,
+        "paid_at": instant(fact.paid_at),
+        "failed_at": instant(fact.failed_at),
+        "fail_reason": fact.fail_reason,
+        "card_name": fact.card_name,
+        "card_number": fact.card_number,
+        "receipt_url": fact.receipt_url,
+    }
+
+
+def refund_view(refund: RefundRecord) -> Json:
+    """One refund."""
+    return {
+        "refund_id": refund.refund_id,
+        "amount": refund.amount.amount,
+        "currency": refund.amount.currency,
+        "state": refund.state.value,
+        "reason": refund.reason,
+        "message": refund.message,
+        "at": instant(refund.at),
+    }
+
+
+def billing_key_view(key: BillingKeyFact) -> Json:
+    """A billing key, masked to the last four digits."""
+    return {
+        "customer_uid": key.customer_uid,
+        "pg_provider": key.pg_provider,
+        "card_name": key.card_name,
+        "card_number": key.card_number,
+        "issued_at": instant(key.inserted_at),
+    }
