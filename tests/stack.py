@@ -1,0 +1,188 @@
+"""The whole product in one process, over real parts: Temporal's dev server, the emulator, the ledger, worker and API."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import sys
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import uvicorn
+from temporalio.client import Client
+from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+from temporalio.worker import Worker
+
+from api.app import create_app
+from api.clock import SEARCH_ATTRIBUTES, TIME_SKIPPING_FLAGS, advance
+from billing.emulator import EmulatorSettings, create_emulator
+from billing.ledger import Ledger
+from billing.portone import PortOneClient
+from billing.settings import Settings
+from billing.temporal import DATA_CONVERTER
+from worker import create_worker
+
+CARD = "4518-4212-3456-7890"
+API_KEY = "gudok_local_key"
+AUTH = {"Authorization": f"Bearer {API_KEY}"}
+
+
+def executable(name: str) -> str:
+    found = Path(sys.executable).parent / name
+    return str(found) if found.exists() else shutil.which(name) or name
+
+
+async def start_dev_server() -> WorkflowEnvironment:
+    """The real dev server with a clock of its own for each workflow."""
+    return await WorkflowEnvironment.start_time_skipping_v2(
+        ts_config=TimeSkippingConfig(enabled=False, max_session_skip_count=100_000),
+        dev_server_existing_path=executable("temporal"),
+        search_attributes=SEARCH_ATTRIBUTES,
+        dev_server_extra_args=TIME_SKIPPING_FLAGS,
+        data_converter=DATA_CONVERTER,
+    )
+
+
+@contextlib.asynccontextmanager
+async def served(app):
+    """An ASGI application on a free loopback port; answers its base URL."""
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="error", access_log=False, lifespan="on", proxy_headers=False)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve(sockets=[sock]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+        if task.done():
+            task.result()
+    try:
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        sock.close()
+
+
+@dataclass
+class Stack:
+    temporal: Client
+    settings: Settings
+    ledger: Ledger
+    portone: PortOneClient
+    api: httpx.AsyncClient
+    emulator: httpx.AsyncClient
+    task_queue: str
+    worker: Worker | None = None
+    exits: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+
+    async def start_worker(self, **options):
+        self.worker = create_worker(
+            self.temporal, self.settings, self.portone, self.ledger, task_queue=self.task_queue, **options
+        )
+        await self.worker.__aenter__()
+
+    async def stop_worker(self):
+        if self.worker is not None:
+            worker, self.worker = self.worker, None
+            await worker.__aexit__(None, None, None)
+
+    async def start(self, customer_uid=None, *, card=CARD, expect=201, **more):
+        uid = customer_uid or f"buyer_{uuid.uuid4().hex[:10]}"
+        method = {"card": {"card_number": card, "expiry": "2099-12", "birth": "900101", "pwd_2digit": "12"}}
+        body = {
+            "customer_uid": uid,
+            "plan": {"name": "월간 이용권", "amount": 9900, "interval": "month"},
+            "payment_method": method,
+            "customer": {"id": "gildong", "name": "홍길동", "email": "gildong@example.com", "tel": "01012345678"},
+            **more,
+        }
+        answer = await self.api.post("/v1/subscriptions", json=body)
+        assert answer.status_code == expect, answer.text
+        return uid
+
+    def handle(self, customer_uid):
+        return self.temporal.get_workflow_handle(f"subscription/{customer_uid}")
+
+    async def snapshot(self, customer_uid):
+        return await self.handle(customer_uid).query("snapshot")
+
+    async def advance(self, customer_uid, **distance):
+        """Move one subscription's whole world in time, from due to due."""
+        await advance(self.temporal, str(self.emulator.base_url), customer_uid, timedelta(**distance))
+
+    async def subscription(self, customer_uid):
+        answer = await self.api.get(f"/v1/subscriptions/{customer_uid}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def books(self, customer_uid):
+        return (await self.emulator.get("/emulator/books", params={"customer_uid": customer_uid})).json()
+
+    async def charges(self, customer_uid):
+        return (await self.api.get(f"/v1/subscriptions/{customer_uid}/charges")).json()["charges"]
+
+    async def fault(self, **fault):
+        assert (await self.emulator.post("/emulator/faults", json=fault)).status_code == 201
+
+    async def agree(self, customer_uid):
+        """The emulator's books and the ledger agree, and no order number was charged twice."""
+        books = await self.books(customer_uid)
+        assert books["totals"]["charged_twice"] == []
+        charged = {row["merchant_uid"]: row["amount"] for row in books["charges"] if row["status"] == "paid"}
+        written = {row["merchant_uid"]: row["amount"] for row in await self.charges(customer_uid) if row["state"] == "paid"}
+        assert charged == written
+        return len(charged)
+
+
+@contextlib.asynccontextmanager
+async def running_stack(temporal: Client, tmp_path: Path, **settings_changes):
+    """Emulator, ledger, API and a worker on one Temporal, each with its own files and ports."""
+    async with contextlib.AsyncExitStack() as exits:
+        emulator_settings = EmulatorSettings(state_file=tmp_path / "emulator.db", sandbox=True)
+        emulator_url = await exits.enter_async_context(served(create_emulator(emulator_settings)))
+        sock = socket.socket()
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        sock.close()
+        settings = Settings(
+            _env_file=None,
+            mode="test",
+            portone_url=emulator_url,
+            portone_include_sandbox=True,
+            database_url=os.environ.get("DATABASE_URL") or f"sqlite:///{tmp_path}/ledger.db",
+            public_url=f"http://127.0.0.1:{port}",
+            first_answer_seconds=20,
+            **settings_changes,
+        )
+        ledger = Ledger(settings.database_url)
+        await ledger.migrate()
+        exits.push_async_callback(ledger.aclose)
+        portone = PortOneClient(
+            base_url=emulator_url,
+            imp_key=settings.portone_imp_key,
+            imp_secret=settings.portone_imp_secret,
+            include_sandbox=True,
+            timeout_seconds=10,
+        )
+        exits.push_async_callback(portone.aclose)
+        task_queue = f"billing-{uuid.uuid4().hex[:8]}"
+        app = create_app(settings, ledger, temporal, task_queue=task_queue)
+        api_url = await exits.enter_async_context(served(app))
+        # The notice_url must name the port that was really taken.
+        settings = settings.model_copy(update={"public_url": api_url})
+        api = await exits.enter_async_context(httpx.AsyncClient(base_url=api_url, headers=AUTH, timeout=60))
+        emulator = await exits.enter_async_context(httpx.AsyncClient(base_url=emulator_url, timeout=120))
+        stack = Stack(temporal, settings, ledger, portone, api, emulator, task_queue)
+        await stack.start_worker()
+        try:
+            yield stack
+        finally:
+            await stack.stop_worker()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
