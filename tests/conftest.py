@@ -4,6 +4,9 @@ import ipaddress
 import socket
 
 import pytest
+import pytest_asyncio
+
+from tests.stack import running_stack, start_dev_server
 
 _CONNECT = socket.socket.connect
 
@@ -38,3 +41,17 @@ def pytest_terminal_summary(terminalreporter):
     for report in skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         terminalreporter.write_line(f"skipped: {report.nodeid}: {reason}")
+
+
+@pytest_asyncio.fixture(scope="session")
+async def dev_server():
+    """One real Temporal dev server for each xdist worker, with a clock of its own for each workflow."""
+    async with await start_dev_server() as environment:
+        yield environment
+
+
+@pytest_asyncio.fixture
+async def stack(dev_server, tmp_path):
+    """The whole product for one test, over that server."""
+    async with running_stack(dev_server.client, tmp_path) as running:
+        yield running

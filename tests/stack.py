@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import shutil
 import socket
@@ -76,6 +77,9 @@ class Stack:
     api: httpx.AsyncClient
     emulator: httpx.AsyncClient
     task_queue: str
+    app: object
+    emulator_app: object
+    last: dict = field(default_factory=dict)
     worker: Worker | None = None
     exits: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
@@ -84,6 +88,27 @@ class Stack:
             self.temporal, self.settings, self.portone, self.ledger, task_queue=self.task_queue, **options
         )
         await self.worker.__aenter__()
+
+    async def restart_worker(self):
+        """What a deploy does."""
+        await self.stop_worker()
+        await self.start_worker()
+
+    def quick(self):
+        """Answer 202 soon instead of waiting for an outcome that only virtual time brings."""
+        self.app.state.desk = dataclasses.replace(
+            self.app.state.desk, settings=self.settings.model_copy(update={"first_answer_seconds": 1.0})
+        )
+
+    def account(self):
+        """The emulator from the inside, for what no route of PortOne's can do."""
+        return self.emulator_app.state.account
+
+    async def refused_start(self, customer_uid=None, **more):
+        """Start what will be refused; answers the problem document."""
+        uid = customer_uid or f"buyer_{uuid.uuid4().hex[:10]}"
+        await self.start(uid, expect=402, **more)
+        return self.last
 
     async def stop_worker(self):
         if self.worker is not None:
@@ -102,6 +127,7 @@ class Stack:
         }
         answer = await self.api.post("/v1/subscriptions", json=body)
         assert answer.status_code == expect, answer.text
+        self.last = answer.json()
         return uid
 
     def handle(self, customer_uid):
@@ -143,7 +169,8 @@ async def running_stack(temporal: Client, tmp_path: Path, **settings_changes):
     """Emulator, ledger, API and a worker on one Temporal, each with its own files and ports."""
     async with contextlib.AsyncExitStack() as exits:
         emulator_settings = EmulatorSettings(state_file=tmp_path / "emulator.db", sandbox=True)
-        emulator_url = await exits.enter_async_context(served(create_emulator(emulator_settings)))
+        emulator_app = create_emulator(emulator_settings)
+        emulator_url = await exits.enter_async_context(served(emulator_app))
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
@@ -176,7 +203,7 @@ async def running_stack(temporal: Client, tmp_path: Path, **settings_changes):
         settings = settings.model_copy(update={"public_url": api_url})
         api = await exits.enter_async_context(httpx.AsyncClient(base_url=api_url, headers=AUTH, timeout=60))
         emulator = await exits.enter_async_context(httpx.AsyncClient(base_url=emulator_url, timeout=120))
-        stack = Stack(temporal, settings, ledger, portone, api, emulator, task_queue)
+        stack = Stack(temporal, settings, ledger, portone, api, emulator, task_queue, app, emulator_app)
         await stack.start_worker()
         try:
             yield stack

@@ -1,0 +1,68 @@
+"""A declined renewal is tried again under its own order number, then given up with the reason."""
+
+
+async def test_two_declines_then_approval_recover_under_one_order_number(stack):
+    uid = await stack.start(card="4518-4212-3456-0004", plan=trial())
+    await stack.advance(uid, days=1, hours=12)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["cycle"]["failed_attempts"]) == ("past_due", 1)
+    await stack.advance(uid, days=6)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["cycle"]["number"]) == ("active", 2)
+    assert await stack.agree(uid) == 1
+    number = (await stack.charges(uid))[0]["merchant_uid"]
+    rows = await stack.portone.find_all_payments(number)
+    assert sorted(row.status for row in rows) == ["failed", "failed", "paid"]
+
+
+async def test_when_every_retry_is_declined_the_subscription_is_canceled_with_the_reason(stack):
+    uid = await stack.start(card="4518-4212-3456-0002", plan=trial())
+    await stack.advance(uid, days=30)
+    shown = await stack.subscription(uid)
+    assert shown["status"] == "canceled"
+    assert "every retry was declined" in shown["end_reason"]
+    number = (await stack.charges(uid))[0]["merchant_uid"]
+    assert len(await stack.portone.find_all_payments(number)) == 5
+    assert (await stack.books(uid))["charges"] == []
+
+
+async def test_declines_are_noticed_with_every_webhook_lost(stack):
+    await stack.fault(path="webhook", kind="drop_webhook")
+    uid = await stack.start(card="4518-4212-3456-0004", plan=trial())
+    await stack.advance(uid, days=12)
+    assert (await stack.subscription(uid))["status"] == "active"
+    assert await stack.agree(uid) == 1
+
+
+async def test_a_deleted_key_is_a_decline_not_a_crash(stack):
+    uid = await stack.start()
+    await stack.emulator.post("/emulator/console", json={"act": "delete_key", "customer_uid": uid})
+    await stack.advance(uid, days=33)
+    shown = await stack.subscription(uid)
+    assert shown["status"] == "past_due"
+
+
+async def test_a_pg_without_reschedule_is_retried_by_our_own_charge(stack):
+    window = {"customer_uid": "toss_1", "card_number": "4518-4212-3456-0004", "pg": "tosspay_v2"}
+    await stack.emulator.post("/emulator/window/billing-key", json=window)
+    await stack.start("toss_1", payment_method={"billing_key": True}, plan=trial())
+    await stack.advance("toss_1", days=10)
+    assert (await stack.subscription("toss_1"))["status"] == "active"
+    charge = (await stack.ledger.list_charges(customer_uid="toss_1"))[0]
+    assert (charge.state, charge.sends) == ("paid", 2)
+    assert await stack.agree("toss_1") == 1
+
+
+async def test_naver_pay_gets_a_new_order_number_after_a_verified_decline(stack):
+    window = {"customer_uid": "naver_1", "card_number": "4518-4212-3456-0004", "pg": "naverpay"}
+    await stack.emulator.post("/emulator/window/billing-key", json=window)
+    await stack.start("naver_1", payment_method={"billing_key": True}, plan=trial())
+    await stack.advance("naver_1", days=10)
+    assert (await stack.subscription("naver_1"))["status"] == "active"
+    rows = await stack.ledger.list_charges(customer_uid="naver_1")
+    states = {row.merchant_uid[-6:]: str(row.state) for row in rows}
+    assert (states["00001a"], states["00001b"], states["00001c"]) == ("declined", "declined", "paid")
+
+
+def trial():
+    return {"name": "월간 이용권", "amount": 9900, "interval": "month", "trial_days": 1}

@@ -1,0 +1,111 @@
+"""A subscription renews, period after period, whatever becomes of the webhooks."""
+
+from datetime import timedelta
+
+from temporalio.client import WorkflowHistory
+
+
+async def test_a_lost_webhook_still_renews_on_time(stack):
+    uid = await stack.start()
+    await stack.fault(path="webhook", kind="drop_webhook", count=1, customer_uid=uid)
+    await stack.advance(uid, days=33)
+    assert await stack.agree(uid) == 2
+    assert (await stack.subscription(uid))["status"] == "active"
+    assert [hook["state"] for hook in (await stack.emulator.get("/emulator/webhooks")).json()].count("dropped") == 1
+
+
+async def test_with_every_webhook_lost_every_cycle_still_settles(stack):
+    await stack.fault(path="webhook", kind="drop_webhook")
+    uid = await stack.start()
+    await stack.advance(uid, days=366)
+    assert await stack.agree(uid) == 13
+    assert await stack.ledger.list_webhooks() == []
+
+
+async def test_a_webhook_settles_the_cycle_at_its_due_instant(stack):
+    uid = await stack.start()
+    await stack.advance(uid, days=32)
+    second = (await stack.charges(uid))[1]
+    assert second["state"] == "paid"
+    row = next(row for row in await stack.ledger.list_webhooks(second["merchant_uid"]))
+    assert (row.disposition, row.count) == ("applied", 1)
+    charge = await stack.ledger.get_charge(second["merchant_uid"])
+    assert charge.settled_at - charge.due_at < timedelta(seconds=30)
+
+
+async def test_webhooks_that_come_twice_change_nothing(stack):
+    await stack.fault(path="webhook", kind="duplicate_webhook")
+    uid = await stack.start()
+    await stack.advance(uid, days=95)
+    assert await stack.agree(uid) == 4
+    rows = await stack.ledger.list_webhooks()
+    assert {row.count for row in rows} == {2}
+
+
+async def test_ten_years_of_monthly_billing_run_clean(stack):
+    uid = await stack.start()
+    await stack.advance(uid, days=3653)
+    assert await stack.agree(uid) == 121
+    numbers = [charge["merchant_uid"] for charge in await stack.charges(uid)]
+    assert len(numbers) == len(set(numbers)) == 122
+
+
+async def test_a_fixed_term_ends_by_itself_as_expired(stack):
+    plan = {"name": "3개월권", "amount": 5000, "interval": "month", "max_cycles": 3}
+    uid = await stack.start(plan=plan)
+    await stack.advance(uid, days=120)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["end_reason"]) == ("expired", "the fixed term is done")
+    assert await stack.agree(uid) == 3
+
+
+async def test_a_yearly_plan_waits_beyond_the_horizon_before_it_is_scheduled(stack):
+    plan = {"name": "연간권", "amount": 99000, "interval": "year"}
+    uid = await stack.start(plan=plan)
+    number = (await stack.snapshot(uid))["merchant_uid"]
+    assert await stack.portone.find_schedule(number) is None
+    await stack.advance(uid, days=300)
+    assert (await stack.portone.find_schedule(number)).schedule_status == "scheduled"
+    await stack.advance(uid, days=70)
+    assert await stack.agree(uid) == 2
+
+
+async def test_a_trial_by_card_issues_and_schedules_in_one_call(stack):
+    plan = {"name": "체험", "amount": 9900, "interval": "month", "trial_days": 14}
+    uid = await stack.start(plan=plan)
+    shown = await stack.subscription(uid)
+    assert shown["status"] == "trialing"
+    assert shown["payment_method"]["card"].endswith("****7890")
+    names = await activity_names(stack, uid)
+    assert "register_schedule" in names
+    assert "issue_billing_key" not in names
+    assert (await stack.books(uid))["totals"]["charges"] == 0
+    await stack.advance(uid, days=15)
+    assert await stack.agree(uid) == 1
+    assert (await stack.subscription(uid))["status"] == "active"
+
+
+async def test_a_key_issued_in_the_window_is_billed_without_a_card(stack):
+    window = {"customer_uid": "window_1", "card_number": "4518-4212-3456-1111", "pg": "kakaopay"}
+    assert (await stack.emulator.post("/emulator/window/billing-key", json=window)).status_code == 201
+    await stack.start("window_1", payment_method={"billing_key": True})
+    await stack.advance("window_1", days=32)
+    assert await stack.agree("window_1") == 2
+    assert (await stack.subscription("window_1"))["payment_method"]["pg_provider"] == "kakaopay"
+
+
+async def test_the_card_number_is_in_no_history(stack):
+    uid = await stack.start()
+    history: WorkflowHistory = await stack.handle(uid).fetch_history()
+    text = history.to_json()
+    assert "4518" not in text
+    assert "3456-7890" not in text
+
+
+async def activity_names(stack, uid):
+    events = (await stack.handle(uid).fetch_history()).events
+    return [
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        for event in events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
