@@ -32,7 +32,7 @@ TIME_SKIPPING_FLAGS = (
     # A clock of its own for each workflow.
     "--dynamic-config-value",
     "frontend.WorkflowTimeSkippingEnabled=true",
-    # By default a timer may fire a second late and 20 times a second: 13 to 50 ms a hop instead of 1,005 (temporal.md 6.2).
+    # By default a timer may fire a second late: 13 to 50 ms a hop instead of 1,005 (temporal.md 6.2).
     "--dynamic-config-value",
     'history.timerProcessorMaxTimeShift="1ms"',
     "--dynamic-config-value",

@@ -1,0 +1,239 @@
+"""`gudok ...`: run the parts, move time, look at what a cycle costs."""
+
+import asyncio
+import re
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+
+from api import demo as demonstration
+from api import local
+from api.app import create_app
+from api.clock import advance
+from api.history import CycleCost, cycle_costs
+from api.processes import LocalStackError
+from billing.emulator import EmulatorSettings, create_emulator
+from billing.ledger import Ledger
+from billing.observability import configure_logging
+from billing.settings import Settings
+from billing.temporal import connect
+from workflows.contracts import SubscriptionSnapshot
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Subscription billing on PortOne V1.")
+db = typer.Typer(no_args_is_help=True, help="The ledger's database.")
+clock = typer.Typer(no_args_is_help=True, help="Test clocks: one subscription's own time.")
+app.add_typer(db, name="db")
+app.add_typer(clock, name="clock")
+
+Answer = TypeVar("Answer")
+
+
+@app.command()
+def up(
+    *,
+    fresh: Annotated[bool, typer.Option(help="Forget all data first.")] = False,
+    data: Annotated[Path, typer.Option(envvar="GUDOK_DATA", help="Folder for data and logs.")] = local.DATA,
+    api_port: Annotated[int | None, typer.Option(envvar="GUDOK_API_PORT")] = None,
+    emulator_port: Annotated[int | None, typer.Option(envvar="GUDOK_EMULATOR_PORT")] = None,
+    temporal_port: Annotated[int | None, typer.Option(envvar="GUDOK_TEMPORAL_PORT")] = None,
+    temporal_ui_port: Annotated[int | None, typer.Option(envvar="GUDOK_TEMPORAL_UI_PORT")] = None,
+) -> None:
+    """Run Temporal with its UI, the PortOne emulator, a worker and the api; Ctrl-C stops them."""
+    wanted = {
+        "api": api_port,
+        "emulator": emulator_port,
+        "temporal": temporal_port,
+        "temporal_ui": temporal_ui_port,
+    }
+    _run(local.up(data, wanted, fresh=fresh))
+
+
+@app.command()
+def demo(
+    *,
+    keep: Annotated[bool, typer.Option(help="Leave it all running for a look at the Temporal UI.")] = False,
+    data: Annotated[Path, typer.Option(help="Folder for data and logs; emptied first.")] = local.DATA / "demo",
+) -> None:
+    """Let several subscribers live through years in a couple of minutes, and check every charge."""
+    if not _run(demonstration.demo(data, keep=keep)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def worker() -> None:
+    """Run one worker until it is told to stop; any number may run side by side."""
+    from worker import run  # noqa: PLC0415 - the composition root stands beside the packages, and only this starts it
+
+    settings = Settings()
+    configure_logging(settings)
+    _run(run(settings))
+
+
+@app.command()
+def api(*, host: str = "127.0.0.1", port: int = 8080) -> None:
+    """Serve the HTTP API."""
+    settings = Settings()
+    configure_logging(settings)
+    _run(_serve_api(settings, host, port))
+
+
+@app.command()
+def emulator(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8700,
+    state: Annotated[Path | None, typer.Option(help="File that keeps the state; without it, memory.")] = None,
+    webhook_url: Annotated[str | None, typer.Option(help="The webhook URL of the console.")] = None,
+    webhook_encoding: Annotated[str, typer.Option(help="json or form.")] = "json",
+    webhook_retries: Annotated[bool, typer.Option(help="Resend up to five times, a minute apart.")] = False,
+    imp_key: str = "imp_apikey",
+    imp_secret: Annotated[str | None, typer.Option(envvar="EMULATOR_IMP_SECRET")] = None,
+) -> None:
+    """Run a PortOne V1 with books, a clock and fault switches."""
+    given = {"imp_secret": imp_secret} if imp_secret else {}
+    settings = EmulatorSettings.model_validate(
+        {
+            "state_file": state,
+            "webhook_url": webhook_url,
+            "webhook_encoding": webhook_encoding,
+            "webhook_retries": webhook_retries,
+            "imp_key": imp_key,
+            "sandbox": True,
+            **given,
+        }
+    )
+    config = uvicorn.Config(
+        create_emulator(settings), host=host, port=port, access_log=False, log_level="warning", proxy_headers=False
+    )
+    _run(uvicorn.Server(config).serve())
+
+
+@app.command()
+def doctor() -> None:
+    """Say which parts answer and which do not."""
+    settings = Settings()
+    if not _run(_examine(settings)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def history(customer_uid: str) -> None:
+    """Print events and bytes of a subscription's history for each settled cycle."""
+    costs, events, size = _run(_costs(customer_uid))
+    table = Table(title=f"{customer_uid}: {events} events, {size:,} bytes in this run")
+    for heading in ("settled cycle", "events", "bytes", "activities"):
+        table.add_column(heading, justify="right")
+    for cost in costs:
+        table.add_row(str(cost.cycle), str(cost.events), f"{cost.bytes:,}", str(cost.activities))
+    Console().print(table)
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the ledger's schema to the newest migration."""
+    _run(_upgrade(Settings()))
+    typer.echo("the ledger is at its newest migration")
+
+
+@clock.command("advance")
+def clock_advance(customer_uid: str, distance: str) -> None:
+    """Move one subscription's whole world, from due to due: `gudok clock advance gildong_0001 31d`."""
+    settings = Settings()
+    if not settings.is_local:
+        raise typer.BadParameter("test clocks exist in local and test mode only")
+    duration = read_duration(distance)
+    console = Console()
+
+    async def move() -> None:
+        def told(now: datetime, snapshot: SubscriptionSnapshot) -> None:
+            console.print(f"{now:%Y-%m-%d %H:%M}  {snapshot.status.value}  period {snapshot.cycle}")
+
+        now = await advance(await connect(), settings.portone_url, customer_uid, duration, told)
+        console.print(f"it is now {now:%Y-%m-%d %H:%M %Z} for {customer_uid}")
+
+    _run(move())
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def read_duration(text: str) -> timedelta:
+    """A duration such as 31d, 12h or 90m.
+
+    Raises:
+        BadParameter: anything else.
+    """
+    found = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
+    if found is None:
+        raise typer.BadParameter("use a number and one of s, m, h, d, w: 31d")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+async def _serve_api(settings: Settings, host: str, port: int) -> None:
+    ledger = Ledger(settings.database_url)
+    await ledger.migrate()
+    application = create_app(settings, ledger, await connect(lazy=True))
+    # uvicorn's own reading of X-Forwarded-For is off: api/security.py reads it, from trusted proxies only.
+    config = uvicorn.Config(
+        application, host=host, port=port, access_log=False, log_config=None, proxy_headers=False, server_header=False
+    )
+    try:
+        await uvicorn.Server(config).serve()
+    finally:
+        await ledger.aclose()
+
+
+async def _upgrade(settings: Settings) -> None:
+    ledger = Ledger(settings.database_url)
+    try:
+        await ledger.migrate()
+    finally:
+        await ledger.aclose()
+
+
+async def _costs(customer_uid: str) -> tuple[list[CycleCost], int, int]:
+    return await cycle_costs(await connect(), customer_uid)
+
+
+async def _examine(settings: Settings) -> bool:
+    from worker import portone_client  # noqa: PLC0415 - only where the whole is put together
+
+    console, fine = Console(), True
+    ledger, client = Ledger(settings.database_url), portone_client(settings)
+
+    async def temporal() -> object:
+        return await (await connect()).service_client.check_health()
+
+    for name, check in (("ledger", ledger.ping), ("PortOne", client.server_now), ("Temporal", temporal)):
+        try:
+            await asyncio.wait_for(check(), 5)
+            console.print(f"[green]ok[/]      {name}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the diagnosis
+            fine = False
+            console.print(f"[red]failed[/]  {name}: {type(error).__name__}")
+    await client.aclose()
+    await ledger.aclose()
+    return fine
+
+
+def _run(main: Coroutine[Any, Any, Answer]) -> Answer:
+    try:
+        return asyncio.run(main)
+    except LocalStackError as error:
+        typer.echo(f"gudok: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
