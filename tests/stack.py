@@ -159,7 +159,9 @@ class Stack:
         books = await self.books(customer_uid)
         assert books["totals"]["charged_twice"] == []
         charged = {row["merchant_uid"]: row["amount"] for row in books["charges"] if row["status"] == "paid"}
-        written = {row["merchant_uid"]: row["amount"] for row in await self.charges(customer_uid) if row["state"] == "paid"}
+        written = {
+            row["merchant_uid"]: row["amount"] for row in await self.charges(customer_uid) if row["state"] == "paid"
+        }
         assert charged == written
         return len(charged)
 

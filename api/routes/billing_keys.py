@@ -4,10 +4,10 @@ import secrets
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from api.dependencies import CallerDep, Desk, DeskDep
+from api.dependencies import CallerDep, Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import answer, once
 from api.models import BillingKeyBody, CustomerUid
@@ -23,7 +23,7 @@ from workflows.contracts import (
     billing_key_workflow_id,
 )
 
-router = APIRouter(prefix="/v1/billing-keys", tags=["billing keys"])
+router = APIRouter(prefix="/v1/billing-keys", tags=["billing keys"], dependencies=[Depends(caller_of)])
 
 STATUS = {
     "billing_key_exists": 409,
@@ -50,7 +50,7 @@ async def issue_billing_key(body: BillingKeyBody, request: Request, desk: DeskDe
 
 
 @router.get("/{customer_uid}")
-async def get_billing_key(customer_uid: CustomerUid, desk: DeskDep, caller: CallerDep) -> dict[str, Any]:  # noqa: ARG001
+async def get_billing_key(customer_uid: CustomerUid, desk: DeskDep) -> dict[str, Any]:
     """A billing key, its card masked to the last four digits."""
     row = await desk.ledger.get_billing_key(customer_uid)
     if row is None or row.deleted:
@@ -62,7 +62,6 @@ async def get_billing_key(customer_uid: CustomerUid, desk: DeskDep, caller: Call
 async def delete_billing_key(
     customer_uid: CustomerUid,
     desk: DeskDep,
-    caller: CallerDep,  # noqa: ARG001 - being asked for is its effect
     reason: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """Delete a billing key; refused while a subscription lives on it or PortOne has a charge scheduled on it."""

@@ -4,11 +4,11 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from api.dependencies import CallerDep, Desk, DeskDep
+from api.dependencies import CallerDep, Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import answer, once
 from api.models import KeyInPaymentBody, MerchantUid, RefundBody
@@ -30,7 +30,7 @@ from workflows.contracts import (
 from workflows.key_in_payment import KeyInPaymentWorkflow
 from workflows.refund import RefundWorkflow
 
-router = APIRouter(prefix="/v1/payments", tags=["payments"])
+router = APIRouter(prefix="/v1/payments", tags=["payments"], dependencies=[Depends(caller_of)])
 
 
 @router.post("", status_code=201)
@@ -54,7 +54,7 @@ async def pay_by_card(body: KeyInPaymentBody, request: Request, desk: DeskDep, c
 
 
 @router.get("/{merchant_uid}")
-async def get_payment(merchant_uid: MerchantUid, desk: DeskDep, caller: CallerDep) -> dict[str, Any]:  # noqa: ARG001
+async def get_payment(merchant_uid: MerchantUid, desk: DeskDep) -> dict[str, Any]:
     """One charge with what PortOne was found to have for it, and its refunds."""
     return await _view(desk, merchant_uid)
 

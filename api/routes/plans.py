@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
-from api.dependencies import CallerDep, DeskDep
+from api.dependencies import DeskDep, caller_of
 from api.errors import Problem
 from api.models import CatalogPlanBody
 from api.views import plan_row_view
 
-router = APIRouter(prefix="/v1/plans", tags=["plans"])
+router = APIRouter(prefix="/v1/plans", tags=["plans"], dependencies=[Depends(caller_of)])
 
 
 @router.post("", status_code=201)
-async def put_plan(body: CatalogPlanBody, desk: DeskDep, caller: CallerDep) -> dict[str, Any]:  # noqa: ARG001
+async def put_plan(body: CatalogPlanBody, desk: DeskDep) -> dict[str, Any]:
     """Store a plan; changed terms become a new version, and running subscriptions keep theirs."""
     if body.amount > desk.settings.max_amount:
         raise Problem(422, "amount_too_large", f"at most {desk.settings.max_amount}", field="amount")
@@ -21,13 +21,13 @@ async def put_plan(body: CatalogPlanBody, desk: DeskDep, caller: CallerDep) -> d
 
 
 @router.get("")
-async def list_plans(desk: DeskDep, caller: CallerDep) -> dict[str, Any]:  # noqa: ARG001
+async def list_plans(desk: DeskDep) -> dict[str, Any]:
     """The newest version of every plan."""
     return {"plans": [plan_row_view(row) for row in await desk.ledger.list_plans()]}
 
 
 @router.get("/{plan_id}")
-async def get_plan(plan_id: str, desk: DeskDep, caller: CallerDep, version: int | None = None) -> dict[str, Any]:  # noqa: ARG001
+async def get_plan(plan_id: str, desk: DeskDep, version: int | None = None) -> dict[str, Any]:
     """One version of a plan, the newest when none is named."""
     row = await desk.ledger.get_plan(plan_id, version)
     if row is None:

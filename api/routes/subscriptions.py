@@ -6,13 +6,13 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from api.dependencies import CallerDep, Desk, DeskDep
+from api.dependencies import CallerDep, Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import answer, once
 from api.models import CancelBody, CustomerUid, SubscriptionBody
@@ -32,7 +32,7 @@ from workflows.contracts import (
 )
 from workflows.subscription import SubscriptionWorkflow
 
-router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
+router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"], dependencies=[Depends(caller_of)])
 
 Handle = WorkflowHandle[SubscriptionWorkflow, SubscriptionSnapshot]
 
@@ -63,7 +63,6 @@ async def start_subscription(body: SubscriptionBody, request: Request, desk: Des
 @router.get("")
 async def list_subscriptions(
     desk: DeskDep,
-    caller: CallerDep,  # noqa: ARG001 - being asked for is its effect
     *,
     status: SubscriptionStatus | None = None,
     plan_id: str | None = None,
@@ -82,13 +81,13 @@ async def list_subscriptions(
 
 
 @router.get("/{customer_uid}")
-async def get_subscription(customer_uid: CustomerUid, desk: DeskDep, caller: CallerDep) -> dict[str, Any]:  # noqa: ARG001
+async def get_subscription(customer_uid: CustomerUid, desk: DeskDep) -> dict[str, Any]:
     """One subscription with its current cycle and a link to its run in the Temporal UI."""
     return subscription_view(desk, await _find(desk, customer_uid))
 
 
 @router.get("/{customer_uid}/charges")
-async def get_charges(customer_uid: CustomerUid, desk: DeskDep, caller: CallerDep) -> dict[str, Any]:  # noqa: ARG001
+async def get_charges(customer_uid: CustomerUid, desk: DeskDep) -> dict[str, Any]:
     """Every charge of a customer_uid, oldest first."""
     record = await _find(desk, customer_uid)
     rows = await desk.ledger.list_charges(customer_uid=record.customer_uid)
@@ -99,7 +98,6 @@ async def get_charges(customer_uid: CustomerUid, desk: DeskDep, caller: CallerDe
 async def cancel_subscription(
     customer_uid: CustomerUid,
     desk: DeskDep,
-    caller: CallerDep,
     body: CancelBody | None = None,
 ) -> Response:
     """Cancel now or at period end; the answer says whether the next charge was stopped or had already run."""
@@ -199,12 +197,12 @@ async def _first_outcome(handle: Handle) -> SubscriptionSnapshot:
             "first_outcome", wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=SubscriptionSnapshot
         )
         snapshot: SubscriptionSnapshot = await update.result()
-        return snapshot
     except (RPCError, WorkflowUpdateFailedError) as error:
         if isinstance(error, RPCError) and not is_gone(error):
             raise
         # The start had already failed when we came to ask: the run has ended and says why.
-        return await handle.result()
+        snapshot = await handle.result()
+    return snapshot
 
 
 async def _started(desk: Desk, customer_uid: str, snapshot: SubscriptionSnapshot | None) -> Response:
@@ -233,7 +231,6 @@ async def _cancel(handle: Handle, order: CancelSubscription) -> CancelAnswered:
             "cancel", order, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=CancelAnswered
         )
         answered: CancelAnswered = await update.result()
-        return answered
     except WorkflowUpdateFailedError as error:
         if refusal_of(error) == "SubscriptionEnded":
             raise _ended() from None
@@ -242,6 +239,7 @@ async def _cancel(handle: Handle, order: CancelSubscription) -> CancelAnswered:
         if is_gone(error):
             raise _ended() from None
         raise
+    return answered
 
 
 def _ended() -> Problem:

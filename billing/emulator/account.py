@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 
 from billing.emulator.envelope import REFUSED, LostAnswer, Refusal, done, refused
 from billing.emulator.execution import Execution
@@ -60,6 +60,15 @@ class Account:
         if fault is not None:
             return _failure(fault["kind"])
         return answer if isinstance(answer, Response) else done(answer)
+
+
+def account_of(request: Request) -> Account:
+    """The account of this application."""
+    account: Account = request.app.state.account
+    return account
+
+
+AccountDep = Annotated[Account, Depends(account_of)]
 
 
 def _failure(kind: str) -> Response:

@@ -6,12 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from billing.emulator.account import Account
-from billing.emulator.routes.charges import charges
-from billing.emulator.routes.control import control
-from billing.emulator.routes.customers import customers
-from billing.emulator.routes.payments import payments
-from billing.emulator.routes.schedules import schedules
-from billing.emulator.routes.users import users
+from billing.emulator.routes import charges, control, customers, payments, schedules, users
 from billing.emulator.settings import EmulatorSettings
 
 
@@ -29,5 +24,5 @@ def create_emulator(settings: EmulatorSettings | None = None) -> FastAPI:
     app.state.account = account
     # The literal paths first: `/payments/cancel` is not a payment called "cancel".
     for routes in (users, customers, charges, schedules, payments, control):
-        app.include_router(routes(account))
+        app.include_router(routes.router)
     return app

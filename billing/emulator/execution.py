@@ -25,7 +25,7 @@ class Execution:
         A success sends a webhook; a failure does so only where a schedule ran (facts.md 3.3).
         """
         refusal = self._decline(order, card)
-        payment = self._world.keep_payment(_payment(self._world, order, card, at, usage, refusal))
+        payment = self._world.keep_payment(_payment(self._world, order, card, at=at, usage=usage, refusal=refusal))
         if refusal is None or usage == "payment.scheduled":
             self._webhooks.queue(payment, at)
         if refusal is not None and card["last_four"] == "0006":
@@ -119,7 +119,7 @@ class Execution:
 
 
 def _payment(
-    world: World, order: Record, card: Record, at: float, usage: str | None, refusal: str | None
+    world: World, order: Record, card: Record, *, at: float, usage: str | None, refusal: str | None
 ) -> dict[str, Any]:
     moment, paid = int(at), refusal is None
     return {

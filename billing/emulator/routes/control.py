@@ -6,7 +6,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict
 
-from billing.emulator.account import Account
+from billing.emulator.account import Account, AccountDep
 from billing.emulator.cards import KEY_REFUSED, read_card
 from billing.emulator.envelope import Refusal
 from billing.emulator.faults import Fault
@@ -48,72 +48,79 @@ class WindowKey(BaseModel):
     buyer_name: str | None = None
 
 
-def control(account: Account) -> APIRouter:
-    """The emulator's own routes; they need no token."""
-    router = APIRouter(prefix="/emulator")
+router = APIRouter(prefix="/emulator")
 
-    @router.get("/clock")
-    async def get_clock(customer_uid: str | None = None) -> dict[str, object]:
-        return account.timeline.describe(customer_uid)
 
-    @router.post("/clock")
-    async def post_clock(order: Advance) -> dict[str, object]:
-        if (order.advance_seconds is None) == (order.to is None):
-            raise HTTPException(422, "give advance_seconds or to")
-        seconds = order.advance_seconds
-        if order.to is not None:
-            if order.to.tzinfo is None:
-                raise HTTPException(422, "to needs a time zone")
-            seconds = order.to.timestamp() - account.world.clock.now(order.customer_uid)
-        executed = await account.timeline.advance(max(0.0, seconds or 0.0), order.customer_uid)
-        return {**account.timeline.describe(order.customer_uid), "executed": executed}
+@router.get("/clock")
+async def get_clock(account: AccountDep, customer_uid: str | None = None) -> dict[str, object]:
+    return account.timeline.describe(customer_uid)
 
-    @router.get("/faults")
-    async def get_faults() -> list[Record]:
-        return account.faults.all()
 
-    @router.post("/faults", status_code=201)
-    async def post_fault(fault: Fault) -> Record:
+@router.post("/clock")
+async def post_clock(account: AccountDep, order: Advance) -> dict[str, object]:
+    if (order.advance_seconds is None) == (order.to is None):
+        raise HTTPException(422, "give advance_seconds or to")
+    seconds = order.advance_seconds
+    if order.to is not None:
+        if order.to.tzinfo is None:
+            raise HTTPException(422, "to needs a time zone")
+        seconds = order.to.timestamp() - account.world.clock.now(order.customer_uid)
+    executed = await account.timeline.advance(max(0.0, seconds or 0.0), order.customer_uid)
+    return {**account.timeline.describe(order.customer_uid), "executed": executed}
+
+
+@router.get("/faults")
+async def get_faults(account: AccountDep) -> list[Record]:
+    return account.faults.all()
+
+
+@router.post("/faults", status_code=201)
+async def post_fault(account: AccountDep, fault: Fault) -> Record:
+    with account.world.store.writing():
+        return account.faults.add(fault)
+
+
+@router.delete("/faults")
+async def delete_faults(account: AccountDep) -> dict[str, bool]:
+    with account.world.store.writing():
+        account.faults.clear()
+    return {"cleared": True}
+
+
+@router.get("/books")
+async def get_books(
+    account: AccountDep, customer_uid: str | None = None, merchant_uid: str | None = None
+) -> dict[str, Any]:
+    return books(account, customer_uid, merchant_uid)
+
+
+@router.get("/webhooks")
+async def get_webhooks(account: AccountDep, merchant_uid: str | None = None) -> list[Record]:
+    hooks = account.world.store["webhooks"].values()
+    return [hook for hook in hooks if merchant_uid in (None, hook["body"]["merchant_uid"])]
+
+
+@router.post("/console")
+async def post_console(account: AccountDep, act: ConsoleAct) -> Any:
+    try:
         with account.world.store.writing():
-            return account.faults.add(fault)
+            answer = _act(account, act)
+    except (Refusal, KeyError) as error:
+        raise HTTPException(404, str(error)) from None
+    account.timeline.touch()
+    return answer
 
-    @router.delete("/faults")
-    async def delete_faults() -> dict[str, bool]:
-        with account.world.store.writing():
-            account.faults.clear()
-        return {"cleared": True}
 
-    @router.get("/books")
-    async def get_books(customer_uid: str | None = None, merchant_uid: str | None = None) -> dict[str, Any]:
-        return books(account, customer_uid, merchant_uid)
-
-    @router.get("/webhooks")
-    async def get_webhooks(merchant_uid: str | None = None) -> list[Record]:
-        hooks = account.world.store["webhooks"].values()
-        return [hook for hook in hooks if merchant_uid in (None, hook["body"]["merchant_uid"])]
-
-    @router.post("/console")
-    async def post_console(act: ConsoleAct) -> Any:
-        try:
-            with account.world.store.writing():
-                answer = _act(account, act)
-        except (Refusal, KeyError) as error:
-            raise HTTPException(404, str(error)) from None
-        account.timeline.touch()
-        return answer
-
-    @router.post("/window/billing-key", status_code=201)
-    async def post_window_key(window: WindowKey) -> Record:
-        world = account.world
-        body = window.model_dump()
-        try:
-            card = read_card(body, world.clock.now(window.customer_uid), sentence=KEY_REFUSED)
-        except Refusal as refusal:
-            raise HTTPException(402, refusal.message) from None
-        with world.store.writing():
-            return shown(keep_key(world, window.customer_uid, body, card))
-
-    return router
+@router.post("/window/billing-key", status_code=201)
+async def post_window_key(account: AccountDep, window: WindowKey) -> Record:
+    account.world = account.world
+    body = window.model_dump()
+    try:
+        card = read_card(body, account.world.clock.now(window.customer_uid), sentence=KEY_REFUSED)
+    except Refusal as refusal:
+        raise HTTPException(402, refusal.message) from None
+    with account.world.store.writing():
+        return shown(keep_key(account.world, window.customer_uid, body, card))
 
 
 def books(account: Account, customer_uid: str | None, merchant_uid: str | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from billing.emulator.account import Account
+from billing.emulator.account import Account, AccountDep
 from billing.emulator.envelope import Refusal, bad_request, done, not_found
 from billing.emulator.form import number
 from billing.emulator.keys import shown
@@ -18,90 +18,95 @@ WINDOW_SECONDS = 90 * 24 * 3600
 TIMES = {"ready": "started_at", "paid": "paid_at", "cancelled": "cancelled_at", "failed": "failed_at"}
 
 
-def payments(account: Account) -> APIRouter:
-    """The routes of `/payments`."""
-    router = APIRouter(prefix="/payments")
-    world = account.world
+router = APIRouter(prefix="/payments")
 
-    @router.get("")
-    async def get_many(request: Request) -> Response:
-        return await account.perform(request, "payments", lambda _body: _many(world, request))
 
-    @router.post("/cancel")
-    async def cancel(request: Request) -> Response:
-        return await account.perform(request, "cancel", lambda body: shown(_cancel(account, body)))
+@router.get("")
+async def get_many(account: AccountDep, request: Request) -> Response:
+    return await account.perform(request, "payments", lambda _body: _many(account.world, request))
 
-    @router.get("/find/{merchant_uid}")
-    @router.get("/find/{merchant_uid}/{status}")
-    async def find(request: Request, merchant_uid: str, status: str | None = None) -> Response:
-        return await account.perform(
-            request, "find", lambda _body: shown(_rows(world, request, merchant_uid, status)[0])
-        )
 
-    @router.get("/findAll/{merchant_uid}")
-    @router.get("/findAll/{merchant_uid}/{status}")
-    async def find_all(request: Request, merchant_uid: str, status: str | None = None) -> Response:
-        def work(_body: dict[str, Any]) -> dict[str, Any]:
-            page, limit = page_and_limit(request.query_params)
-            return paged(_rows(world, request, merchant_uid, status), page, limit)
+@router.post("/cancel")
+async def cancel(account: AccountDep, request: Request) -> Response:
+    return await account.perform(request, "cancel", lambda body: shown(_cancel(account, body)))
 
-        return await account.perform(request, "findAll", work)
 
-    @router.get("/status/{status}")
-    async def by_status(request: Request, status: str) -> Response:
-        return await account.perform(request, "status", lambda _body: _by_status(world, request, status))
+@router.get("/find/{merchant_uid}")
+@router.get("/find/{merchant_uid}/{status}")
+async def find(account: AccountDep, request: Request, merchant_uid: str, status: str | None = None) -> Response:
+    return await account.perform(
+        request, "find", lambda _body: shown(_rows(account.world, request, merchant_uid, status)[0])
+    )
 
-    @router.post("/prepare")
-    async def prepare(request: Request) -> Response:
-        def work(body: dict[str, Any]) -> Record:
-            prepared = _prepared(body)
-            if prepared["merchant_uid"] in world.store["prepared"]:
-                raise Refusal("결제정보 사전등록에 실패하였습니다(이미 등록된 merchant_uid입니다).")
-            return world.store.put("prepared", prepared["merchant_uid"], prepared)
 
-        return await account.perform(request, "prepare", work)
+@router.get("/findAll/{merchant_uid}")
+@router.get("/findAll/{merchant_uid}/{status}")
+async def find_all(account: AccountDep, request: Request, merchant_uid: str, status: str | None = None) -> Response:
+    def work(_body: dict[str, Any]) -> dict[str, Any]:
+        page, limit = page_and_limit(request.query_params)
+        return paged(_rows(account.world, request, merchant_uid, status), page, limit)
 
-    @router.put("/prepare")
-    async def change_prepared(request: Request) -> Response:
-        def work(body: dict[str, Any]) -> Record:
-            prepared = _prepared(body)
-            if prepared["merchant_uid"] not in world.store["prepared"]:
-                raise not_found("사전등록된 결제정보가 존재하지 않습니다.")
-            return world.store.put("prepared", prepared["merchant_uid"], prepared)
+    return await account.perform(request, "findAll", work)
 
-        return await account.perform(request, "prepare", work)
 
-    @router.get("/prepare/{merchant_uid}")
-    async def get_prepared(request: Request, merchant_uid: str) -> Response:
-        def work(_body: dict[str, Any]) -> Record:
-            if merchant_uid not in world.store["prepared"]:
-                raise not_found("사전등록된 결제정보가 존재하지 않습니다.")
-            return world.store["prepared"][merchant_uid]
+@router.get("/status/{status}")
+async def by_status(account: AccountDep, request: Request, status: str) -> Response:
+    return await account.perform(request, "status", lambda _body: _by_status(account.world, request, status))
 
-        return await account.perform(request, "prepare", work)
 
-    @router.get("/{imp_uid}")
-    async def get_one(request: Request, imp_uid: str) -> Response:
-        def work(_body: dict[str, Any]) -> Record:
-            payment = world.store["payments"].get(imp_uid)
-            asked = request.query_params.get("include_sandbox")
-            included = account.settings.include_sandbox_by_default if asked is None else asked.lower() == "true"
-            if payment is None or (payment["sandbox"] and not included):
-                raise not_found(UNKNOWN)
-            return shown(payment)
+@router.post("/prepare")
+async def prepare(account: AccountDep, request: Request) -> Response:
+    def work(body: dict[str, Any]) -> Record:
+        prepared = _prepared(body)
+        if prepared["merchant_uid"] in account.world.store["prepared"]:
+            raise Refusal("결제정보 사전등록에 실패하였습니다(이미 등록된 merchant_uid입니다).")
+        return account.world.store.put("prepared", prepared["merchant_uid"], prepared)
 
-        return await account.perform(request, "payments_get", work)
+    return await account.perform(request, "prepare", work)
 
-    @router.get("/{imp_uid}/balance")
-    async def balance(request: Request, imp_uid: str) -> Response:
-        def work(_body: dict[str, Any]) -> Record:
-            if imp_uid not in world.store["payments"]:
-                raise not_found(UNKNOWN)
-            raise Refusal("PAYCO 결제건만 조회할 수 있습니다.", http_status=405)
 
-        return await account.perform(request, "balance", work)
+@router.put("/prepare")
+async def change_prepared(account: AccountDep, request: Request) -> Response:
+    def work(body: dict[str, Any]) -> Record:
+        prepared = _prepared(body)
+        if prepared["merchant_uid"] not in account.world.store["prepared"]:
+            raise not_found("사전등록된 결제정보가 존재하지 않습니다.")
+        return account.world.store.put("prepared", prepared["merchant_uid"], prepared)
 
-    return router
+    return await account.perform(request, "prepare", work)
+
+
+@router.get("/prepare/{merchant_uid}")
+async def get_prepared(account: AccountDep, request: Request, merchant_uid: str) -> Response:
+    def work(_body: dict[str, Any]) -> Record:
+        if merchant_uid not in account.world.store["prepared"]:
+            raise not_found("사전등록된 결제정보가 존재하지 않습니다.")
+        return account.world.store["prepared"][merchant_uid]
+
+    return await account.perform(request, "prepare", work)
+
+
+@router.get("/{imp_uid}")
+async def get_one(account: AccountDep, request: Request, imp_uid: str) -> Response:
+    def work(_body: dict[str, Any]) -> Record:
+        payment = account.world.store["payments"].get(imp_uid)
+        asked = request.query_params.get("include_sandbox")
+        included = account.settings.include_sandbox_by_default if asked is None else asked.lower() == "true"
+        if payment is None or (payment["sandbox"] and not included):
+            raise not_found(UNKNOWN)
+        return shown(payment)
+
+    return await account.perform(request, "payments_get", work)
+
+
+@router.get("/{imp_uid}/balance")
+async def balance(account: AccountDep, request: Request, imp_uid: str) -> Response:
+    def work(_body: dict[str, Any]) -> Record:
+        if imp_uid not in account.world.store["payments"]:
+            raise not_found(UNKNOWN)
+        raise Refusal("PAYCO 결제건만 조회할 수 있습니다.", http_status=405)
+
+    return await account.perform(request, "balance", work)
 
 
 def _many(world: World, request: Request) -> Response:

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from billing.emulator.account import Account
+from billing.emulator.account import Account, AccountDep
 from billing.emulator.cards import KEY_REFUSED, read_card
 from billing.emulator.envelope import REFUSED, Refusal, bad_request, not_found
 from billing.emulator.form import number, strings
@@ -17,72 +17,75 @@ from billing.emulator.world import World
 STATUSES = ("scheduled", "executed", "revoked")
 
 
-def schedules(account: Account) -> APIRouter:
-    """The routes of schedules."""
-    router = APIRouter(prefix="/subscribe/payments")
-    world = account.world
+router = APIRouter(prefix="/subscribe/payments")
 
-    @router.post("/schedule")
-    async def post_schedule(request: Request) -> Response:
-        return await account.perform(request, "schedule", lambda body: _register(account, body))
 
-    @router.get("/schedule")
-    async def get_range(request: Request) -> Response:
-        def work(_body: dict[str, Any]) -> dict[str, Any]:
-            query = request.query_params
-            start, end = window(query, "schedule_from", "schedule_to")
-            page, limit = page_and_limit(query)
-            rows = _between(list(world.store["schedules"].values()), start, end, query.get("schedule_status"))
-            rows.sort(key=lambda row: row["schedule_at"], reverse=query.get("sorting") != "scheduled")
-            return paged(rows, page, limit)
+@router.post("/schedule")
+async def post_schedule(account: AccountDep, request: Request) -> Response:
+    return await account.perform(request, "schedule", lambda body: _register(account, body))
 
-        return await account.perform(request, "schedule_list", work)
 
-    @router.get("/schedule/customers/{customer_uid}")
-    async def get_of_customer(request: Request, customer_uid: str) -> Response:
-        return await account.perform(
-            request, "schedule_customers", lambda _body: customer_schedules(world, request, customer_uid)
-        )
+@router.get("/schedule")
+async def get_range(account: AccountDep, request: Request) -> Response:
+    def work(_body: dict[str, Any]) -> dict[str, Any]:
+        query = request.query_params
+        start, end = window(query, "schedule_from", "schedule_to")
+        page, limit = page_and_limit(query)
+        rows = _between(list(account.world.store["schedules"].values()), start, end, query.get("schedule_status"))
+        rows.sort(key=lambda row: row["schedule_at"], reverse=query.get("sorting") != "scheduled")
+        return paged(rows, page, limit)
 
-    @router.get("/schedule/{merchant_uid}")
-    async def get_one(request: Request, merchant_uid: str) -> Response:
-        return await account.perform(request, "schedule_get", lambda _body: shown(_find(world, merchant_uid)))
+    return await account.perform(request, "schedule_list", work)
 
-    @router.put("/schedule/{merchant_uid}")
-    async def put_one(request: Request, merchant_uid: str) -> Response:
-        def work(body: dict[str, Any]) -> Record:
-            schedule = _find(world, merchant_uid)
-            at = int(number(body.get("schedule_at"), "schedule_at"))
-            if schedule["schedule_status"] != "scheduled":
-                raise bad_request("이미 실행되었거나 취소된 예약입니다.")
-            return shown(book(world, schedule, at))
 
-        return await account.perform(request, "schedule_put", work)
+@router.get("/schedule/customers/{customer_uid}")
+async def get_of_customer(account: AccountDep, request: Request, customer_uid: str) -> Response:
+    return await account.perform(
+        request, "schedule_customers", lambda _body: customer_schedules(account.world, request, customer_uid)
+    )
 
-    @router.post("/schedule/{merchant_uid}/reschedule")
-    async def post_reschedule(request: Request, merchant_uid: str) -> Response:
-        def work(body: dict[str, Any]) -> Record:
-            schedule = _repeatable(world, merchant_uid)
-            return shown(book(world, schedule, int(number(body.get("schedule_at"), "schedule_at"))))
 
-        return await account.perform(request, "reschedule", work)
+@router.get("/schedule/{merchant_uid}")
+async def get_one(account: AccountDep, request: Request, merchant_uid: str) -> Response:
+    return await account.perform(request, "schedule_get", lambda _body: shown(_find(account.world, merchant_uid)))
 
-    @router.post("/schedule/{merchant_uid}/retry")
-    async def post_retry(request: Request, merchant_uid: str) -> Response:
-        def work(_body: dict[str, Any]) -> Record:
-            schedule = _repeatable(world, merchant_uid)
-            if schedule["customer_uid"] not in world.store["keys"]:
-                raise not_found("등록된 고객정보가 없습니다.")
-            at = world.clock.now(schedule["customer_uid"])
-            return shown(account.execution.run_schedule(schedule, at))
 
-        return await account.perform(request, "retry", work)
+@router.put("/schedule/{merchant_uid}")
+async def put_one(account: AccountDep, request: Request, merchant_uid: str) -> Response:
+    def work(body: dict[str, Any]) -> Record:
+        schedule = _find(account.world, merchant_uid)
+        at = int(number(body.get("schedule_at"), "schedule_at"))
+        if schedule["schedule_status"] != "scheduled":
+            raise bad_request("이미 실행되었거나 취소된 예약입니다.")
+        return shown(book(account.world, schedule, at))
 
-    @router.post("/unschedule")
-    async def post_unschedule(request: Request) -> Response:
-        return await account.perform(request, "unschedule", lambda body: _unschedule(world, body))
+    return await account.perform(request, "schedule_put", work)
 
-    return router
+
+@router.post("/schedule/{merchant_uid}/reschedule")
+async def post_reschedule(account: AccountDep, request: Request, merchant_uid: str) -> Response:
+    def work(body: dict[str, Any]) -> Record:
+        schedule = _repeatable(account.world, merchant_uid)
+        return shown(book(account.world, schedule, int(number(body.get("schedule_at"), "schedule_at"))))
+
+    return await account.perform(request, "reschedule", work)
+
+
+@router.post("/schedule/{merchant_uid}/retry")
+async def post_retry(account: AccountDep, request: Request, merchant_uid: str) -> Response:
+    def work(_body: dict[str, Any]) -> Record:
+        schedule = _repeatable(account.world, merchant_uid)
+        if schedule["customer_uid"] not in account.world.store["keys"]:
+            raise not_found("등록된 고객정보가 없습니다.")
+        at = account.world.clock.now(schedule["customer_uid"])
+        return shown(account.execution.run_schedule(schedule, at))
+
+    return await account.perform(request, "retry", work)
+
+
+@router.post("/unschedule")
+async def post_unschedule(account: AccountDep, request: Request) -> Response:
+    return await account.perform(request, "unschedule", lambda body: _unschedule(account.world, body))
 
 
 def customer_schedules(world: World, request: Request, customer_uid: str) -> dict[str, Any]:
