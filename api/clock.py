@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from workflows.contracts import SubscriptionSnapshot, subscription_workflow_id
@@ -44,6 +45,8 @@ _MOST_SKIPS = 100_000
 
 # Long enough for one step to be waited for by the minute, short enough not to jump over a due instant unseen.
 _LONGEST_STEP = timedelta(days=30)
+
+_QUERIES = 500
 
 Progress = Callable[[datetime, SubscriptionSnapshot], None]
 
@@ -78,18 +81,29 @@ class SubscriptionClock:
                 now, _ = await self._emulator(session, to=step_to)
                 await self._settled()
                 if progress is not None:
-                    progress(now, await self._handle.query(SubscriptionWorkflow.snapshot))
+                    progress(now, await self._snapshot())
             if now < target:
                 now, _ = await self._emulator(session, to=target)
             return now
 
     async def _next_instant(self, now: datetime, next_due: datetime | None, target: datetime) -> datetime:
-        snapshot = await self._handle.query(SubscriptionWorkflow.snapshot)
+        snapshot = await self._snapshot()
         candidates = [target, now + _LONGEST_STEP]
         # A millisecond past the workflow's own instant, so that its timer has fired.
         candidates += [snapshot.wakes_at + timedelta(milliseconds=1)] if snapshot.wakes_at else []
         candidates += [next_due] if next_due else []
         return max(now, min(candidates))
+
+    async def _snapshot(self) -> SubscriptionSnapshot:
+        """Where the subscription stands; a run that has just continued as new is asked again in a moment."""
+        for _ in range(_QUERIES):
+            try:
+                return await self._handle.query(SubscriptionWorkflow.snapshot)
+            except RPCError as error:
+                if "not scheduled yet" not in error.message:
+                    raise
+                await asyncio.sleep(0.01)
+        return await self._handle.query(SubscriptionWorkflow.snapshot)
 
     async def _is_running(self) -> bool:
         return (await self._handle.describe()).status in (

@@ -1,4 +1,4 @@
-"""The whole product in one process, over real parts: Temporal's dev server, the emulator, the ledger, worker and API."""
+"""The whole product in one process, over real parts: Temporal dev server, emulator, ledger, worker and API."""
 
 import asyncio
 import contextlib
@@ -100,6 +100,17 @@ class Stack:
             self.app.state.desk, settings=self.settings.model_copy(update={"first_answer_seconds": 1.0})
         )
 
+    def roll_after(self, events):
+        """Let new subscriptions continue as new after so many events, instead of thousands."""
+        desk = self.app.state.desk
+
+        class Rolling(type(desk)):
+            def policy(self):
+                return super().policy().model_copy(update={"roll_after_events": events})
+
+        fields = {field.name: getattr(desk, field.name) for field in dataclasses.fields(desk)}
+        self.app.state.desk = Rolling(**fields)
+
     def account(self):
         """The emulator from the inside, for what no route of PortOne's can do."""
         return self.emulator_app.state.account
@@ -184,8 +195,7 @@ async def running_stack(temporal: Client, tmp_path: Path, **settings_changes):
             portone_include_sandbox=True,
             database_url=os.environ.get("DATABASE_URL") or f"sqlite:///{tmp_path}/ledger.db",
             public_url=f"http://127.0.0.1:{port}",
-            first_answer_seconds=20,
-            **settings_changes,
+            **{"first_answer_seconds": 20, **settings_changes},
         )
         ledger = Ledger(settings.database_url)
         await ledger.migrate()

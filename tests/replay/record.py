@@ -1,0 +1,153 @@
+"""Record the histories that every later version of the workflows must replay: `python -m tests.replay.record`.
+
+Run it only to add a story, never to make a failing replay pass: a change that cannot replay is patched instead.
+"""
+
+import asyncio
+import gzip
+import tempfile
+from pathlib import Path
+
+from tests.stack import CARD, running_stack, start_dev_server
+
+HISTORIES = Path(__file__).parent / "histories"
+
+TRIAL = {"name": "월간 이용권", "amount": 9900, "interval": "month", "trial_days": 1}
+
+
+async def plain(stack):
+    """Paid at once, renewed three times."""
+    uid = await stack.start("plain")
+    await stack.advance(uid, days=95)
+
+
+async def every_webhook_lost(stack):
+    """Renewed by the deadline alone."""
+    await stack.fault(path="webhook", kind="drop_webhook", customer_uid="every_webhook_lost")
+    uid = await stack.start("every_webhook_lost")
+    await stack.advance(uid, days=64)
+
+
+async def trial_declined_recovered(stack):
+    """Issue-and-schedule in one call, two declines, recovery."""
+    uid = await stack.start("trial_declined_recovered", card="4518-4212-3456-0004", plan=TRIAL)
+    await stack.advance(uid, days=40)
+
+
+async def retries_exhausted(stack):
+    """Every retry declined."""
+    uid = await stack.start("retries_exhausted", card="4518-4212-3456-0002", plan=TRIAL)
+    await stack.advance(uid, days=30)
+
+
+async def answer_lost(stack):
+    """Charged, the answer lost, found by a look-up."""
+    uid = await stack.start("answer_lost", card="4518-4212-3456-0005")
+    await stack.advance(uid, days=32)
+
+
+async def never_arrived(stack):
+    """Unknown, the quiet window, the same number again."""
+    await stack.fault(path="again", kind="500_before", count=1, customer_uid="never_arrived")
+    uid = await stack.start("never_arrived", expect=202)
+    await stack.advance(uid, minutes=20)
+
+
+async def canceled_at_period_end(stack):
+    """The next charge revoked, the paid period lived to its end."""
+    uid = await stack.start("canceled_at_period_end")
+    await stack.advance(uid, days=10)
+    await stack.api.post(f"/v1/subscriptions/{uid}/cancel", json={"at": "period_end"})
+    await stack.advance(uid, days=30)
+
+
+async def canceled_after_the_charge(stack):
+    """The charge won against the cancel."""
+    uid = await stack.start("canceled_after_the_charge")
+    await stack.advance(uid, days=10)
+    await stack.fault(path="webhook", kind="drop_webhook", customer_uid=uid)
+    await stack.emulator.post("/emulator/clock", json={"advance_seconds": 32 * 86400, "customer_uid": uid})
+    await stack.api.post(f"/v1/subscriptions/{uid}/cancel", json={"at": "now"})
+
+
+async def yearly_beyond_the_horizon(stack):
+    """A durable timer before the schedule."""
+    plan = {"name": "연간권", "amount": 99000, "interval": "year"}
+    uid = await stack.start("yearly_beyond_the_horizon", plan=plan)
+    await stack.advance(uid, days=370)
+
+
+async def our_own_retries(stack):
+    """A PG that cannot book a failed schedule again."""
+    uid = "our_own_retries"
+    window = {"customer_uid": uid, "card_number": "4518-4212-3456-0004", "pg": "tosspay_v2"}
+    await stack.emulator.post("/emulator/window/billing-key", json=window)
+    await stack.start(uid, payment_method={"billing_key": True}, plan=TRIAL)
+    await stack.advance(uid, days=10)
+
+
+async def refused_card(stack):
+    """A card that no key is issued for."""
+    await stack.start("refused_card", card="4518-4212-3456-0001", expect=402)
+
+
+STORIES = (
+    plain,
+    every_webhook_lost,
+    trial_declined_recovered,
+    retries_exhausted,
+    answer_lost,
+    never_arrived,
+    canceled_at_period_end,
+    canceled_after_the_charge,
+    yearly_beyond_the_horizon,
+    our_own_retries,
+    refused_card,
+)
+
+
+async def short_workflows(stack):
+    """A key-in payment that stores a key, refunds, a key issued and deleted."""
+    card = {"card_number": CARD, "expiry": "2099-12", "birth": "900101", "pwd_2digit": "12"}
+    body = {"merchant_uid": "key-in", "name": "전화 주문", "amount": 33000, "card": card, "customer_uid": "key-in-1"}
+    assert (await stack.api.post("/v1/payments", json=body)).status_code == 201
+    assert (await stack.api.post("/v1/payments/key-in/refunds", json={"amount": 3000})).status_code == 201
+    key = {"customer_uid": "key-2", "card": card}
+    assert (await stack.api.post("/v1/billing-keys", json=key)).status_code == 201
+    issued = await stack.temporal.get_workflow_handle("billing-key/key-2").fetch_history()
+    keep("issue_billing_key", issued)
+    assert (await stack.api.delete("/v1/billing-keys/key-2")).status_code == 200
+    for name, workflow_id in (
+        ("key_in_payment", "payment/key-in"),
+        ("partial_refund", "refund/key-in"),
+        ("delete_billing_key", "billing-key/key-2"),
+    ):
+        keep(name, await stack.temporal.get_workflow_handle(workflow_id).fetch_history())
+
+
+def keep(name, history):
+    """Write one history, compressed; the same content gives the same bytes."""
+    (HISTORIES / f"{name}.json.gz").write_bytes(gzip.compress(history.to_json().encode(), mtime=0))
+
+
+async def main():
+    """Record every story."""
+    HISTORIES.mkdir(exist_ok=True)
+    async with await start_dev_server() as server:
+        with tempfile.TemporaryDirectory() as folder:
+            async with running_stack(server.client, Path(folder), first_answer_seconds=3) as stack:
+                for story in STORIES:
+                    await story(stack)
+                    keep(story.__name__, await stack.handle(story.__name__).fetch_history())
+                    print("recorded", story.__name__)  # noqa: T201 - a script's progress
+                await short_workflows(stack)
+        with tempfile.TemporaryDirectory() as folder:
+            async with running_stack(server.client, Path(folder)) as stack:
+                stack.roll_after(60)
+                await stack.start("rolled")
+                await stack.advance("rolled", days=200)
+                keep("continued_as_new", await stack.handle("rolled").fetch_history())
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
