@@ -15,6 +15,11 @@ from workflows.subscription_run import SubscriptionRun
 async def answer_stale_bells(run: SubscriptionRun, bells: Sequence[PaymentReported] | None = None) -> None:
     """Look up what a webhook says of an order that is not open, and write down what PortOne has; it charges nothing."""
     for bell in run.take_bells() if bells is None else bells:
+        if bell.status == "paid" and bell.imp_uid == run.state.last_paid_imp_uid:
+            # The webhook of the charge that was just looked up and booked: it has nothing new to say.
+            run.answer_bell(bell, Disposition.APPLIED)
+            await run.write("the webhook of a period already booked")
+            continue
         found: PaymentFact | None = await workflow.execute_activity_method(
             PaymentActivities.find_payment, bell.imp_uid, summary=f"look up {bell.imp_uid}", **policies.LOOK_UP
         )

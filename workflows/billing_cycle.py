@@ -114,6 +114,7 @@ async def settle_paid(run: SubscriptionRun, verdict: Verdict, billing_key: Billi
     result = run.result(CycleState.PAID, payment)
     state.become(SubscriptionStatus.ACTIVE)
     state.paid_cycles += 1
+    state.last_paid_imp_uid = payment.imp_uid if payment else None
     state.period_start, state.period_end = run.due(state.cycle), run.due(state.cycle + 1)
     paid = state.cycle
     if payment is not None and state.card is None:

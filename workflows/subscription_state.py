@@ -44,6 +44,7 @@ class SubscriptionState(BaseModel):
     failed_attempts: int = 0
     known_failures: list[str] = []
     paid_cycles: int = 0
+    last_paid_imp_uid: str | None = None
     period_start: datetime | None = None
     period_end: datetime | None = None
     cancel_at_period_end: bool = False

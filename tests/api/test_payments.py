@@ -1,6 +1,7 @@
 """Key-in payments and their refunds: charged once, refunded no more than was paid."""
 
 import asyncio
+import uuid
 
 import pytest
 
@@ -89,14 +90,16 @@ async def test_a_declined_payment_stores_no_billing_key(stack):
 
 
 async def test_an_order_number_is_paid_once(stack):
-    assert (await pay(stack, merchant_uid="order-1")).status_code == 201
-    assert_problem(await pay(stack, merchant_uid="order-1"), status=409, code="merchant_uid_used", field="merchant_uid")
+    number = f"order-{uuid.uuid4().hex}"
+    assert (await pay(stack, merchant_uid=number)).status_code == 201
+    assert_problem(await pay(stack, merchant_uid=number), status=409, code="merchant_uid_used")
     assert (await totals(stack))["charges"] == 1
     assert await cards_in_vault(stack) == 0
 
 
 async def test_an_order_number_at_once_is_paid_once(stack):
-    answers = await asyncio.gather(*(pay(stack, merchant_uid="order-1") for _ in range(3)))
+    number = f"order-{uuid.uuid4().hex}"
+    answers = await asyncio.gather(*(pay(stack, merchant_uid=number) for _ in range(3)))
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
     assert (await totals(stack))["charges"] == 1
     assert await cards_in_vault(stack) == 0
