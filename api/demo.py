@@ -24,6 +24,7 @@ from billing.temporal import connect
 
 CARD = "4518-4212-3456-"
 DAYS_A_YEAR = 365
+LOG_COLUMNS = 120
 
 
 class DemoFailedError(Exception):
@@ -212,6 +213,9 @@ STORIES = (
 async def demo(folder: Path, *, keep: bool) -> bool:
     """Run the stories on a stack of its own; answers whether everything was equal."""
     console = Console()
+    if not console.is_terminal:
+        # In a log there is no width to fit into, and a table that wraps cannot be read.
+        console = Console(width=LOG_COLUMNS)
     shutil.rmtree(folder, ignore_errors=True)
     stack = LocalStack(
         folder=folder,
@@ -269,7 +273,7 @@ async def _stay(console: Console, stack: LocalStack) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    console.print(links(stack))
+    console.print(links(stack), highlight=False, soft_wrap=True)
     console.print("It all keeps running for a look; Ctrl-C ends it.")
     await stop.wait()
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from api.processes import LocalStack, choose_ports
 from billing.settings import LOCAL_API_KEY
@@ -32,17 +31,18 @@ async def up(folder: Path, wanted: Mapping[str, int | None], *, fresh: bool) -> 
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     console.print("starting Temporal, the PortOne emulator, a worker and the api ...")
     async with stack.running():
-        console.print(links(stack))
+        console.print(links(stack), highlight=False, soft_wrap=True)
         await stop.wait()
         console.print("stopping; subscriptions go on with the next `gudok up`")
 
 
-def links(stack: LocalStack) -> Table:
-    """Where everything is."""
-    table = Table(show_header=False, box=None, padding=(0, 2))
-    table.add_row("API", stack.api_url, f"Authorization: Bearer {LOCAL_API_KEY}")
-    table.add_row("API reference", f"{stack.api_url}/docs", "try it in the browser")
-    table.add_row("Temporal UI", f"{stack.ui_url}/namespaces/default/workflows", "one run per subscriber")
-    table.add_row("PortOne emulator", stack.emulator_url, "books: /emulator/books, webhooks: /emulator/webhooks")
-    table.add_row("Data and logs", str(stack.folder), "gudok up --fresh starts anew")
-    return table
+def links(stack: LocalStack) -> str:
+    """Where everything is, a line each."""
+    rows = (
+        ("API", stack.api_url, f"Authorization: Bearer {LOCAL_API_KEY}"),
+        ("API reference", f"{stack.api_url}/docs", "try it in the browser"),
+        ("Temporal UI", f"{stack.ui_url}/namespaces/default/workflows", "one run per subscriber"),
+        ("PortOne emulator", f"{stack.emulator_url}/emulator/books", "what it has charged"),
+        ("Data and logs", str(stack.folder), "gudok up --fresh starts anew"),
+    )
+    return "\n".join(f"  {name:18}{where:50}{note}" for name, where, note in rows)

@@ -184,9 +184,9 @@ class LocalStack:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
             while loop.time() < limit:
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                    answer = await session.get(part.ready_url)
-                    if answer.status == 200:  # noqa: PLR2004 - HTTP OK
-                        return
+                    async with session.get(part.ready_url) as answer:
+                        if answer.status == 200:  # noqa: PLR2004 - HTTP OK
+                            return
                 await asyncio.sleep(0.1)
         raise LocalStackError(f"{part.name} did not get ready; see {self.folder}/logs/{part.name}.log")
 

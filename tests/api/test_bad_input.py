@@ -140,7 +140,7 @@ async def test_json_under_another_content_type_is_refused(idle_stack, path, body
 
 @pytest.mark.parametrize("path", ["/v1/subscriptions", "/v1/payments", "/v1/billing-keys", "/webhooks/portone"])
 @pytest.mark.parametrize("chunked", [False, True], ids=["with_its_length", "in_chunks"])
-async def test_a_body_over_64_KiB_is_refused_with_413(idle_stack, path, chunked):
+async def test_a_body_over_64_kib_is_refused_with_413(idle_stack, path, chunked):
     content = encoded(changed(subscription_body(), metadata={"note": CARD_NUMBER * 5000}))
 
     async def chunks():
@@ -260,7 +260,7 @@ async def test_a_customer_uid_that_could_lead_elsewhere_is_refused_in_a_path(idl
 
 
 @pytest.mark.parametrize("number", ["a b", "a" * 41, "a.b", "a\n", "주문", ""])
-async def test_an_order_number_that_PortOne_would_not_keep_is_refused(idle_stack, number):
+async def test_an_order_number_that_portone_would_not_keep_is_refused(idle_stack, number):
     await refused(idle_stack, "/v1/payments", payment_body(merchant_uid=number), status=422, field="merchant_uid")
 
 
@@ -269,7 +269,7 @@ async def test_an_order_number_that_PortOne_would_not_keep_is_refused(idle_stack
 
 @pytest.mark.parametrize(("changes", "field"), BAD_CARDS)
 @pytest.mark.parametrize(("path", "body", "card"), WAYS_WITH_A_CARD)
-async def test_a_card_that_is_none_is_refused_without_being_shown(idle_stack, path, body, card, changes, field):
+async def test_a_card_that_is_none_is_refused_without_being_shown(idle_stack, path, body, card, changes, field):  # noqa: PLR0917
     place = card.replace(".", "__")
     sent = changed(body(), **{f"{place}__{name}": value for name, value in changes.items()})
     named = card if field == "card" else f"{card}.{field}"
@@ -386,7 +386,7 @@ async def test_a_start_that_leaves_a_choice_open_is_refused(idle_stack, change, 
         ),
     ],
 )
-async def test_what_a_PG_cannot_do_is_refused_before_it_starts(idle_stack, path, body, changes, code, field):
+async def test_what_a_pg_cannot_do_is_refused_before_it_starts(idle_stack, path, body, changes, code, field):  # noqa: PLR0917
     sent = changed(body(), **changes)
     await refused(idle_stack, path, sent, status=422, code=code, field=field)
 
@@ -523,7 +523,7 @@ async def test_without_the_right_key_nothing_is_answered_but_401(idle_stack, sen
     "sent",
     [f"Bearer {API_KEY}", f"bearer {API_KEY}", basic(API_KEY), basic(API_KEY, "anything")],
 )
-async def test_the_right_key_works_as_Bearer_and_as_the_user_of_Basic(idle_stack, sent):
+async def test_the_right_key_works_as_bearer_and_as_the_user_of_basic(idle_stack, sent):
     answer = await idle_stack.api.get("/v1/subscriptions", headers={"Authorization": sent})
     assert (answer.status_code, answer.json()["next"]) == (200, None)
 

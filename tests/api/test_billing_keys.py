@@ -78,7 +78,7 @@ async def test_a_start_by_card_under_a_customer_uid_that_has_a_key_is_refused(st
     assert await cards_in_vault(stack) == 0
 
 
-async def test_a_deleted_key_is_gone_here_and_at_PortOne(stack):
+async def test_a_deleted_key_is_gone_here_and_at_portone(stack):
     uid = new_uid()
     await issue(stack, uid)
     answer = await stack.api.delete(f"/v1/billing-keys/{uid}", params={"reason": "탈퇴"})
