@@ -10,6 +10,8 @@ UV_VERSION := 0.13.9
 
 # The Python that .venv is made with; without it, the first on PATH that fits. After a change: make clean.
 PYTHON ?=
+CANDIDATES = $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python)
+
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 UP_ARGS ?=
@@ -57,21 +59,19 @@ $(READY): pyproject.toml uv.lock
 	@set -eu; rm -f $@; \
 	say() { printf 'gudok: %s\n' "$$*" >&2; }; \
 	fits() { "$$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; }; \
-	python='$(PYTHON)'; \
-	for candidate in $${python:+"$$python"} $(if $(PYTHON),,python3.11 python3.12 python3.13 python3 python) ''; do \
-	  if fits "$$candidate"; then break; fi; \
+	for python in $(CANDIDATES) ''; do \
+	  if fits "$$python"; then break; fi; \
 	done; \
-	if [ -z "$$candidate" ]; then \
-	  say 'needs Python 3.11, 3.12 or 3.13; found none as $(or $(PYTHON),python3.11, python3.12, python3.13, python3 or python).'; \
+	if [ -z "$$python" ]; then \
+	  say 'needs Python 3.11, 3.12 or 3.13; found none of: $(CANDIDATES)'; \
 	  say 'If one is elsewhere: make PYTHON=/path/to/python3.11'; exit 1; \
 	fi; \
-	python=$$candidate; \
 	export PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore; \
 	pip() { "$$python" -m pip "$$@"; }; \
 	if ! pip --version >/dev/null 2>&1; then \
 	  say "$$python has no pip. Debian and Ubuntu: apt install python3-pip; elsewhere: $$python -m ensurepip"; exit 1; \
 	fi; \
-	if ! $(BIN)/python -c '' 2>/dev/null || ! grep -qsF "$$(pwd -P)/.venv" $(BIN)/activate; then \
+	if ! fits $(BIN)/python || ! grep -qsF "$$(pwd -P)/.venv" $(BIN)/activate; then \
 	  say "making .venv with $$("$$python" --version)"; \
 	  "$$python" -m venv --clear --without-pip .venv; \
 	fi; \

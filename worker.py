@@ -22,8 +22,9 @@ from activities.notices import NoticeUrls
 from activities.payments import PaymentActivities
 from activities.schedules import ScheduleActivities
 from billing.ledger import Ledger
+from billing.observability import configure_logging, serve_metrics
 from billing.portone import PortOneClient
-from billing.settings import Settings
+from billing.settings import Settings, load_settings
 from billing.temporal import connect
 from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
 from workflows.contracts import BILLING_TASK_QUEUE
@@ -48,7 +49,7 @@ SANDBOX = SandboxRestrictions.default.with_passthrough_modules("billing.domain",
 
 def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> list[Callable[..., Any]]:
     """Every activity, over one client and one ledger."""
-    cards = VaultedCards(ledger.card_vault(settings.vault_keys, ttl_minutes=settings.vault_ttl_minutes))
+    cards = VaultedCards(ledger.card_vault(settings.vault_keys(), ttl_minutes=settings.vault_ttl_minutes))
     notices = NoticeUrls(settings)
     keys = BillingKeyActivities(client, cards)
     payments = PaymentActivities(client, ledger, cards, notices)
@@ -58,6 +59,7 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         keys.issue_billing_key,
         keys.find_billing_key,
         keys.delete_billing_key,
+        keys.discard_card,
         payments.charge_again,
         payments.charge_onetime,
         payments.find_payment,
@@ -101,13 +103,14 @@ def portone_client(settings: Settings) -> PortOneClient:
         imp_secret=settings.portone_imp_secret,
         include_sandbox=settings.portone_include_sandbox,
         timeout_seconds=settings.portone_timeout_seconds,
+        tier=settings.portone_tier,
     )
 
 
 @contextlib.asynccontextmanager
 async def running_worker(settings: Settings) -> AsyncIterator[Worker]:
     """A worker that runs until the block ends, then finishes what it is doing."""
-    ledger, client = Ledger(settings.database_url), portone_client(settings)
+    ledger, client = Ledger(settings.database_url.get_secret_value()), portone_client(settings)
     try:
         await ledger.migrate()
         async with create_worker(await connect(), settings, client, ledger) as worker:
@@ -119,10 +122,12 @@ async def running_worker(settings: Settings) -> AsyncIterator[Worker]:
 
 async def run(settings: Settings) -> None:
     """Run one worker until it is told to stop."""
+    configure_logging(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    serve_metrics(settings)
     async with running_worker(settings):
         structlog.get_logger().info("worker is running", task_queue=BILLING_TASK_QUEUE)
         await stop.wait()
@@ -130,4 +135,4 @@ async def run(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(Settings()))
+    asyncio.run(run(load_settings()))

@@ -54,6 +54,11 @@ class BillingKeyActivities(ports.BillingKeyActivities):
         return key.fact() if key else None
 
     @activity.defn
+    async def discard_card(self, vault_handle: str) -> None:
+        """Forget a card that is no longer needed."""
+        await self._cards.discard(vault_handle)
+
+    @activity.defn
     async def delete_billing_key(self, order: DeleteBillingKey) -> BillingKeyFact | None:
         """Delete the key; None when there was none."""
         try:

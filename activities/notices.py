@@ -9,7 +9,7 @@ class NoticeUrls:
 
     def __init__(self, settings: Settings) -> None:
         self._public_url = settings.public_url.rstrip("/")
-        self._secret = settings.webhook_secrets[0]
+        self._secret = settings.webhook_secret[0].get_secret_value()
 
     def of(self, workflow_id: str, merchant_uid: str) -> str:
         """The URL for one order of one workflow."""

@@ -19,6 +19,10 @@ from workflows.contracts import CancelAnswer, CancelPayment, ChargeAgain, Charge
 ALREADY_SENT = "this sending of the order number has left before; only a look-up can tell what became of it"
 
 
+REFUSED_REQUEST = frozenset({400, 404, 405})
+"""HTTP answers to a request that is itself wrong: sent again, it is refused again."""
+
+
 class PaymentActivities(ports.PaymentActivities):
     """Calls `/subscribe/payments/again`, `/onetime` and `/payments`.
 
@@ -57,7 +61,7 @@ class PaymentActivities(ports.PaymentActivities):
         """Charge a card from the vault now, at most once for each `send_no`."""
         card = await self._cards.open(order.vault_handle)
         if card is None:
-            return ChargeAnswer(outcome=ChargeOutcome.NOT_EXECUTED, message=CARD_GONE)
+            return ChargeAnswer(outcome=ChargeOutcome.NOT_EXECUTED, message=CARD_GONE, worth_resending=False)
         request = portone.ChargeOnetime(
             card=card,
             merchant_uid=order.merchant_uid,
@@ -124,6 +128,7 @@ class PaymentActivities(ports.PaymentActivities):
 def _translated(answer: portone.ChargeAnswer) -> ChargeAnswer:
     return ChargeAnswer(
         outcome=answer.outcome,
+        worth_resending=answer.http_status not in REFUSED_REQUEST,
         imp_uid=answer.payment.imp_uid if answer.payment else None,
         code=None if answer.code is None else str(answer.code),
         message=answer.message,

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 from api.bell import sweeping
+from api.body_limit import BodyLimit
 from api.dependencies import Desk
 from api.errors import install_error_handlers
 from api.routes import billing_keys, health, payments, plans, portone_webhook, subscriptions
@@ -14,14 +15,12 @@ from billing.ledger import Ledger
 from billing.settings import Settings
 from workflows.contracts import BILLING_TASK_QUEUE
 
-MAX_BODY_BYTES = 64 * 1024
-
 
 def create_app(
     settings: Settings, ledger: Ledger, temporal: Client, *, task_queue: str = BILLING_TASK_QUEUE
 ) -> FastAPI:
     """The API; while its lifespan runs, bells that could not be rung are rung again."""
-    vault = ledger.card_vault(settings.vault_keys, ttl_minutes=settings.vault_ttl_minutes)
+    vault = ledger.card_vault(settings.vault_keys(), ttl_minutes=settings.vault_ttl_minutes)
     desk = Desk(settings, ledger, vault, temporal, task_queue)
 
     @asynccontextmanager
@@ -29,7 +28,8 @@ def create_app(
         async with sweeping(desk):
             yield
 
-    app = FastAPI(title="gudok", version="0.1.0", lifespan=lifespan, max_body_size=MAX_BODY_BYTES)
+    app = FastAPI(title="gudok", version="0.1.0", lifespan=lifespan)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.state.desk = desk
     install_error_handlers(app)
     for routes in (subscriptions, payments, billing_keys, plans, portone_webhook, health):

@@ -63,6 +63,7 @@ async def sweeping(desk: Desk) -> AsyncIterator[None]:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
+                await desk.vault.purge(desk.now())
                 await sweep(desk)
             except Exception:  # noqa: BLE001 - the next sweep tries again, whatever it was
                 structlog.get_logger().warning("webhook sweep failed; trying again")

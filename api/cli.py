@@ -21,7 +21,7 @@ from api.processes import LocalStackError
 from billing.emulator import EmulatorSettings, create_emulator
 from billing.ledger import Ledger
 from billing.observability import configure_logging
-from billing.settings import Settings
+from billing.settings import InvalidSettingsError, Mode, Settings, load_settings
 from billing.temporal import connect
 from workflows.contracts import SubscriptionSnapshot
 
@@ -70,46 +70,49 @@ def worker() -> None:
     """Run one worker until it is told to stop; any number may run side by side."""
     from worker import run  # noqa: PLC0415 - the composition root stands beside the packages, and only this starts it
 
-    settings = Settings()
-    configure_logging(settings)
-    _run(run(settings))
+    _run(run(load_settings()))
 
 
 @app.command()
-def api(*, host: str = "127.0.0.1", port: int = 8080) -> None:
-    """Serve the HTTP API."""
-    settings = Settings()
+def api(*, host: str | None = None, port: int | None = None) -> None:
+    """Serve the HTTP API; host and port are GUDOK_API_HOST and GUDOK_API_PORT unless given."""
+    settings = load_settings()
     configure_logging(settings)
-    _run(_serve_api(settings, host, port))
+    _run(_serve_api(settings, host or settings.api_host, settings.api_port if port is None else port))
 
 
 @app.command()
 def emulator(
     *,
-    host: str = "127.0.0.1",
-    port: int = 8700,
-    state: Annotated[Path | None, typer.Option(help="File that keeps the state; without it, memory.")] = None,
+    host: str | None = None,
+    port: int | None = None,
+    state: Annotated[Path | None, typer.Option(help="File that keeps the state through a kill.")] = None,
     webhook_url: Annotated[str | None, typer.Option(help="The webhook URL of the console.")] = None,
     webhook_encoding: Annotated[str, typer.Option(help="json or form.")] = "json",
     webhook_retries: Annotated[bool, typer.Option(help="Resend up to five times, a minute apart.")] = False,
-    imp_key: str = "imp_apikey",
-    imp_secret: Annotated[str | None, typer.Option(envvar="EMULATOR_IMP_SECRET")] = None,
 ) -> None:
-    """Run a PortOne V1 with books, a clock and fault switches."""
-    given = {"imp_secret": imp_secret} if imp_secret else {}
-    settings = EmulatorSettings.model_validate(
+    """Run a PortOne V1 with books, a clock and fault switches, for the key and secret in the settings."""
+    settings = load_settings()
+    state_file = state or settings.emulator_state_file
+    state_file.parent.mkdir(parents=True, exist_ok=True)
+    account = EmulatorSettings.model_validate(
         {
-            "state_file": state,
+            "state_file": state_file,
             "webhook_url": webhook_url,
             "webhook_encoding": webhook_encoding,
             "webhook_retries": webhook_retries,
-            "imp_key": imp_key,
+            "imp_key": settings.portone_imp_key,
+            "imp_secret": settings.portone_imp_secret.get_secret_value(),
             "sandbox": True,
-            **given,
         }
     )
     config = uvicorn.Config(
-        create_emulator(settings), host=host, port=port, access_log=False, log_level="warning", proxy_headers=False
+        create_emulator(account),
+        host=host or settings.emulator_host,
+        port=settings.emulator_port if port is None else port,
+        access_log=False,
+        log_level="warning",
+        proxy_headers=False,
     )
     _run(uvicorn.Server(config).serve())
 
@@ -117,7 +120,7 @@ def emulator(
 @app.command()
 def doctor() -> None:
     """Say which parts answer and which do not."""
-    settings = Settings()
+    settings = load_settings()
     if not _run(_examine(settings)):
         raise typer.Exit(1)
 
@@ -137,15 +140,15 @@ def history(customer_uid: str) -> None:
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the ledger's schema to the newest migration."""
-    _run(_upgrade(Settings()))
+    _run(_upgrade(load_settings()))
     typer.echo("the ledger is at its newest migration")
 
 
 @clock.command("advance")
 def clock_advance(customer_uid: str, distance: str) -> None:
     """Move one subscription's whole world, from due to due: `gudok clock advance gildong_0001 31d`."""
-    settings = Settings()
-    if not settings.is_local:
+    settings = load_settings()
+    if settings.mode is Mode.PRODUCTION:
         raise typer.BadParameter("test clocks exist in local and test mode only")
     duration = read_duration(distance)
     console = Console()
@@ -176,7 +179,7 @@ def read_duration(text: str) -> timedelta:
 
 
 async def _serve_api(settings: Settings, host: str, port: int) -> None:
-    ledger = Ledger(settings.database_url)
+    ledger = Ledger(settings.database_url.get_secret_value())
     await ledger.migrate()
     application = create_app(settings, ledger, await connect(lazy=True))
     # uvicorn's own reading of X-Forwarded-For is off: api/security.py reads it, from trusted proxies only.
@@ -190,7 +193,7 @@ async def _serve_api(settings: Settings, host: str, port: int) -> None:
 
 
 async def _upgrade(settings: Settings) -> None:
-    ledger = Ledger(settings.database_url)
+    ledger = Ledger(settings.database_url.get_secret_value())
     try:
         await ledger.migrate()
     finally:
@@ -205,7 +208,7 @@ async def _examine(settings: Settings) -> bool:
     from worker import portone_client  # noqa: PLC0415 - only where the whole is put together
 
     console, fine = Console(), True
-    ledger, client = Ledger(settings.database_url), portone_client(settings)
+    ledger, client = Ledger(settings.database_url.get_secret_value()), portone_client(settings)
 
     async def temporal() -> object:
         return await (await connect()).service_client.check_health()
@@ -231,8 +234,12 @@ def _run(main: Coroutine[Any, Any, Answer]) -> Answer:
 
 
 def main() -> None:
-    """The console script."""
-    app()
+    """The console script; settings that cannot be started with are said, a line each, without a trace."""
+    try:
+        app()
+    except InvalidSettingsError as error:
+        typer.echo(f"gudok: {error}", err=True)
+        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":

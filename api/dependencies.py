@@ -40,7 +40,7 @@ class Desk:
 
     def fingerprint(self, body: bytes) -> str:
         """A body as an Idempotency-Key remembers it: keyed, since it may hold a card number to guess at."""
-        return hmac.new(self.settings.vault_keys[0], b"gudok-idempotency\n" + body, "sha256").hexdigest()
+        return hmac.new(self.settings.vault_keys()[0], b"gudok-idempotency\n" + body, "sha256").hexdigest()
 
     def run_url(self, workflow_id: str) -> str:
         """Where a workflow is open in the Temporal UI."""
@@ -57,7 +57,7 @@ def desk_of(request: Request) -> Desk:
 
 def caller_of(request: Request) -> str:
     """The name of the caller's API key."""
-    return require_api_key(request, desk_of(request).settings.api_key_values)
+    return require_api_key(request, [key.get_secret_value() for key in desk_of(request).settings.api_keys])
 
 
 DeskDep = Annotated[Desk, Depends(desk_of)]

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem documents with a stable `code`; they name the field and never echo what was sent."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -84,8 +85,17 @@ def _of_validation(errors: Sequence[Any]) -> Problem:
 
 
 def _field(loc: Sequence[str | int]) -> str:
-    parts = [str(part) for part in loc if part not in ("body", "query", "path", "header")]
+    parts = [_named(str(part)) for part in loc if part not in ("body", "query", "path", "header")]
     return ".".join(parts) or "body"
+
+
+def _named(part: str) -> str:
+    """A name the caller chose is shown only when it looks like a name: it may be a card number."""
+    return part if _NAME.match(part) and not _DIGITS.search(part) else "?"
+
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
+_DIGITS = re.compile(r"[0-9]{4}")
 
 
 _WORDS = {

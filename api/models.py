@@ -1,5 +1,6 @@
 """What may be asked: strict bodies that refuse what they do not know, and never show a card in an error."""
 
+import re
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
@@ -14,6 +15,7 @@ from billing.domain.plans import PlanTerms
 from billing.domain.records import Customer
 from workflows.contracts import CancelAt, PortOneChannel
 
+_EXPIRY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])\Z")
 _ZONES = frozenset(available_timezones())
 
 
@@ -82,10 +84,7 @@ class CardBody(Body):
         digits = self.card_number.get_secret_value().replace("-", "").replace(" ", "")
         if not (digits.isascii() and digits.isdecimal() and 14 <= len(digits) <= 16):  # noqa: PLR2004
             raise ValueError("card_number must have 14 to 16 digits, as dddd-dddd-dddd-dddd")
-        year, dash, month = self.expiry.get_secret_value().partition("-")
-        if not (dash and len(year) == 4 and year.isdecimal() and len(month) == 2 and month.isdecimal()):  # noqa: PLR2004
-            raise ValueError("expiry must be YYYY-MM")
-        if not 1 <= int(month) <= 12:  # noqa: PLR2004
+        if not _EXPIRY.match(self.expiry.get_secret_value()):
             raise ValueError("expiry must be YYYY-MM")
         for name, lengths in (("birth", (6, 10)), ("pwd_2digit", (2,)), ("cvc", (3, 4))):
             value: SecretStr | None = getattr(self, name)
@@ -135,8 +134,7 @@ class PlanBody(Body):
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
         Interval(IntervalUnit(self.interval), self.interval_count)
-        if self.tax_free + (self.vat_amount or 0) > self.amount:
-            raise ValueError("tax_free and vat_amount must fit into amount")
+        _check_tax(self.amount, self.tax_free, self.vat_amount)
         return self
 
     def terms(self) -> PlanTerms:
@@ -207,6 +205,11 @@ class CancelBody(Body):
     reason: Words | None = None
 
 
+def _check_tax(amount: int | None, tax_free: int, vat_amount: int | None) -> None:
+    if amount is not None and tax_free + (vat_amount or 0) > amount:
+        raise ValueError("tax_free and vat_amount must fit into amount")
+
+
 class KeyInPaymentBody(ChannelBody):
     """POST /v1/payments."""
 
@@ -220,6 +223,11 @@ class KeyInPaymentBody(ChannelBody):
     customer_uid: CustomerUid | None = None
     customer: CustomerBody = CustomerBody()
 
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        _check_tax(self.amount, self.tax_free, self.vat_amount)
+        return self
+
 
 class RefundBody(Body):
     """POST /v1/payments/{merchant_uid}/refunds; without an amount all that is left is refunded."""
@@ -228,6 +236,11 @@ class RefundBody(Body):
     reason: Words | None = None
     tax_free: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] = 0
     vat_amount: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        _check_tax(self.amount, self.tax_free, self.vat_amount)
+        return self
 
 
 class BillingKeyBody(ChannelBody):

@@ -43,7 +43,7 @@ class Ports:
     api: int
 
 
-PREFERRED = Ports(temporal=7233, temporal_ui=8233, emulator=8700, api=8080)
+PREFERRED = Ports(temporal=7233, temporal_ui=8233, emulator=8100, api=8000)
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
@@ -45,5 +46,11 @@ def refusal_of(error: WorkflowUpdateFailedError) -> str:
 
 
 async def remembers(handle: WorkflowHandle[Any, Any], resource: str) -> bool:
-    """Whether the workflow under this id was started for `resource`, by an earlier try of the same request."""
-    return await (await handle.describe()).memo_value("resource", default=None, type_hint=str) == resource
+    """Whether the newest run under this id, ended or not, was started for `resource` by an earlier try."""
+    try:
+        description = await handle.describe(rpc_timeout=timedelta(seconds=5))
+    except RPCError as error:
+        if is_gone(error):
+            return False
+        raise temporal_unavailable() from None
+    return await description.memo_value("resource", default=None, type_hint=str) == resource

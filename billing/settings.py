@@ -1,137 +1,331 @@
-"""Every setting of gudok, read from `GUDOK_*` in the environment or from `.env`.
+"""Every setting, read once at start from `GUDOK_*` variables or from secret files (design section 6).
 
-Local mode runs with the defaults below, so that `gudok up` needs no set-up.
-Production mode refuses every default secret, and names the setting, never its value.
+How Temporal is reached is not here: the SDK reads `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE` and their relatives itself.
+docs/reference/settings.md is generated from this module by docs/generate.py.
 """
 
 import base64
 import binascii
-import ipaddress
-from functools import cached_property
-from typing import Annotated, Literal, Self
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as SourceError
 
-Mode = Literal["local", "test", "production"]
+from billing.domain.money import MAX_AMOUNT
 
-# What PortOne's guide prints; it opens the emulator and nothing else.
-GUIDE_IMP_SECRET = "ekKoeW8RyKuT0zgaZsUtXXTLQ4AhPFW3ZGseDA6bkA5lamv9OqDMnxyeB9wqOsuO9W3Mx9YSJ4dTqJ3f"  # noqa: S105
+PREFIX = "GUDOK_"
+SECRET_FILES = Path("/run/secrets")
+"""Where container engines put secrets as files; a file is named like its variable, in lower case."""
+
+LOCAL_IMP_KEY = "imp_apikey"
+LOCAL_IMP_SECRET = "ekKoeW8RyKuT0zgaZsUtXXTLQ4AhPFW3ZGseDA6bkA5lamv9OqDMnxyeB9wqOsuO9W3Mx9YSJ4dTqJ3f"  # noqa: S105 - from PortOne's public guide
 LOCAL_API_KEY = "gudok_local_key"
-LOCAL_WEBHOOK_SECRET = "gudok-local-webhook-secret"  # noqa: S105 - refused in production
-LOCAL_VAULT_KEY = base64.b64encode(b"gudok-local-vault-key-32-bytes!!").decode()
+LOCAL_WEBHOOK_SECRET = "gudok-local-webhook-secret"  # noqa: S105 - production refuses it
+LOCAL_VAULT_KEY = base64.b64encode(b"gudok-local-vault-key-not-secret").decode()
 
-PORTONE_ADDRESSES = ("52.78.100.19", "52.78.48.223", "52.78.5.241")
-"""Where PortOne's webhooks come from (facts.md 3.4)."""
+PORTONE_WEBHOOK_ADDRESSES = ("52.78.100.19", "52.78.48.223", "52.78.5.241")
+"""Where PortOne's V1 webhooks come from (facts.md, webhooks)."""
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+IPNetwork = IPv4Network | IPv6Network
+LogFormat = Literal["console", "json"]
 
 _KEY_BYTES = 32
+# A secret that a person could type is a secret that a program can guess.
+_LEAST_SECRET_CHARACTERS = 16
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
+
+
+class Mode(StrEnum):
+    """How careful to be: only `production` refuses defaults, plain http and short secrets."""
+
+    LOCAL = "local"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class InvalidSettingsError(ValueError):
+    """Settings that cannot be started with; every line names a variable and none shows a value."""
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _decode_key(text: str) -> bytes:
+    try:
+        if re.fullmatch(r"[0-9a-fA-F]{64}", text):
+            return bytes.fromhex(text)
+        key = base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise ValueError("every key is 32 bytes, as 44 base64 or 64 hexadecimal characters")
+    return key
+
+
+def _check_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for key in keys:
+        _decode_key(key.get_secret_value())
+    return keys
+
+
+def _check_named_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    names = []
+    for pair in keys:
+        name, colon, key = pair.get_secret_value().partition(":")
+        if not colon or not _KEY_ID.match(name):
+            raise ValueError("every key is id:key, the id of 1 to 32 letters, digits, _ and -")
+        _decode_key(key)
+        names.append(name)
+    if len(set(names)) != len(names):
+        raise ValueError("every key needs an id of its own")
+    return keys
+
+
+def _check_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("an address starts with http:// or https://, names a host, and has no ? and no #")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("an address carries no user and no password")
+    return url.rstrip("/")
+
+
+def _check_database_url(url: SecretStr) -> SecretStr:
+    if not re.match(r"(sqlite(\+aiosqlite)?:///.|postgres(ql)?(\+asyncpg)?://.)", url.get_secret_value()):
+        raise ValueError("a ledger is sqlite:///path or postgresql://user:password@host/name")
+    return url
+
+
+def _allowed_addresses(data: dict[str, Any]) -> tuple[IPNetwork, ...]:
+    local = data["mode"] is not Mode.PRODUCTION
+    return tuple(ip_network(address) for address in (*PORTONE_WEBHOOK_ADDRESSES, *(LOOPBACK if local else ())))
+
+
+def _log_format(data: dict[str, Any]) -> LogFormat:
+    return "json" if data["mode"] is Mode.PRODUCTION else "console"
+
+
+Url = Annotated[str, AfterValidator(_check_url)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+Keys = Annotated[Secrets, AfterValidator(_check_keys)]
+NamedKeys = Annotated[Secrets, AfterValidator(_check_named_keys)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_split)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+RetryDay = Annotated[int, Field(ge=1, le=60)]
 
 
 class Settings(BaseSettings):
-    """What one process of gudok runs with."""
+    """What one process of gudok needs to know; every field is the variable `GUDOK_` plus its name in capitals.
 
-    model_config = SettingsConfigDict(env_prefix="GUDOK_", env_file=".env", extra="ignore", frozen=True)
+    A variable that is set to nothing counts as not set. Lists are separated by commas.
+    """
 
-    mode: Mode = Field("local", description="`local`, `test` or `production`; production refuses default secrets.")
-    portone_url: str = Field("http://127.0.0.1:8700", description="Base URL of the PortOne V1 REST API.")
-    portone_imp_key: str = Field("imp_apikey", description="REST API key.")
-    portone_imp_secret: SecretStr = Field(SecretStr(GUIDE_IMP_SECRET), description="REST API secret.")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+    )
+
+    mode: Mode = Field(
+        Mode.LOCAL,
+        description="`local`, `test` or `production`. "
+        "Production refuses every default secret, secrets under 16 characters, and addresses without https.",
+    )
+
+    portone_url: Url = Field(
+        "http://127.0.0.1:8100",
+        description="Where PortOne's V1 REST API answers: `https://api.iamport.kr`, or an emulator.",
+    )
+    portone_imp_key: str = Field(
+        LOCAL_IMP_KEY, min_length=1, description="REST API key from PortOne's console (`imp_key`)."
+    )
+    portone_imp_secret: SecretStr = Field(
+        SecretStr(LOCAL_IMP_SECRET),
+        min_length=1,
+        description="REST API secret from PortOne's console (`imp_secret`); the default is the one in PortOne's guide.",
+    )
     portone_include_sandbox: bool = Field(
-        False, description="Whether look-ups include payments of test channels (`include_sandbox`)."
+        False, description="Whether look-ups also find payments of test channels (`include_sandbox`)."
     )
-    portone_timeout_seconds: float = Field(30.0, gt=0, le=60, description="Total deadline of one call to PortOne.")
-    database_url: str = Field(
-        "sqlite:///.gudok/ledger.db", description="The ledger: `sqlite:///path` or `postgresql://…`."
+    portone_tier: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9]{1,10}$", description="Sub-merchant code of an agency account (`Tier` header)."
     )
-    public_url: str = Field(
-        "http://127.0.0.1:8080", description="Where PortOne reaches this api; `notice_url` is built from it."
+    portone_timeout_seconds: float = Field(
+        30.0, gt=0, le=120, description="Longest wait for one answer of PortOne, from connecting to the last byte."
     )
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (SecretStr(LOCAL_API_KEY),), description="API keys, separated by commas."
+
+    database_url: Annotated[SecretStr, AfterValidator(_check_database_url)] = Field(
+        SecretStr("sqlite:///.gudok/ledger.db"),
+        description="The ledger: `sqlite:///path`, or `postgresql://user:password@host/name`.",
     )
-    webhook_secret: SecretStr = Field(
-        SecretStr(LOCAL_WEBHOOK_SECRET),
-        description="Signs the token in each `notice_url`; several separated by commas: the first signs, all verify.",
+
+    public_url: Url = Field(
+        "http://127.0.0.1:8000",
+        description="Address under which PortOne and payers reach the api; every `notice_url` starts with it.",
     )
-    vault_key: SecretStr = Field(
-        SecretStr(LOCAL_VAULT_KEY),
-        description="32 bytes in base64 that seal the card vault; several by commas: the first seals, all open.",
+    api_host: str = Field("127.0.0.1", description="Address that the api listens on.")
+    api_port: Port = Field(8000, description="Port that the api listens on; 0 takes any free one.")
+    api_keys: Secrets = Field(
+        (SecretStr(LOCAL_API_KEY),),
+        min_length=1,
+        description="Keys that callers of the api show; list the new one beside the old one to rotate.",
     )
-    vault_ttl_minutes: int = Field(15, ge=1, le=60, description="How long a sealed card lives at most.")
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Addresses or networks of the proxies whose `X-Forwarded-For` is believed, by commas."
+    trusted_proxies: Networks = Field(
+        (), description="Addresses or CIDR ranges of proxies whose `X-Forwarded-For` is believed."
     )
-    webhook_allowed_ips: Annotated[tuple[str, ...], NoDecode] = Field(
-        PORTONE_ADDRESSES,
-        description="Who may call the webhook URLs without a token, by commas; local and test mode add loopback.",
+    max_amount: int = Field(
+        MAX_AMOUNT, ge=1, le=MAX_AMOUNT, description="Largest amount of one charge, in minor units of its currency."
     )
-    max_amount: int = Field(100_000_000, gt=0, description="The largest amount of one charge, in minor units.")
+    max_body_bytes: int = Field(65_536, ge=1_024, description="Largest request body that the api reads.")
+    first_answer_seconds: float = Field(
+        20.0,
+        gt=0,
+        le=300,
+        description="How long starting a subscription waits for its first charge before it answers 202.",
+    )
+
+    webhook_secret: Secrets = Field(
+        (SecretStr(LOCAL_WEBHOOK_SECRET),),
+        min_length=1,
+        description="Signs the webhook address of every charge. The first signs, all are accepted: "
+        "keep an old one for as long as schedules made with it may execute.",
+    )
+    webhook_allowed_ips: Networks = Field(
+        default_factory=_allowed_addresses,
+        description="Sources accepted on the webhook addresses without a token: PortOne's published ones "
+        "unless set, and loopback outside production.",
+    )
+
+    vault_key: Keys = Field(
+        (SecretStr(LOCAL_VAULT_KEY),),
+        min_length=1,
+        description="Seals cards in the one-time vault: 32 bytes in base64 or hexadecimal. "
+        "The first seals, all open; an old one may go after `vault_ttl_minutes`.",
+    )
+    vault_ttl_minutes: int = Field(15, ge=1, le=1_440, description="How long a sealed card can be used.")
+    payload_keys: NamedKeys = Field(
+        (),
+        description="Encrypts what Temporal stores: `id:key`, the key like `vault_key`. "
+        "The first encrypts, all decrypt; keep an old one for as long as histories written with it. "
+        "None: no encryption.",
+    )
+
     schedule_horizon_days: int = Field(
-        80, ge=1, le=89, description="How far ahead a charge is registered at PortOne; further away a timer waits."
+        80, ge=1, le=85, description="Charges further away wait in Temporal before they are scheduled at PortOne."
+    )
+    retry_after_days: Annotated[tuple[RetryDay, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (1, 3, 5, 7), max_length=14, description="Days between one declined attempt of a cycle and the next one."
     )
     quiet_minutes: int = Field(
-        10, ge=1, description="How long the absence of a charge proves nothing after its answer was lost."
+        10, ge=0, le=1_440, description="How long an unanswered charge must stay absent before it counts as not made."
     )
-    retry_after_days: Annotated[tuple[int, ...], NoDecode] = Field(
-        (1, 3, 5, 7), description="Days between a declined attempt and the next, by commas."
+    task_queue: str = Field("billing", min_length=1, max_length=200, description="Temporal task queue of the workers.")
+    temporal_ui_url: Url = Field(
+        "http://127.0.0.1:8233", description="Address of the Temporal UI, for the links in answers of the api."
     )
-    first_answer_seconds: float = Field(
-        20.0, gt=0, description="How long a request waits for an outcome before it answers 202."
-    )
-    temporal_ui_url: str = Field("http://127.0.0.1:8233", description="Where the Temporal UI is, for links.")
-    log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
 
-    @field_validator("api_keys", "trusted_proxies", "webhook_allowed_ips", "retry_after_days", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    emulator_host: str = Field("127.0.0.1", description="Address that the PortOne emulator listens on.")
+    emulator_port: Port = Field(8100, description="Port that the PortOne emulator listens on; 0 takes any free one.")
+    emulator_state_file: Path = Field(
+        Path(".gudok/emulator.db"), description="Where the PortOne emulator keeps its books across starts."
+    )
 
-    @field_validator("trusted_proxies", "webhook_allowed_ips")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            ipaddress.ip_network(network, strict=False)
-        return value
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    log_format: LogFormat = Field(
+        default_factory=_log_format,
+        description="One coloured line per event, or one JSON object; JSON in production unless set.",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address on which a worker serves `/metrics`.")
+    metrics_port: Port | None = Field(
+        None, description="Port on which a worker serves `/metrics` for Prometheus; unset: nowhere."
+    )
 
     @model_validator(mode="after")
-    def _is_fit_for_its_mode(self) -> Self:
-        if any(len(key) != _KEY_BYTES for key in self.vault_keys):
-            raise ValueError("GUDOK_VAULT_KEY must be 32 bytes in base64")
-        if self.mode == "production":
-            unfit = [f"GUDOK_{name.upper()}" for name, is_unfit in self._unfit_in_production().items() if is_unfit]
-            if unfit:
-                raise ValueError(f"production mode refuses the default or plain-http value of: {', '.join(unfit)}")
+    def _refuse_what_production_must_not_have(self) -> Self:
+        if self.mode is Mode.PRODUCTION and (faults := _production_faults(self)):
+            raise ValueError("\n".join(faults))
         return self
 
-    def _unfit_in_production(self) -> dict[str, bool]:
-        return {
-            "portone_imp_secret": self.portone_imp_secret.get_secret_value() == GUIDE_IMP_SECRET,
-            "api_keys": not self.api_keys or LOCAL_API_KEY in self.api_key_values,
-            "webhook_secret": LOCAL_WEBHOOK_SECRET in self.webhook_secrets,
-            "vault_key": LOCAL_VAULT_KEY in self.vault_key.get_secret_value(),
-            "public_url": not self.public_url.startswith("https://"),
-        }
-
-    @cached_property
-    def api_key_values(self) -> tuple[str, ...]:
-        """The API keys in the clear."""
-        return tuple(key.get_secret_value() for key in self.api_keys)
-
-    @cached_property
-    def webhook_secrets(self) -> tuple[str, ...]:
-        """The secrets of the notice token, the signing one first."""
-        return tuple(part.strip() for part in self.webhook_secret.get_secret_value().split(",") if part.strip())
-
-    @cached_property
     def vault_keys(self) -> tuple[bytes, ...]:
-        """The keys of the card vault, the sealing one first."""
-        parts = [part.strip() for part in self.vault_key.get_secret_value().split(",") if part.strip()]
-        try:
-            return tuple(base64.b64decode(part, validate=True) for part in parts)
-        except binascii.Error:
-            raise ValueError("GUDOK_VAULT_KEY must be 32 bytes in base64") from None
+        """The vault's keys, 32 bytes each; the first seals."""
+        return tuple(_decode_key(key.get_secret_value()) for key in self.vault_key)
 
-    @property
-    def is_local(self) -> bool:
-        """Whether this is a machine to try things on: local or test mode."""
-        return self.mode != "production"
+    def payload_keyring(self) -> dict[str, bytes]:
+        """Key id to 32 bytes, in the order given; the first encrypts, and none means no encryption."""
+        pairs = (pair.get_secret_value().partition(":") for pair in self.payload_keys)
+        return {name: _decode_key(key) for name, _, key in pairs}
+
+
+def _production_faults(settings: Settings) -> list[str]:
+    def shown(value: Any) -> list[str]:
+        values = value if isinstance(value, tuple) else (value,)
+        return [v.get_secret_value() if isinstance(v, SecretStr) else str(v) for v in values]
+
+    defaults = {
+        "portone_imp_key": LOCAL_IMP_KEY,
+        "portone_imp_secret": LOCAL_IMP_SECRET,
+        "api_keys": LOCAL_API_KEY,
+        "webhook_secret": LOCAL_WEBHOOK_SECRET,
+        "vault_key": LOCAL_VAULT_KEY,
+    }
+    faults = [
+        f"{variable(name)}: the default is for local use; set one of your own"
+        for name, default in defaults.items()
+        if default in shown(getattr(settings, name))
+    ]
+    faults += [
+        f"{variable(name)}: must be an https:// address"
+        for name in ("public_url", "portone_url")
+        if not getattr(settings, name).startswith("https://")
+    ]
+    faults += [
+        f"{variable(name)}: needs at least {_LEAST_SECRET_CHARACTERS} characters"
+        for name in ("portone_imp_secret", "api_keys", "webhook_secret")
+        if any(len(text) < _LEAST_SECRET_CHARACTERS for text in shown(getattr(settings, name)))
+    ]
+    if settings.portone_imp_key == settings.portone_imp_secret.get_secret_value():
+        faults.append(f"{variable('portone_imp_secret')}: is the same as {variable('portone_imp_key')}")
+    return faults
+
+
+def variable(field: str) -> str:
+    """The environment variable that sets a field."""
+    return f"{PREFIX}{field.upper()}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of this process: overrides first, then variables, then secret files, then defaults.
+
+    Raises:
+        InvalidSettingsError: what is wrong, one line per variable.
+    """
+    sources: dict[str, Any] = {"_secrets_dir": SECRET_FILES} if SECRET_FILES.is_dir() else {}
+    build: Callable[..., Settings] = Settings
+    try:
+        return build(**sources, **overrides)
+    except ValidationError as error:
+        raise InvalidSettingsError("\n".join(_fault_lines(error))) from None
+    except SourceError as error:
+        raise InvalidSettingsError(str(error)) from None
+
+
+def _fault_lines(error: ValidationError) -> list[str]:
+    lines = []
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        if fault["type"] == "default_factory_not_called":  # only says that another line is wrong
+            continue
+        message = fault["msg"].removeprefix("Value error, ")
+        lines.append(f"{variable(str(fault['loc'][0]))}: {message}" if fault["loc"] else message)
+    return lines

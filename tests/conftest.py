@@ -1,46 +1,105 @@
-"""What every test has: no socket outside loopback, and a word at the end on what was skipped and why."""
+"""What every test lives under: no way out of this machine, and an account of what was skipped."""
 
 import ipaddress
+import os
 import socket
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.stack import running_stack, start_dev_server
 
-_CONNECT = socket.socket.connect
+_LOCAL_NAMES = {"", "localhost", "ip6-localhost"}
+_LEFT_THE_MACHINE: list[str] = []
 
 
-def _is_local(address):
-    if not isinstance(address, tuple):
+class NetworkRefusedError(RuntimeError):
+    """A test reached for something beyond the loopback interface."""
+
+
+def _is_loopback(host: object) -> bool:
+    if host is None:
         return True
-    host = address[0]
-    if host in ("localhost", ""):
+    text = host.decode() if isinstance(host, bytes) else str(host)
+    if text in _LOCAL_NAMES:
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(text.partition("%")[0]).is_loopback
     except ValueError:
         return False
 
 
-def _connect(self, address):
-    if not _is_local(address):
-        raise PermissionError(f"a test tried to reach {address!r}; tests stay on loopback")
-    return _CONNECT(self, address)
+def _refuse(host: object) -> None:
+    _LEFT_THE_MACHINE.append(str(host))
+    raise NetworkRefusedError(f"a test tried to reach {host!r}; tests stay on 127.0.0.1")
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _loopback_only():
-    socket.socket.connect = _connect
+def pytest_configure() -> None:
+    """Close the ways out for the whole run; Temporal's core is Rust and talks to servers that the tests start here."""
+    connect, connect_ex, getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and not _is_loopback(address[0]):
+            _refuse(address[0])
+        connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
+        if self.family != socket.AF_UNIX and not _is_loopback(address[0]):
+            _refuse(address[0])
+        return connect_ex(self, address)
+
+    def guarded_getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        if not _is_loopback(host) and not _is_address(host):
+            _refuse(host)
+        return getaddrinfo(host, *arguments, **options)
+
+    socket.socket.connect = guarded_connect  # type: ignore[method-assign]
+    socket.socket.connect_ex = guarded_connect_ex  # type: ignore[method-assign]
+    socket.getaddrinfo = guarded_getaddrinfo
+    for name in [name for name in os.environ if name.startswith("GUDOK_")]:
+        del os.environ[name]  # a developer's own settings are not the tests' business
+
+
+def _is_address(host: object) -> bool:
+    try:
+        ipaddress.ip_address(str(host).partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.fixture
+def left_the_machine() -> list[str]:
+    """Hosts that this test reached for, for a test that does so on purpose and clears the list."""
+    return _LEFT_THE_MACHINE
+
+
+@pytest.fixture(autouse=True)
+def _stay_on_this_machine() -> Iterator[None]:
+    """Fail a test whose code reached out, even where the code swallowed the refusal."""
+    _LEFT_THE_MACHINE.clear()
     yield
-    socket.socket.connect = _CONNECT
+    reached = list(_LEFT_THE_MACHINE)
+    _LEFT_THE_MACHINE.clear()
+    assert not reached, f"reached for {reached}"
 
 
-def pytest_terminal_summary(terminalreporter):
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what was skipped and why, or that nothing was."""
     skipped = terminalreporter.stats.get("skipped", [])
-    for report in skipped:
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
-        terminalreporter.write_line(f"skipped: {report.nodeid}: {reason}")
+    reasons = Counter(_reason(report) for report in skipped)
+    terminalreporter.write_sep("-", f"{len(skipped)} skipped" if skipped else "nothing was skipped")
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"{count} x {reason}")
+
+
+def _reason(report: Any) -> str:
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    return str(getattr(report, "wasxfail", report.longrepr))
 
 
 @pytest_asyncio.fixture(scope="session")

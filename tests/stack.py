@@ -189,7 +189,6 @@ async def running_stack(temporal: Client, tmp_path: Path, **settings_changes):
         port = sock.getsockname()[1]
         sock.close()
         settings = Settings(
-            _env_file=None,
             mode="test",
             portone_url=emulator_url,
             portone_include_sandbox=True,
@@ -197,7 +196,7 @@ async def running_stack(temporal: Client, tmp_path: Path, **settings_changes):
             public_url=f"http://127.0.0.1:{port}",
             **{"first_answer_seconds": 20, **settings_changes},
         )
-        ledger = Ledger(settings.database_url)
+        ledger = Ledger(settings.database_url.get_secret_value())
         await ledger.migrate()
         exits.push_async_callback(ledger.aclose)
         portone = PortOneClient(

@@ -61,6 +61,7 @@ async def _wait_for_the_charge(run: SubscriptionRun) -> None:
     by_deadline = workflow.now() >= look_at
     if ours or by_deadline:
         await settle(run, await verify(run, ours), by_deadline=by_deadline)
+        await run.close_answered_bells()
 
 
 async def verify(run: SubscriptionRun, bells: Sequence[PaymentReported] = ()) -> Verdict:
@@ -77,16 +78,15 @@ async def verify(run: SubscriptionRun, bells: Sequence[PaymentReported] = ()) ->
     reported = await workflow.execute_activity_method(
         PaymentActivities.find_payment, bells[-1].imp_uid, summary=f"look up {bells[-1].imp_uid}", **policies.LOOK_UP
     )
-    foreign = reported is not None and reported.merchant_uid != run.merchant_uid
+    rows = await by_number
+    ours = {row.imp_uid for row in rows}
+    if reported is not None and reported.merchant_uid == run.merchant_uid:
+        ours.add(reported.imp_uid)
     for bell in bells:
-        # A webhook that names somebody else's payment is counted and has no effect.
-        run.answer_bell(bell, Disposition.MISMATCH if foreign and bell is bells[-1] else Disposition.APPLIED)
-    return judge(
-        run.expected(),
-        await by_number,
-        reported=None if foreign else reported,
-        known_failures=run.state.known_failures,
-    )
+        # A webhook that names somebody else's payment, or none that exists, is counted and has no effect.
+        run.answer_bell(bell, Disposition.APPLIED if bell.imp_uid in ours else Disposition.MISMATCH)
+    known = reported if reported is not None and reported.imp_uid in ours else None
+    return judge(run.expected(), rows, reported=known, known_failures=run.state.known_failures)
 
 
 async def settle(run: SubscriptionRun, verdict: Verdict, *, by_deadline: bool = False) -> None:

@@ -12,7 +12,7 @@ from workflows.contracts import (
     StartDeleteBillingKey,
     StartIssueBillingKey,
 )
-from workflows.issuing import find_key, issue_key
+from workflows.issuing import discard_card, find_key, issue_key
 from workflows.ports import BillingKeyActivities, LedgerActivities, ScheduleActivities
 
 
@@ -25,6 +25,7 @@ class IssueBillingKeyWorkflow:
         """Refuse a used customer_uid, issue, prove, write."""
         if await find_key(start.customer_uid) is not None:
             # PortOne would put the new card under the old name and leave the old key alive at the PG.
+            await discard_card(start.vault_handle)
             message = f"{start.customer_uid!r} already names a billing key"
             return BillingKeySettled(done=False, code="billing_key_exists", message=message)
         answer = await issue_key(

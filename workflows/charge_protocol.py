@@ -58,6 +58,8 @@ async def charge_to_the_end(
             verdict = await _outwait(expected, sent_at, quiet, pause, known_failures)
             if verdict.finding in CONCLUSIVE:
                 return verdict
+        elif not answer.worth_resending:
+            break
         elif wait is not None:
             await pause(wait, f"{expected.merchant_uid} did not run; sending the same number again")
     return Verdict(Finding.ABSENT, None, answer.message or answer.code or "the charge never ran")

@@ -135,9 +135,13 @@ class ChargeOnetime(Message):
 
 
 class ChargeAnswer(Message):
-    """What PortOne's answer to a charge was worth: one of four outcomes, never an exception."""
+    """What PortOne's answer to a charge was worth: one of four outcomes, never an exception.
+
+    `worth_resending` is False where the same request can only be refused again: the card is gone, or a field is wrong.
+    """
 
     outcome: ChargeOutcome
+    worth_resending: bool = True
     imp_uid: str | None = None
     code: str | None = None
     message: str | None = None

@@ -36,11 +36,18 @@ async def issue_key(order: IssueBillingKey) -> KeyAnswer:
         if answer.outcome in (KeyOutcome.ISSUED, KeyOutcome.REFUSED):
             return answer
         key = await find_key(order.customer_uid)
-        if key is not None:
-            return KeyAnswer(outcome=KeyOutcome.ISSUED, key=key)
-        if wait is not None:
+        if key is None and wait is not None:
             await workflow.sleep(wait, summary=f"outcome of issuing {order.customer_uid} unknown")
             key = await find_key(order.customer_uid)
-            if key is not None:
-                return KeyAnswer(outcome=KeyOutcome.ISSUED, key=key)
+        if key is not None:
+            await discard_card(order.vault_handle)
+            return KeyAnswer(outcome=KeyOutcome.ISSUED, key=key)
+    await discard_card(order.vault_handle)
     return answer
+
+
+async def discard_card(vault_handle: str) -> None:
+    """Take a card out of the vault that PortOne's own answer has not already taken out."""
+    await workflow.execute_activity_method(
+        BillingKeyActivities.discard_card, vault_handle, summary="forget the card", **policies.LEDGER
+    )

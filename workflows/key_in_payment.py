@@ -6,12 +6,14 @@ from datetime import timedelta
 from temporalio import workflow
 
 from billing.domain.facts import BillingKeyFact
+from billing.domain.outcomes import ChargeOutcome
 from billing.domain.records import ChargeIntent, ChargeKind, ChargeResult, Disposition, LedgerEntry, WebhookDisposition
 from billing.domain.states import CycleState
 from billing.domain.verdict import Expected, Finding, Verdict
 from workflows import policies
 from workflows.charge_protocol import charge_to_the_end
 from workflows.contracts import ChargeAnswer, ChargeOnetime, PaymentReported, PaymentSettled, StartKeyInPayment
+from workflows.issuing import discard_card
 from workflows.ports import BillingKeyActivities, LedgerActivities, PaymentActivities
 
 STATES = {
@@ -32,6 +34,7 @@ class KeyInPaymentWorkflow:
         self._start = start
         self._bells: list[PaymentReported] = []
         self._answered = 0
+        self._answer = ChargeOutcome.UNKNOWN
 
     @workflow.run
     async def run(self, start: StartKeyInPayment) -> PaymentSettled:
@@ -40,6 +43,8 @@ class KeyInPaymentWorkflow:
         # A key-in payment has no billing key to compare; PortOne names the key it stored, if any, on the row.
         expected = Expected(start.merchant_uid, start.amount)
         verdict = await charge_to_the_end(expected, self._send, quiet=start.policy.quiet, pause=self._pause)
+        if self._answer not in (ChargeOutcome.PAID, ChargeOutcome.DECLINED):
+            await discard_card(start.vault_handle)
         key = await self._stored_key(verdict)
         await self._write(f"the payment is {verdict.finding.value}", self._result(verdict, key))
         payment = verdict.payment
@@ -71,9 +76,11 @@ class KeyInPaymentWorkflow:
             customer=start.customer,
             channel=start.channel,
         )
-        return await workflow.execute_activity_method(
+        answer = await workflow.execute_activity_method(
             PaymentActivities.charge_onetime, order, summary=f"charge {start.amount} by card", **policies.CHARGE
         )
+        self._answer = answer.outcome
+        return answer
 
     async def _pause(self, duration: timedelta, summary: str) -> None:
         with suppress(TimeoutError):

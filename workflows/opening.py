@@ -10,7 +10,7 @@ from workflows import booking, policies
 from workflows.billing_cycle import settle_paid
 from workflows.charging import charge_now
 from workflows.contracts import DeleteBillingKey, IssueBillingKey
-from workflows.issuing import find_key, issue_key
+from workflows.issuing import discard_card, find_key, issue_key
 from workflows.ports import BillingKeyActivities
 from workflows.subscription_run import SubscriptionRun
 
@@ -29,6 +29,7 @@ async def open_subscription(run: SubscriptionRun) -> None:
             return
     elif key is not None:
         # Issuing again would put the new card under the old name and leave the old key alive at the PG.
+        await discard_card(run.start.vault_handle)
         await _expire(run, "billing_key_exists", f"{run.start.customer_uid!r} already names a billing key")
         return
     elif not (trial and booking.within_horizon(run)):
@@ -58,6 +59,8 @@ async def _begin_trial(run: SubscriptionRun, key: BillingKeyFact | None) -> None
     if key is None:
         # Issue-and-schedule in one call, PortOne's own way for a customer_uid it does not know yet.
         refusal = await booking.register(run, vault_handle=run.start.vault_handle)
+        if run.start.vault_handle is not None:
+            await discard_card(run.start.vault_handle)
         if refusal is not None:
             await _expire(run, "billing_key_refused", refusal)
             return

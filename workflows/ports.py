@@ -45,6 +45,11 @@ class BillingKeyActivities(ABC):
     async def delete_billing_key(self, order: DeleteBillingKey) -> BillingKeyFact | None:
         """Delete the key; None when there was none."""
 
+    @activity.defn
+    @abstractmethod
+    async def discard_card(self, vault_handle: str) -> None:
+        """Forget a card whose outcome was proven by a look-up, or that will not be used."""
+
 
 class PaymentActivities(ABC):
     """PortOne's `/subscribe/payments/again`, `/onetime` and `/payments`."""

@@ -128,6 +128,11 @@ class SubscriptionRun:
         """Say what a webhook came to; the next write closes its inbox row."""
         self._answered.append(WebhookDisposition(bell.merchant_uid, bell.imp_uid, bell.status, disposition))
 
+    async def close_answered_bells(self) -> None:
+        """Close the inbox rows of webhooks that said nothing new, when no other write did it."""
+        if self._answered:
+            await self.write("a webhook that said nothing new")
+
     # -------------------------------------------------------------- writing
 
     async def write(

@@ -82,8 +82,11 @@ async def delete_billing_key(
 
 
 async def _issue(desk: Desk, body: BillingKeyBody, resource: str) -> BillingKeySettled | None:
-    vault_handle = await desk.vault.seal(body.card.fields(), desk.now())
     workflow_id = billing_key_workflow_id(body.customer_uid)
+    begun = desk.temporal.get_workflow_handle_for(IssueBillingKeyWorkflow.run, workflow_id)
+    if await remembers(begun, resource):
+        return await within(desk.settings.first_answer_seconds, begun.result())
+    vault_handle = await desk.vault.seal(body.card.fields(), desk.now())
     try:
         handle = await desk.temporal.start_workflow(
             IssueBillingKeyWorkflow.run,
@@ -101,9 +104,9 @@ async def _issue(desk: Desk, body: BillingKeyBody, resource: str) -> BillingKeyS
         )
     except WorkflowAlreadyStartedError:
         await desk.vault.discard(vault_handle)
-        handle = desk.temporal.get_workflow_handle_for(IssueBillingKeyWorkflow.run, workflow_id)
-        if not await remembers(handle, resource):
+        if not await remembers(begun, resource):
             raise Problem(409, "billing_key_busy", "this key is being issued or deleted") from None
+        handle = begun
     return await within(desk.settings.first_answer_seconds, handle.result())
 
 

@@ -147,6 +147,14 @@ async def _refund(
         vat_amount=order.vat_amount,
     )
     workflow_id = refund_workflow_id(merchant_uid)
+    begun = desk.temporal.get_workflow_handle_for(RefundWorkflow.run, workflow_id)
+    for done in await desk.ledger.list_refunds(merchant_uid):
+        if done.refund_id == refund_id and done.state in (RefundState.REFUNDED, RefundState.REFUSED):
+            return RefundSettled(
+                refund_id=refund_id, state=done.state, amount=done.amount, code=done.code, message=done.message
+            )
+    if await remembers(begun, refund_id):
+        return await within(desk.settings.first_answer_seconds, begun.result())
     try:
         handle = await desk.temporal.start_workflow(
             RefundWorkflow.run,
@@ -158,9 +166,9 @@ async def _refund(
             rpc_timeout=timedelta(seconds=10),
         )
     except WorkflowAlreadyStartedError:
-        handle = desk.temporal.get_workflow_handle_for(RefundWorkflow.run, workflow_id)
-        if not await remembers(handle, refund_id):
+        if not await remembers(begun, refund_id):
             raise Problem(409, "refund_running", "another refund of this payment is being done") from None
+        handle = begun
     return await within(desk.settings.first_answer_seconds, handle.result())
 
 

@@ -1,8 +1,8 @@
 """/v1/plans: the plan catalogue with versioned prices."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 
 from api.dependencies import DeskDep, caller_of
 from api.errors import Problem
@@ -27,7 +27,9 @@ async def list_plans(desk: DeskDep) -> dict[str, Any]:
 
 
 @router.get("/{plan_id}")
-async def get_plan(plan_id: str, desk: DeskDep, version: int | None = None) -> dict[str, Any]:
+async def get_plan(
+    plan_id: str, desk: DeskDep, version: Annotated[int | None, Query(ge=1, le=1_000_000)] = None
+) -> dict[str, Any]:
     """One version of a plan, the newest when none is named."""
     row = await desk.ledger.get_plan(plan_id, version)
     if row is None:

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.exceptions import HTTPException
 
 from api.bell import ring
 from api.dependencies import Desk, DeskDep
 from api.errors import Problem
-from api.security import LOOPBACK, client_address, is_within
+from api.security import client_address, is_within
 from billing.domain.notice_token import NoticeRoute, read_notice
 from billing.ledger import ReceivedWebhook
 from billing.observability import WEBHOOKS
@@ -33,13 +34,13 @@ class WebhookBody(BaseModel):
     imp_uid: Id
     merchant_uid: Id
     status: Annotated[str, Field(max_length=24, pattern=r"^[a-z_]*$")] = ""
-    cancellation_id: Annotated[str, Field(max_length=80)] | None = None
+    cancellation_id: Annotated[str, Field(max_length=80, pattern=r"^[\x21-\x7e]*$")] | None = None
 
 
 @router.post("/webhooks/portone/{token}")
 async def receive_by_token(token: str, request: Request, desk: DeskDep) -> Response:
     """A webhook to the notice_url of one charge: the token names the workflow and the order."""
-    route = read_notice(desk.settings.webhook_secrets, token)
+    route = read_notice([secret.get_secret_value() for secret in desk.settings.webhook_secret], token)
     if route is None:
         WEBHOOKS.labels("forged").inc()
         raise Problem(404, "not_found", "Not found")
@@ -63,8 +64,8 @@ async def receive_schedule(request: Request, desk: DeskDep) -> Response:
 
 
 async def _receive_from_portone(request: Request, desk: Desk, route: str) -> Response:
-    allowed = desk.settings.webhook_allowed_ips + (LOOPBACK if desk.settings.is_local else ())
-    if not is_within(client_address(request, desk.settings.trusted_proxies), allowed):
+    address = client_address(request, desk.settings.trusted_proxies)
+    if not is_within(address, desk.settings.webhook_allowed_ips):
         WEBHOOKS.labels("refused_address").inc()
         raise Problem(403, "forbidden", "This URL is open to PortOne's addresses")
     return await _receive(desk, await _read(request), route, None)
@@ -94,12 +95,12 @@ async def _receive(desk: Desk, body: WebhookBody, name: str, route: NoticeRoute 
 async def _read(request: Request) -> WebhookBody:
     try:
         return WebhookBody.model_validate(await _parsed(request, (await request.body())[:MAX_BODY_BYTES]))
-    except (ValueError, ValidationError, RecursionError):
+    except (ValueError, ValidationError, RecursionError, HTTPException):
         WEBHOOKS.labels("malformed").inc()
         raise Problem(400, "malformed_webhook", "imp_uid and merchant_uid are required, as JSON or as a form") from None
 
 
 async def _parsed(request: Request, raw: bytes) -> Any:
-    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    if request.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
         return dict(await request.form())
     return json.loads(raw)

@@ -1,9 +1,8 @@
 """/v1/subscriptions: start, list, look at, cancel."""
 
 import base64
-import binascii
 import secrets
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -151,6 +150,10 @@ async def _start(desk: Desk, body: SubscriptionBody, terms: PlanTerms, subscript
     Raises:
         Problem: 409 when another subscription is running under this customer_uid.
     """
+    workflow_id = subscription_workflow_id(body.customer_uid)
+    begun = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, workflow_id)
+    if await remembers(begun, subscription_id):
+        return begun
     card = body.payment_method.card
     vault_handle = await desk.vault.seal(card.fields(), desk.now()) if card else None
     start = StartSubscription(
@@ -163,7 +166,6 @@ async def _start(desk: Desk, body: SubscriptionBody, terms: PlanTerms, subscript
         metadata=body.metadata,
         policy=desk.policy(),
     )
-    workflow_id = subscription_workflow_id(body.customer_uid)
     try:
         return await desk.temporal.start_workflow(
             SubscriptionWorkflow.run,
@@ -179,9 +181,8 @@ async def _start(desk: Desk, body: SubscriptionBody, terms: PlanTerms, subscript
     except WorkflowAlreadyStartedError:
         if vault_handle is not None:
             await desk.vault.discard(vault_handle)
-        handle = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, workflow_id)
-        if await remembers(handle, subscription_id):
-            return handle
+        if await remembers(begun, subscription_id):
+            return begun
         raise Problem(
             409,
             "subscription_running",
@@ -288,6 +289,9 @@ def _read_cursor(text: str | None) -> tuple[datetime, str] | None:
         return None
     try:
         started_at, _, subscription_id = base64.urlsafe_b64decode(text).decode().partition(" ")
-        return datetime.fromisoformat(started_at), subscription_id
-    except (binascii.Error, ValueError):
+        instant = datetime.fromisoformat(started_at)
+        if instant.tzinfo is None:
+            raise ValueError("naive")  # noqa: TRY301 - one answer for everything that is no cursor
+        return instant.astimezone(UTC), subscription_id
+    except (ValueError, OverflowError):
         raise Problem(422, "invalid_cursor", "is not a cursor of this list", field="after") from None

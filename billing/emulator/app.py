@@ -3,15 +3,24 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from billing.emulator.account import Account
+from billing.emulator.envelope import REFUSED, Refusal, refused
 from billing.emulator.routes import charges, control, customers, payments, schedules, users
 from billing.emulator.settings import EmulatorSettings
 
 
 def create_emulator(settings: EmulatorSettings | None = None) -> FastAPI:
-    """A PortOne V1 at its real paths, with one account; its clock runs while the application's lifespan does."""
+    """A PortOne V1 at its real paths, with one account (`app.state.account`).
+
+    While the application's lifespan runs, schedules run in real time by themselves. Without it (httpx.ASGITransport
+    starts none) they run when a call comes in or the clock is moved; then nobody closes the webhook sender either,
+    so tests should enter `app.router.lifespan_context(app)`.
+    """
     account = Account(settings or EmulatorSettings())
 
     @asynccontextmanager
@@ -22,7 +31,22 @@ def create_emulator(settings: EmulatorSettings | None = None) -> FastAPI:
 
     app = FastAPI(title="PortOne V1 emulator", lifespan=lifespan)
     app.state.account = account
-    # The literal paths first: `/payments/cancel` is not a payment called "cancel".
     for routes in (users, customers, charges, schedules, payments, control):
         app.include_router(routes.router)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _control_error)
     return app
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """Errors of the framework, such as an unknown path, in PortOne's envelope; its own under /emulator."""
+    status, detail = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
+    if request.url.path.startswith("/emulator"):
+        return JSONResponse({"detail": detail}, status)
+    return refused(Refusal(str(detail), code=REFUSED, http_status=status))
+
+
+async def _control_error(_request: Request, error: Exception) -> Response:
+    """What is wrong with a control call, without the framework's echo of what was sent: it may be a card."""
+    errors = error.errors() if isinstance(error, RequestValidationError) else []
+    return JSONResponse({"detail": [{"loc": e["loc"], "msg": e["msg"], "type": e["type"]} for e in errors]}, 422)

@@ -24,6 +24,13 @@ _COMPANIES = (
     ("370", "씨티카드"),
 )
 
+# Which of them are needed differs per PG and contract (facts.md 6): only their form is checked.
+_OPTIONAL = (
+    ("birth", r"\d{6}|\d{10}", "생년월일 또는 사업자번호 오류"),
+    ("pwd_2digit", r"\d{2}", "비밀번호 오류"),
+    ("cvc", r"\d{3,4}", "CVC 오류"),
+)
+
 DECLINES = {
     "0002": "[8002]잔액이 부족하거나 한도를 초과하였습니다.",
     "0003": "[8003]분실 또는 도난 신고된 카드입니다.",
@@ -50,18 +57,24 @@ def read_card(body: dict[str, Any], now: float, *, sentence: str) -> KnownCard:
     Raises:
         Refusal: code -1, `sentence` and the PG's words.
     """
-    digits = re.sub(r"\D", "", str(body.get("card_number") or ""))
+    digits = re.sub(r"[^0-9]", "", str(body.get("card_number") or ""))
     if not 14 <= len(digits) <= 16:  # noqa: PLR2004 - Diners has 14 digits, AMEX 15
         raise Refusal(f"{sentence} [F112]유효하지않은 카드번호를 입력하셨습니다. (card_bin 없음)", code=REFUSED)
-    expiry = re.fullmatch(r"(\d{4})-(\d{2})", str(body.get("expiry") or ""))
+    expiry = re.fullmatch(r"(\d{4})-(\d{2})", str(body.get("expiry") or ""), re.ASCII)
     today = datetime.fromtimestamp(now, UTC)
     if not expiry or not 1 <= int(expiry[2]) <= 12 or (int(expiry[1]), int(expiry[2])) < (today.year, today.month):  # noqa: PLR2004
         raise Refusal(f"{sentence} [F113]유효기간 오류", code=REFUSED)
-    birth = body.get("birth")
-    if birth is not None and not re.fullmatch(r"\d{6}|\d{10}", str(birth)):
-        raise Refusal(f"{sentence} [F113]생년월일 또는 사업자번호 오류", code=REFUSED)
+    for name, pattern, words in _OPTIONAL:
+        value = body.get(name)
+        if value not in (None, "") and not re.fullmatch(pattern, str(value), re.ASCII):
+            raise Refusal(f"{sentence} [F113]{words}", code=REFUSED)
     last_four = digits[-4:]
     if last_four == "0001":
         raise Refusal(f"{sentence} [F118]사용할 수 없는 카드입니다.", code=REFUSED)
     code, name = _COMPANIES[int(digits[1])]
-    return KnownCard(masked=f"{digits[:8]}****{last_four}", last_four=last_four, code=code, name=name)
+    return KnownCard(masked=_masked(digits), last_four=last_four, code=code, name=name)
+
+
+def _masked(digits: str) -> str:
+    """The first six digits and the last four: the seventh to twelfth of sixteen are stars (facts.md 7.1)."""
+    return f"{digits[:6]}{'*' * (len(digits) - 10)}{digits[-4:]}"

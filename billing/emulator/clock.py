@@ -15,12 +15,20 @@ class EmulatorClock:
 
     def now(self, customer_uid: str | None = None) -> float:
         """The instant it is for a customer_uid, or for the account as a whole."""
-        return time.time() + self.offset(EVERYBODY) + (self.offset(customer_uid) if customer_uid else 0.0)
+        return time.time() + self.offset(EVERYBODY) + self.own_offset(customer_uid)
+
+    def latest(self) -> float:
+        """The latest instant that it is for anybody."""
+        return self.now() + max(self.customers().values(), default=0.0)
 
     def offset(self, whose: str) -> float:
         """By how much a clock is ahead, in seconds."""
         record = self._store["clocks"].get(whose)
         return float(record["offset"]) if record else 0.0
+
+    def own_offset(self, customer_uid: str | None) -> float:
+        """By how much a customer_uid's clock is ahead of everybody's, in seconds."""
+        return self.offset(customer_uid) if customer_uid and customer_uid != EVERYBODY else 0.0
 
     def advance(self, seconds: float, customer_uid: str | None = None) -> None:
         """Move a clock forward."""

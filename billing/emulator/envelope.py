@@ -1,5 +1,6 @@
 """PortOne's envelope: `{code, message, response}`, `message` null on success, `response` null on failure."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi.responses import JSONResponse, Response
@@ -32,7 +33,10 @@ def done(response: Any, *, http_status: int = 200) -> EnvelopeResponse:
 
 def refused(refusal: Refusal) -> EnvelopeResponse:
     """The answer to what was not done."""
-    return EnvelopeResponse({"code": refusal.code, "message": refusal.message, "response": None}, refusal.http_status)
+    content = {"code": refusal.code, "message": refusal.message, "response": None}
+    # The odd header name is PortOne's (facts.md 1.2).
+    headers = {"WWW-Authorize": "iamport"} if refusal.http_status == HTTPStatus.UNAUTHORIZED else None
+    return EnvelopeResponse(content, refusal.http_status, headers)
 
 
 def not_found(message: str) -> Refusal:

@@ -1,9 +1,8 @@
 """Fault switches: what goes wrong, on which call, for whom, how often."""
 
-import itertools
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from billing.emulator.store import Record, Store
 
@@ -13,22 +12,26 @@ WEBHOOK = ("drop_webhook", "duplicate_webhook", "delay_webhook")
 
 
 class Fault(BaseModel):
-    """One switch. `path` is the last word of a call (again, onetime, schedule, customers, cancel, payments …) or `*`.
+    """One switch.
 
-    `count` is how often it fires, None for always; `seconds` is the length of a delay.
+    `path` is a call (getToken, again, onetime, schedule, retry, reschedule, unschedule, customers, customers_get,
+    customers_delete, cancel, payments_get, find, findAll, schedule_get …), `webhook` for the webhook kinds, or `*`.
+    `decline` on `schedule` is a scheduled charge that fails when its time comes. `count` is how often it fires, None
+    for always; `seconds` is the length of `delay` (before the call), `delay_after` (charged, the answer hangs) and
+    `delay_webhook` (emulator time), and the Retry-After of `429`.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     kind: Literal[
-        "500_before", "429", "401", "drop_after", "500_after", "garbage", "delay", "decline",
+        "500_before", "429", "401", "drop_after", "500_after", "garbage", "delay", "delay_after", "decline",
         "drop_webhook", "duplicate_webhook", "delay_webhook",
     ]  # fmt: skip
     path: str = "*"
-    count: int | None = None
+    count: int | None = Field(default=None, ge=1)
     merchant_uid: str | None = None
     customer_uid: str | None = None
-    seconds: float = 0.0
+    seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
 
 class Faults:
@@ -36,12 +39,11 @@ class Faults:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._ids = itertools.count(len(store["faults"]))
 
     def add(self, fault: Fault) -> Record:
         """Set a switch."""
         record = {**fault.model_dump(), "fired": 0}
-        return self._store.put("faults", f"{next(self._ids):06d}", record)
+        return self._store.put("faults", f"{self._store.count('fault'):06d}", record)
 
     def clear(self) -> None:
         """Take every switch back."""

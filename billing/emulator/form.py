@@ -1,6 +1,7 @@
 """Request bodies: JSON, or a form whose brackets nest, as PortOne reads both."""
 
 import json
+import math
 import re
 from typing import Any
 
@@ -8,6 +9,11 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 
 from billing.emulator.envelope import bad_request
+
+LAST_INSTANT = 253_402_300_799 - 24 * 3600
+"""The last day of the year 9999."""
+
+DEEPEST = 8
 
 _PART = re.compile(r"\[([^\]]*)\]")
 
@@ -26,21 +32,37 @@ async def read_body(request: Request) -> dict[str, Any]:
         return nest([(key, value) for key, value in form.multi_items() if not isinstance(value, UploadFile)])
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise bad_request("요청 본문을 읽을 수 없습니다.") from None
-    if not isinstance(body, dict):
+    if not isinstance(body, dict) or not _is_text(body):
         raise bad_request("요청 본문을 읽을 수 없습니다.")
     return body
 
 
+def _is_text(body: dict[str, Any]) -> bool:
+    """Whether it can be written: JSON can hold half of a surrogate pair, which no file and no answer can."""
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    return True
+
+
 def nest(pairs: list[tuple[str, str]]) -> dict[str, Any]:
-    """`a[0][b]=c` as `{"a": [{"b": "c"}]}`, `a[]=x&a[]=y` as `{"a": ["x", "y"]}`."""
+    """`a[0][b]=c` as `{"a": [{"b": "c"}]}`, `a[]=x&a[]=y` as `{"a": ["x", "y"]}`.
+
+    Raises:
+        Refusal: a name is used both as a value and as a container, or nests deeper than anything of PortOne's.
+    """
     root: dict[str, Any] = {}
     for name, value in pairs:
-        head, *path = [name.split("[", 1)[0], *_PART.findall(name)]
-        node, key = root, head
-        for part in path:
-            node, key = node.setdefault(key, {}), part or str(len(node.get(key, {})))
+        node, key = root, name.split("[", 1)[0]
+        parts = _PART.findall(name)
+        for part in parts:
+            node = node.setdefault(key, {})
+            if not isinstance(node, dict) or len(parts) > DEEPEST:
+                raise bad_request("요청 본문을 읽을 수 없습니다.")
+            key = part or str(len(node))
         node[key] = value
     lists: dict[str, Any] = _lists(root)
     return lists
@@ -60,12 +82,13 @@ def number(value: Any, name: str) -> int | float:
     Raises:
         Refusal: it is missing or not a number.
     """
-    if isinstance(value, bool) or value is None:
-        raise bad_request(f"{name} 파라메터가 올바르지 않습니다.")
     try:
-        parsed = float(value)
-    except (TypeError, ValueError):
-        raise bad_request(f"{name} 파라메터가 올바르지 않습니다.") from None
+        # `true` is no number, although Python takes it for one.
+        parsed = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        parsed = math.nan
+    if not math.isfinite(parsed):
+        raise bad_request(f"{name} 파라메터가 올바르지 않습니다.")
     return int(parsed) if parsed == int(parsed) else parsed
 
 
@@ -74,3 +97,26 @@ def strings(value: Any) -> list[str]:
     if value is None or value == "":
         return []
     return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+
+
+def objects(value: Any, name: str) -> list[dict[str, Any]]:
+    """A list of objects, at least one.
+
+    Raises:
+        Refusal: it is something else.
+    """
+    if not isinstance(value, list) or not value or not all(isinstance(item, dict) for item in value):
+        raise bad_request(f"{name} 파라메터가 누락되었습니다.")
+    return value
+
+
+def instant(value: Any, name: str) -> int:
+    """A Unix time in seconds.
+
+    Raises:
+        Refusal: it is missing, not a number, or in no year that there is.
+    """
+    seconds = int(number(value, name))
+    if not 0 <= seconds <= LAST_INSTANT:
+        raise bad_request(f"{name} 파라메터가 올바르지 않습니다.")
+    return seconds

@@ -1,8 +1,10 @@
 """Billing keys: issued from a card, looked up, deleted; a used customer_uid is mapped to the newest card."""
 
+import uuid
 from typing import Any
 
 from billing.emulator.cards import KEY_REFUSED, KnownCard, read_card
+from billing.emulator.channels import channel_of
 from billing.emulator.envelope import Refusal
 from billing.emulator.store import Record
 from billing.emulator.world import World
@@ -20,14 +22,16 @@ def issue_key(world: World, customer_uid: str, body: dict[str, Any]) -> Record:
     return keep_key(world, customer_uid, body, card)
 
 
-def keep_key(world: World, customer_uid: str, body: dict[str, Any], card: KnownCard) -> Record:
-    """Keep a key that a PG has issued."""
+def keep_key(world: World, customer_uid: str, body: dict[str, Any], card: KnownCard, *, fresh: bool = True) -> Record:
+    """Keep a key that a PG has issued; a `fresh` one starts to count its declines anew."""
+    if fresh:
+        world.store.drop("counters", declines_counter(customer_uid))
     now = int(world.clock.now(customer_uid))
     before = world.store["keys"].get(customer_uid)
-    provider, pg_id = world.provider(body)
+    provider, pg_id = channel_of(body)
     key = {
         "customer_uid": customer_uid,
-        "customer_id": body.get("customer_id"),
+        "customer_id": body.get("customer_id") or str(uuid.uuid4()),
         "pg_provider": provider,
         "pg_id": pg_id,
         "card_name": card.name,
@@ -47,6 +51,11 @@ def keep_key(world: World, customer_uid: str, body: dict[str, Any], card: KnownC
     return world.store.put("keys", customer_uid, key)
 
 
+def declines_counter(customer_uid: str) -> str:
+    """The name of the durable counter of a key's declines, for the test card that declines twice."""
+    return f"declines {customer_uid}"
+
+
 def find_key(world: World, customer_uid: str) -> Record:
     """The key of a customer_uid.
 
@@ -58,8 +67,3 @@ def find_key(world: World, customer_uid: str) -> Record:
         status = 404 if world.settings.unknown_customer == "404" else 200
         raise Refusal(f"요청하신 customer_uid({customer_uid})로 등록된 정보를 찾을 수 없습니다.", http_status=status)
     return key
-
-
-def shown(record: Record) -> Record:
-    """A record without what only the emulator knows."""
-    return {name: value for name, value in record.items() if name not in ("last_four", "notice_url")}

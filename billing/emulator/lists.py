@@ -6,6 +6,8 @@ from typing import Any
 from billing.emulator.envelope import bad_request
 from billing.emulator.store import Record
 
+_HIDDEN = ("last_four", "notice_url", "installments")
+
 MOST_PER_PAGE = 1000
 WINDOW_SECONDS = 93 * 24 * 3600
 """Three months, as the longest three in a row are."""
@@ -19,8 +21,13 @@ def paged(rows: Sequence[Record], page: int, limit: int) -> dict[str, Any]:
         "total": len(rows),
         "previous": page - 1 if page > 1 else 0,
         "next": page + 1 if page < last else 0,
-        "list": [{name: value for name, value in row.items() if name != "notice_url"} for row in found],
+        "list": [shown(row) for row in found],
     }
+
+
+def shown(record: Record) -> Record:
+    """A record without what only the emulator knows."""
+    return {name: value for name, value in record.items() if name not in _HIDDEN}
 
 
 def page_and_limit(query: Any, *, default: int = 20) -> tuple[int, int]:

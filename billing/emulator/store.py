@@ -1,6 +1,6 @@
 """What survives a kill: every object is one row of a SQLite file, written before its effect is seen outside.
 
-In memory the objects are plain dictionaries in PortOne's own field names.
+In memory the objects are plain dictionaries in PortOne's own field names; a stored record is replaced, never mutated.
 """
 
 import json
@@ -16,10 +16,15 @@ KINDS = ("tokens", "keys", "payments", "schedules", "webhooks", "faults", "prepa
 
 
 class Store:
-    """Dictionaries by kind and id; `put` inside `writing` is on disk when `writing` ends."""
+    """Dictionaries by kind and id; what is put inside `writing` is on disk when `writing` ends."""
 
     def __init__(self, path: Path | None) -> None:
-        self._database = sqlite3.connect(str(path) if path else ":memory:", isolation_level=None)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        # One event loop works on it, which need not run in the thread that made it.
+        self._database = sqlite3.connect(
+            str(path) if path else ":memory:", isolation_level=None, check_same_thread=False
+        )
         if path is not None:
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
@@ -29,21 +34,21 @@ class Store:
         self.kinds: dict[str, dict[str, Record]] = {kind: {} for kind in KINDS}
         for kind, key, body in self._database.execute("SELECT kind, id, body FROM objects ORDER BY rowid"):
             self.kinds.setdefault(kind, {})[key] = json.loads(body)
-        self._dirty: dict[tuple[str, str], Record | None] = {}
+        self._before: dict[tuple[str, str], Record | None] = {}
 
     def __getitem__(self, kind: str) -> dict[str, Record]:
         return self.kinds[kind]
 
     def put(self, kind: str, key: str, record: Record) -> Record:
         """Keep a record, new or changed."""
+        self._before.setdefault((kind, key), self.kinds[kind].get(key))
         self.kinds[kind][key] = record
-        self._dirty[kind, key] = record
         return record
 
     def drop(self, kind: str, key: str) -> None:
         """Forget a record."""
+        self._before.setdefault((kind, key), self.kinds[kind].pop(key, None))
         self.kinds[kind].pop(key, None)
-        self._dirty[kind, key] = None
 
     def count(self, name: str) -> int:
         """The next number of a durable counter, from 1."""
@@ -52,25 +57,53 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """One change of the world: all of it is on disk at the end, or none of it."""
-        yield
+        """One change of the world: all of it is on disk at the end, or, when it raises, none of it happened.
+
+        The body must not await: whatever others changed meanwhile would be undone with it.
+        """
+        self.flush()
+        try:
+            yield
+        except BaseException:
+            self._undo()
+            raise
         self.flush()
 
     def flush(self) -> None:
-        """Write what changed."""
-        if not self._dirty:
+        """Write what changed, in one transaction."""
+        if not self._before:
             return
-        self._database.execute("BEGIN IMMEDIATE")
-        for (kind, key), record in self._dirty.items():
-            if record is None:
-                self._database.execute("DELETE FROM objects WHERE kind = ? AND id = ?", (kind, key))
-            else:
-                body = json.dumps(record, ensure_ascii=False)
-                self._database.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", (kind, key, body))
-        self._database.execute("COMMIT")
-        self._dirty.clear()
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            for kind, key in self._before:
+                self._write(kind, key, self.kinds[kind].get(key))
+            self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            self._undo()
+            raise
+        self._before.clear()
 
     def close(self) -> None:
         """Write what changed and let go of the file."""
         self.flush()
         self._database.close()
+
+    def _write(self, kind: str, key: str, record: Record | None) -> None:
+        if record is None:
+            self._database.execute("DELETE FROM objects WHERE kind = ? AND id = ?", (kind, key))
+            return
+        # An upsert keeps the row's place, and with it the order in which objects were made.
+        self._database.execute(
+            "INSERT INTO objects VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
+            (kind, key, json.dumps(record, ensure_ascii=False)),
+        )
+
+    def _undo(self) -> None:
+        for (kind, key), record in self._before.items():
+            if record is None:
+                self.kinds[kind].pop(key, None)
+            else:
+                self.kinds[kind][key] = record
+        self._before.clear()

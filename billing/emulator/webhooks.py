@@ -4,8 +4,8 @@ The two timeouts are PortOne's: 10 s to connect and 30 s in all the first time, 
 """
 
 import asyncio
-import itertools
 import json
+from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
@@ -16,17 +16,23 @@ from billing.emulator.world import World
 
 RESENDS = 5
 RESEND_SECONDS = 60
+_CONNECT_SECONDS, _FIRST_SECONDS, _RESEND_TOTAL_SECONDS = 10, 30, 15
+_PARALLEL = 256
 
 
 class Webhooks:
-    """Queues, sends, remembers every attempt."""
+    """Queues, sends, remembers every attempt.
+
+    A webhook's `state` is queued, sending, waiting (for `resend_at`), dropped or done.
+    """
 
     def __init__(self, world: World, faults: Faults) -> None:
         self._world = world
         self._faults = faults
-        self._ids = itertools.count(len(world.store["webhooks"]))
-        self._order: dict[str, asyncio.Lock] = {}
-        self._queued: list[str] = []
+        hooks = world.store["webhooks"]
+        # What a kill left unsent is sent; whether a "sending" one arrived is not known, so it is sent again.
+        self._queued = [key for key, hook in hooks.items() if hook["state"] in ("queued", "sending")]
+        self._last: dict[str, asyncio.Task[None]] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
 
@@ -35,8 +41,9 @@ class Webhooks:
         url = payment.get("notice_url") or self._world.settings.webhook_url
         if not url:
             return
-        where = {"merchant_uid": payment["merchant_uid"], "customer_uid": payment["customer_uid"]}
-        fault = self._faults.take(WEBHOOK, "webhook", **where)
+        fault = self._faults.take(
+            WEBHOOK, "webhook", merchant_uid=payment["merchant_uid"], customer_uid=payment["customer_uid"]
+        )
         kind = fault["kind"] if fault else None
         body = {name: payment[name] for name in ("imp_uid", "merchant_uid", "status")}
         if cancellation_id:
@@ -52,19 +59,11 @@ class Webhooks:
                 "resend_at": None,
                 "attempts": [],
             }
-            key = f"{next(self._ids):08d}"
+            key = f"{self._world.store.count('webhook'):08d}"
             self._world.store.put("webhooks", key, hook)
             if kind == "delay_webhook" and fault is not None:
                 self._send_later(key, hook, at + fault["seconds"])
             elif hook["state"] == "queued":
-                self._queued.append(key)
-
-    def resume(self) -> None:
-        """After a restart: what a kill left unsent is sent, what was waiting to be sent again still is."""
-        for key, hook in self._world.store["webhooks"].items():
-            if hook["resend_at"] is not None:
-                self._world.expect(hook["customer_uid"], hook["resend_at"], "webhook", key)
-            elif hook["state"] in ("queued", "sending"):
                 self._queued.append(key)
 
     def send_again(self, key: str) -> None:
@@ -73,23 +72,16 @@ class Webhooks:
         self._world.store.put("webhooks", key, {**hook, "state": "queued", "resend_at": None})
         self._queued.append(key)
 
-    def start(self) -> None:
-        """Begin to send whatever is queued; returns at once."""
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin to send whatever is queued; returns at once, with the attempts that were begun."""
         queued, self._queued = self._queued, []
+        hooks = self._world.store["webhooks"]
+        queued = [key for key in queued if key in hooks]
         for key in queued:
-            hook = self._world.store["webhooks"][key]
-            self._world.store.put("webhooks", key, {**hook, "state": "sending"})
+            self._world.store.put("webhooks", key, {**hooks[key], "state": "sending"})
         # The change and its webhook are on disk before anybody hears of it.
         self._world.store.flush()
-        for key in queued:
-            task = asyncio.create_task(self._send(key))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
-
-    async def settled(self) -> None:
-        """Wait until everything that was begun has been answered or has failed."""
-        while self._sending:
-            await asyncio.gather(*self._sending)
+        return [self._begin(key, str(hooks[key]["body"]["merchant_uid"])) for key in queued]
 
     async def aclose(self) -> None:
         """Stop sending; what is unfinished is sent after the next start."""
@@ -99,15 +91,45 @@ class Webhooks:
         if self._session is not None:
             await self._session.close()
 
+    def attempts(self, merchant_uid: str | None = None) -> list[dict[str, Any]]:
+        """Every attempt to send, oldest webhook first; one that was not sent (yet) is listed with status null."""
+        return [
+            {
+                "id": key,
+                "url": hook["url"],
+                "body": hook["body"],
+                "state": hook["state"],
+                "attempt": place,
+                **({"at": hook["at"], "status": None, "error": None} if attempt is None else attempt),
+            }
+            for key, hook in self._world.store["webhooks"].items()
+            if merchant_uid in (None, hook["body"]["merchant_uid"])
+            for place, attempt in enumerate(hook["attempts"] or [None], start=1)
+        ]
+
     def _send_later(self, key: str, hook: Record, at: float) -> None:
         self._world.store.put("webhooks", key, {**hook, "state": "waiting", "resend_at": at})
         self._world.expect(hook["customer_uid"], at, "webhook", key)
 
-    async def _send(self, key: str) -> None:
+    def _begin(self, key: str, merchant_uid: str) -> asyncio.Task[None]:
+        # Two webhooks of one order leave in the order they were queued; all others side by side.
+        task = asyncio.create_task(self._send(key, self._last.get(merchant_uid)))
+        self._last[merchant_uid] = task
+        self._sending.add(task)
+
+        def forget(done: asyncio.Task[None]) -> None:
+            self._sending.discard(done)
+            if self._last.get(merchant_uid) is done:
+                del self._last[merchant_uid]
+
+        task.add_done_callback(forget)
+        return task
+
+    async def _send(self, key: str, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
         hook = self._world.store["webhooks"][key]
-        # Two webhooks of one order leave in the order they were queued.
-        async with self._order.setdefault(hook["body"]["merchant_uid"], asyncio.Lock()):
-            status, error = await self._post(hook)
+        status, error = await self._post(hook)
         at = self._world.clock.now(hook["customer_uid"])
         hook = {**hook, "state": "done", "attempts": [*hook["attempts"], {"at": at, "status": status, "error": error}]}
         failed = status == 0 or status >= 500  # noqa: PLR2004 - PortOne resends on these alone
@@ -119,21 +141,21 @@ class Webhooks:
 
     async def _post(self, hook: Record) -> tuple[int, str | None]:
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_PARALLEL))
         if self._world.settings.webhook_encoding == "form":
             data, content_type = urlencode(hook["body"]).encode(), "application/x-www-form-urlencoded"
         else:
             data, content_type = json.dumps(hook["body"]).encode(), "application/json"
-        timeout = aiohttp.ClientTimeout(total=15 if hook["resends"] else 30, connect=10)
+        total = _RESEND_TOTAL_SECONDS if hook["resends"] else _FIRST_SECONDS
         try:
             async with self._session.post(
                 hook["url"],
                 data=data,
                 headers={"Content-Type": content_type, "User-Agent": "PortOne-Webhook (emulator)"},
-                timeout=timeout,
+                timeout=aiohttp.ClientTimeout(total=total, connect=_CONNECT_SECONDS),
                 allow_redirects=False,
             ) as answer:
                 await answer.read()
                 return answer.status, None
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             return 0, type(error).__name__

@@ -1,15 +1,20 @@
 """The ledger: the only place SQLAlchemy is imported."""
 
-from billing.ledger.errors import CardGoneError, LedgerConflictError, LedgerError
+from billing.ledger.errors import CardGoneError, LedgerConflictError, LedgerError, LedgerUnavailableError
 from billing.ledger.ledger import Ledger
 from billing.ledger.rows import (
     BillingKeyRow,
     ChargeRow,
+    Cursor,
     IdempotencyClaim,
     InboxReceipt,
     InboxRow,
+    PaymentRow,
     PlanRow,
     ReceivedWebhook,
+    RefundRow,
+    ResultRow,
+    SubscriptionRow,
 )
 from billing.ledger.vault import CardVault
 
@@ -18,12 +23,18 @@ __all__ = [
     "CardGoneError",
     "CardVault",
     "ChargeRow",
+    "Cursor",
     "IdempotencyClaim",
     "InboxReceipt",
     "InboxRow",
     "Ledger",
     "LedgerConflictError",
     "LedgerError",
+    "LedgerUnavailableError",
+    "PaymentRow",
     "PlanRow",
     "ReceivedWebhook",
+    "RefundRow",
+    "ResultRow",
+    "SubscriptionRow",
 ]

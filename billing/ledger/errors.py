@@ -1,8 +1,11 @@
 """What the ledger refuses.
 
-LedgerError
-├── LedgerConflictError   a step contradicts what is written
-└── CardGoneError         the vault has no such card any more
+LedgerError                   not written: a value the database cannot hold, or a rule of the schema
+├── LedgerConflictError       a step contradicts what is written; never worth a retry
+├── LedgerUnavailableError    the database is away, locked or broke off; worth a retry, every write is idempotent
+└── CardGoneError             the vault has no such card any more
+
+No error carries a bound value: messages name tables, columns and ids, and the driver's own error is not chained.
 """
 
 
@@ -14,5 +17,12 @@ class LedgerConflictError(LedgerError):
     """A step contradicts what is written: a second paid charge of a cycle, or an id that belongs to another order."""
 
 
+class LedgerUnavailableError(LedgerError):
+    """The database did not answer, was locked, or the connection broke.
+
+    When it broke at COMMIT nobody knows whether the step was written: do it again, it does nothing the second time.
+    """
+
+
 class CardGoneError(LedgerError):
-    """The one-time vault has no card under this handle: used, expired, or never there."""
+    """The one-time vault has no card under this handle: used, expired, tampered with, or never there."""

@@ -3,16 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.domain.records import Disposition
+from billing.ledger.engine import writing
 from billing.ledger.reads import Reads
 from billing.ledger.rows import InboxReceipt, InboxRow, ReceivedWebhook
 from billing.ledger.tables import charges, webhook_inbox
-from billing.ledger.writes import insert_into
+from billing.ledger.upsert import insert_into
 
-UNIQUE = ["imp_uid", "merchant_uid", "status", "cancellation_id"]
+_SAID_ONCE = ["imp_uid", "merchant_uid", "status", "cancellation_id"]
 
 
 class Inbox:
@@ -23,8 +24,11 @@ class Inbox:
         self._reads = reads
 
     async def receive(self, hook: ReceivedWebhook, at: datetime) -> InboxReceipt:
-        """Store a webhook, or count it when it is known; the workflow is the given one or that of the order."""
-        async with self._engine.begin() as connection:
+        """Store a webhook, or count it when it is known; the workflow is the given one or that of the order.
+
+        A row of an order that nobody knew when it first came is opened again once its workflow is known.
+        """
+        async with writing(self._engine) as connection:
             workflow_id = hook.workflow_id
             if workflow_id is None:
                 order = select(charges.c.workflow_id).where(charges.c.merchant_uid == hook.merchant_uid)
@@ -37,22 +41,33 @@ class Inbox:
                 route=hook.route,
                 workflow_id=workflow_id,
                 count=1,
-                disposition=None if workflow_id else Disposition.UNKNOWN_ORDER.value,
+                disposition=None if workflow_id else Disposition.UNKNOWN_ORDER,
                 first_at=at,
                 last_at=at,
             )
+            stored = webhook_inbox.c
             upsert = insert.on_conflict_do_update(
-                index_elements=UNIQUE, set_={"count": webhook_inbox.c.count + 1, "last_at": at}
+                index_elements=_SAID_ONCE,
+                set_={
+                    "count": stored.count + 1,
+                    "last_at": at,
+                    "workflow_id": func.coalesce(stored.workflow_id, insert.excluded.workflow_id),
+                    "disposition": case(
+                        (stored.workflow_id.is_(None), insert.excluded.disposition), else_=stored.disposition
+                    ),
+                },
             )
-            columns = (webhook_inbox.c.inbox_id, webhook_inbox.c.count, webhook_inbox.c.workflow_id)
-            inbox_id, count, known_workflow_id = (await connection.execute(upsert.returning(*columns))).one()
+            answer = upsert.returning(stored.inbox_id, stored.count, stored.workflow_id)
+            inbox_id, count, known_workflow_id = (await connection.execute(answer)).one()
         return InboxReceipt(inbox_id, count == 1, count, known_workflow_id)
 
     async def mark_rung(self, inbox_id: int, at: datetime) -> None:
-        """Note that the workflow's bell was rung for this row."""
-        async with self._engine.begin() as connection:
+        """Note that the workflow's bell was rung for this row; the first ring is kept."""
+        async with writing(self._engine) as connection:
             await connection.execute(
-                update(webhook_inbox).where(webhook_inbox.c.inbox_id == inbox_id).values(rung_at=at)
+                update(webhook_inbox)
+                .where(webhook_inbox.c.inbox_id == inbox_id, webhook_inbox.c.rung_at.is_(None))
+                .values(rung_at=at)
             )
 
     async def unrung(self, limit: int, older_than: datetime | None) -> list[InboxRow]:
@@ -66,15 +81,15 @@ class Inbox:
             query = query.where(webhook_inbox.c.first_at < older_than)
         return [_row(row) for row in await self._reads.rows(query.order_by(webhook_inbox.c.inbox_id).limit(limit))]
 
-    async def list(self, merchant_uid: str | None = None, limit: int = 1000) -> list[InboxRow]:
-        """Webhooks received, newest first."""
+    async def page(self, *, merchant_uid: str | None, limit: int, after: int | None) -> list[InboxRow]:
+        """A page of webhooks, newest first."""
         query = select(webhook_inbox).order_by(webhook_inbox.c.inbox_id.desc()).limit(limit)
         if merchant_uid is not None:
             query = query.where(webhook_inbox.c.merchant_uid == merchant_uid)
+        if after is not None:
+            query = query.where(webhook_inbox.c.inbox_id < after)
         return [_row(row) for row in await self._reads.rows(query)]
 
 
 def _row(row: Row[Any]) -> InboxRow:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name
-    disposition = values.pop("disposition")
-    return InboxRow(disposition=Disposition(disposition) if disposition else None, **values)
+    return InboxRow(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name

@@ -1,19 +1,16 @@
 """The ledger: what was ordered, what PortOne was found to have, and what came of every webhook."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import text, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.domain.facts import PaymentFact
 from billing.domain.plans import PlanTerms
-from billing.domain.records import LedgerEntry, RefundRecord, SubscriptionRecord
+from billing.domain.records import LedgerEntry
 from billing.domain.states import SubscriptionStatus
-from billing.ledger import migrate, writes
-from billing.ledger.engine import open_engine
-from billing.ledger.errors import LedgerConflictError
+from billing.ledger import migrate
+from billing.ledger.engine import open_engine, reading, writing
 from billing.ledger.idempotency import IdempotencyKeys
 from billing.ledger.inbox import Inbox
 from billing.ledger.plans import Plans
@@ -24,15 +21,26 @@ from billing.ledger.rows import (
     IdempotencyClaim,
     InboxReceipt,
     InboxRow,
+    PaymentRow,
     PlanRow,
     ReceivedWebhook,
+    RefundRow,
+    ResultRow,
+    SubscriptionRow,
 )
-from billing.ledger.tables import charges
 from billing.ledger.vault import CardVault
+from billing.ledger.writes.entry import write_entry
+from billing.ledger.writes.sends import mark_charge_sent, mark_refund_sent
 
 
 class Ledger:
-    """One ledger behind one database URL. Every write is one transaction and does nothing the second time."""
+    """One ledger behind one database URL. Every write is one transaction and does nothing the second time.
+
+    Every method raises LedgerUnavailableError when the database is away or locked: do it again.
+
+    Raises:
+        ValueError: not `sqlite:///path`, `sqlite+aiosqlite:///path`, `postgresql://…` or `postgresql+asyncpg://…`.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -42,47 +50,58 @@ class Ledger:
         self._plans = Plans(self._engine, self._reads)
         self._idempotency = IdempotencyKeys(self._engine)
 
+    @property
+    def engine(self) -> AsyncEngine:
+        """The database itself, for the card vault."""
+        return self._engine
+
     async def migrate(self) -> None:
         """Bring the schema to the newest migration; safe when several processes start at once."""
-        await migrate.upgrade(self._engine)
+        await migrate.upgrade(self._url)
 
     async def ping(self) -> None:
         """Raise unless the database answers."""
-        async with self._engine.connect() as connection:
+        async with reading(self._engine) as connection:
             await connection.execute(text("SELECT 1"))
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
 
-    def card_vault(self, keys: Sequence[bytes], *, ttl_minutes: int = 15) -> CardVault:
+    def card_vault(self, keys: Mapping[str, bytes] | Sequence[bytes], *, ttl_minutes: int = 15) -> CardVault:
         """The one-time card vault in this database, under keys that are not in it."""
         return CardVault(self._engine, keys, ttl_minutes=ttl_minutes)
 
     # -------------------------------------------------------------- writes
 
     async def record(self, entry: LedgerEntry) -> None:
-        """Write one step of a story, whole or not at all.
+        """Write one step of a story, whole or not at all; the same step again, even much later, changes nothing.
 
         Raises:
             LedgerConflictError: the step contradicts what is written.
         """
-        try:
-            async with self._engine.begin() as connection:
-                await _write(connection, entry)
-        except IntegrityError as error:
-            # The schema's own uniqueness, reached only when two writers race past the checks above it.
-            raise LedgerConflictError("the step contradicts what another writer has just written") from error
+        async with writing(self._engine) as connection:
+            await write_entry(connection, entry)
 
     async def mark_sent(self, merchant_uid: str, send_no: int, at: datetime) -> bool:
-        """Whether the caller may send this charge for the `send_no`-th time: True to exactly one caller, ever."""
-        async with self._engine.begin() as connection:
-            marked = await connection.execute(
-                update(charges)
-                .where(charges.c.merchant_uid == merchant_uid, charges.c.sends == send_no - 1)
-                .values(sends=send_no, sent_at=at)
-            )
-        return marked.rowcount == 1
+        """Whether the caller may send this charge for the `send_no`-th time: True to exactly one caller, ever.
+
+        False, too, when the order or its cycle is already paid.
+
+        Raises:
+            LedgerConflictError: the order was never opened.
+        """
+        async with writing(self._engine) as connection:
+            return await mark_charge_sent(connection, merchant_uid, send_no, at)
+
+    async def mark_refund_sent(self, refund_id: str, at: datetime, send_no: int = 1) -> bool:
+        """Whether the caller may send this refund for the `send_no`-th time: True to exactly one caller, ever.
+
+        Raises:
+            LedgerConflictError: the refund was never opened.
+        """
+        async with writing(self._engine) as connection:
+            return await mark_refund_sent(connection, refund_id, send_no, at)
 
     # -------------------------------------------------------------- webhooks
 
@@ -95,16 +114,18 @@ class Ledger:
         await self._inbox.mark_rung(inbox_id, at)
 
     async def unrung_webhooks(self, limit: int = 100, older_than: datetime | None = None) -> list[InboxRow]:
-        """Webhooks whose bell is still to be rung."""
+        """Webhooks whose bell is still to be rung, oldest first."""
         return await self._inbox.unrung(limit, older_than)
 
-    async def list_webhooks(self, merchant_uid: str | None = None) -> list[InboxRow]:
-        """Webhooks received, newest first."""
-        return await self._inbox.list(merchant_uid)
+    async def list_webhooks(
+        self, merchant_uid: str | None = None, *, limit: int = 1000, after: int | None = None
+    ) -> list[InboxRow]:
+        """A page of webhooks received, newest first; `after` is the inbox_id of the last one seen."""
+        return await self._inbox.page(merchant_uid=merchant_uid, limit=limit, after=after)
 
     # -------------------------------------------------------------- reads
 
-    async def get_subscription(self, customer_uid: str) -> SubscriptionRecord | None:
+    async def get_subscription(self, customer_uid: str) -> SubscriptionRow | None:
         """The newest life of a customer_uid's subscription."""
         return await self._reads.subscription(customer_uid)
 
@@ -115,8 +136,8 @@ class Ledger:
         plan_id: str | None = None,
         limit: int = 50,
         after: tuple[datetime, str] | None = None,
-    ) -> list[SubscriptionRecord]:
-        """A page of subscriptions, newest first; `after` is (started_at, subscription_id) of the last one seen."""
+    ) -> list[SubscriptionRow]:
+        """A page of subscriptions, newest first; `after` is the `cursor` of the last one seen."""
         return await self._reads.subscriptions(status=status, plan_id=plan_id, limit=limit, after=after)
 
     async def get_charge(self, merchant_uid: str) -> ChargeRow | None:
@@ -124,22 +145,46 @@ class Ledger:
         return await self._reads.charge(merchant_uid)
 
     async def list_charges(
-        self, *, customer_uid: str | None = None, subscription_id: str | None = None
+        self,
+        *,
+        customer_uid: str | None = None,
+        subscription_id: str | None = None,
+        limit: int | None = None,
+        after: tuple[datetime, str] | None = None,
     ) -> list[ChargeRow]:
-        """Charges, oldest first."""
-        return await self._reads.charges(customer_uid=customer_uid, subscription_id=subscription_id)
+        """Charges, oldest first: of a customer_uid, of one life of a subscription, or all there are.
 
-    async def list_payments(self, merchant_uid: str) -> list[PaymentFact]:
+        `after` is the `cursor` of the last one seen.
+        """
+        return await self._reads.charges(
+            customer_uid=customer_uid, subscription_id=subscription_id, limit=limit, after=after
+        )
+
+    async def list_results(self, merchant_uid: str) -> list[ResultRow]:
+        """Everything that was found out about a charge, in the order in which it was booked."""
+        return await self._reads.results(merchant_uid)
+
+    async def list_payments(self, merchant_uid: str) -> list[PaymentRow]:
         """What PortOne was found to have for an order number."""
         return await self._reads.payments(merchant_uid)
 
-    async def list_refunds(self, merchant_uid: str) -> list[RefundRecord]:
+    async def get_refund(self, refund_id: str) -> RefundRow | None:
+        """One refund."""
+        return await self._reads.refund(refund_id)
+
+    async def list_refunds(self, merchant_uid: str) -> list[RefundRow]:
         """The refunds of an order number, oldest first."""
         return await self._reads.refunds(merchant_uid)
 
     async def get_billing_key(self, customer_uid: str) -> BillingKeyRow | None:
         """The billing key of a customer_uid, masked."""
         return await self._reads.billing_key(customer_uid)
+
+    async def list_billing_keys(
+        self, *, limit: int = 50, after: str | None = None, deleted: bool | None = None
+    ) -> list[BillingKeyRow]:
+        """A page of billing keys, masked, by customer_uid; `after` is the customer_uid of the last one seen."""
+        return await self._reads.billing_keys(limit=limit, after=after, deleted=deleted)
 
     # -------------------------------------------------------------- plans
 
@@ -152,41 +197,27 @@ class Ledger:
         return await self._plans.get(plan_id, version)
 
     async def list_plans(self) -> list[PlanRow]:
-        """The newest version of every plan."""
-        return await self._plans.list()
+        """The newest version of every plan, by plan_id."""
+        return await self._plans.newest()
 
     # -------------------------------------------------------------- idempotency keys
 
     async def claim_idempotency_key(
         self, scope: str, key: str, fingerprint: str, resource: str, at: datetime
     ) -> IdempotencyClaim:
-        """Claim a key, or learn what it already stands for."""
+        """Claim a key, or learn what it already stands for; `new` to exactly one caller."""
         return await self._idempotency.claim(scope, key, fingerprint, resource, at)
 
-    async def finish_idempotency_key(self, scope: str, key: str, status: int, body: str) -> None:
+    async def finish_idempotency_key(
+        self, scope: str, key: str, status: int, body: str, at: datetime | None = None
+    ) -> None:
         """Keep the first answer."""
-        await self._idempotency.finish(scope, key, status, body)
+        await self._idempotency.finish(scope, key, status, body, at)
 
     async def release_idempotency_key(self, scope: str, key: str) -> None:
         """Give back a key whose request started nothing."""
         await self._idempotency.release(scope, key)
 
-
-async def _write(connection: AsyncConnection, entry: LedgerEntry) -> None:
-    if entry.subscription is not None:
-        await writes.write_subscription(connection, entry.subscription)
-    # Results before intents: the paid cycle and the next one's intent are one step.
-    for result in entry.results:
-        await writes.write_result(connection, result)
-    for intent in entry.intents:
-        await writes.write_intent(connection, intent)
-    for payment in entry.payments:
-        await writes.write_payment(connection, payment)
-    if entry.billing_key is not None:
-        await writes.write_billing_key(connection, entry.billing_key)
-    if entry.deleted_billing_key is not None:
-        await writes.write_deleted_billing_key(connection, entry.deleted_billing_key)
-    for refund in entry.refunds:
-        await writes.write_refund(connection, refund)
-    for webhook in entry.webhooks:
-        await writes.write_disposition(connection, webhook)
+    async def purge_idempotency_keys(self, before: datetime) -> int:
+        """Forget keys that were claimed before an instant; answers how many there were."""
+        return await self._idempotency.purge(before)

@@ -4,14 +4,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Row, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.domain.plans import PlanTerms
+from billing.ledger.engine import writing
 from billing.ledger.reads import Reads
 from billing.ledger.rows import PlanRow
 from billing.ledger.tables import plans
-from billing.ledger.writes import PLAN_TERMS
+from billing.ledger.upsert import insert_once
 
 
 class Plans:
@@ -23,35 +24,22 @@ class Plans:
 
     async def put(self, plan_id: str, terms: PlanTerms, at: datetime) -> PlanRow:
         """Store terms under `plan_id`: the newest version when it is the same, else a new one."""
-        async with self._engine.begin() as connection:
-            newest = select(plans).where(plans.c.plan_id == plan_id).order_by(plans.c.version.desc()).limit(1)
-            row = (await connection.execute(newest)).first()
-            version = 1 if row is None else row.version
-            if row is not None:
-                stored = _row(row)
-                if replace(terms, plan_id=plan_id, version=version) == stored.terms:
-                    return stored
-                version += 1
-            fixed = replace(terms, plan_id=plan_id, version=version)
-            await connection.execute(
-                insert(plans).values(
-                    plan_id=plan_id,
-                    version=version,
-                    terms=PLAN_TERMS.dump_python(fixed, mode="json"),
-                    created_at=at,
-                )
-            )
-        return PlanRow(plan_id, version, fixed, at)
+        stored = None
+        while stored is None:
+            # Once more when another caller took the same version number first.
+            async with writing(self._engine) as connection:
+                stored = await _put(connection, plan_id, terms, at)
+        return stored
 
     async def get(self, plan_id: str, version: int | None = None) -> PlanRow | None:
         """One version of a plan, the newest when none is named."""
-        query = select(plans).where(plans.c.plan_id == plan_id).order_by(plans.c.version.desc()).limit(1)
+        query = select(plans).where(plans.c.plan_id == plan_id).order_by(plans.c.version.desc())
         if version is not None:
             query = query.where(plans.c.version == version)
-        found = await self._reads.rows(query)
-        return _row(found[0]) if found else None
+        row = await self._reads.first(query)
+        return None if row is None else _row(row)
 
-    async def list(self) -> list[PlanRow]:
+    async def newest(self) -> list[PlanRow]:
         """The newest version of every plan, by plan_id."""
         newest = (
             select(plans.c.plan_id, func.max(plans.c.version).label("version")).group_by(plans.c.plan_id).subquery()
@@ -62,5 +50,18 @@ class Plans:
         return [_row(row) for row in await self._reads.rows(query.order_by(plans.c.plan_id))]
 
 
+async def _put(connection: AsyncConnection, plan_id: str, terms: PlanTerms, at: datetime) -> PlanRow | None:
+    query = select(plans).where(plans.c.plan_id == plan_id).order_by(plans.c.version.desc()).limit(1)
+    newest = (await connection.execute(query)).first()
+    version = 1
+    if newest is not None:
+        if replace(terms, plan_id=plan_id, version=newest.version) == newest.terms:
+            return _row(newest)
+        version = newest.version + 1
+    fixed = replace(terms, plan_id=plan_id, version=version)
+    values = {"plan_id": plan_id, "version": version, "terms": fixed, "created_at": at}
+    return PlanRow(plan_id, version, fixed, at) if await insert_once(connection, plans, values) else None
+
+
 def _row(row: Row[Any]) -> PlanRow:
-    return PlanRow(row.plan_id, row.version, PLAN_TERMS.validate_python(row.terms), row.created_at)
+    return PlanRow(row.plan_id, row.version, row.terms, row.created_at)

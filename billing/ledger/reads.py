@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Row, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.domain.facts import BillingKeyFact, PaymentFact
+from billing.domain.facts import BillingKeyFact
 from billing.domain.money import Money
-from billing.domain.records import ChargeKind, Customer, RefundRecord, RefundState, SubscriptionRecord
-from billing.domain.states import CycleState, SubscriptionStatus
-from billing.ledger.engine import READ_ONLY
-from billing.ledger.rows import BillingKeyRow, ChargeRow
-from billing.ledger.tables import billing_keys, charges, payments, refunds, subscriptions
-from billing.ledger.writes import PLAN_TERMS
+from billing.domain.records import Customer
+from billing.domain.states import SubscriptionStatus
+from billing.ledger.engine import reading
+from billing.ledger.rows import BillingKeyRow, ChargeRow, PaymentRow, RefundRow, ResultRow, SubscriptionRow
+from billing.ledger.tables import billing_keys, charge_results, charges, payments, refunds, subscriptions
 
 NEWEST_FIRST = (subscriptions.c.started_at.desc(), subscriptions.c.subscription_id.desc())
 
@@ -23,19 +22,24 @@ class Reads:
     """The reading half of the ledger."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._reading = engine.execution_options(**READ_ONLY)
+        self._engine = engine
 
     async def rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
         """All rows of a query, in a transaction that only reads."""
-        async with self._reading.connect() as connection:
+        async with reading(self._engine) as connection:
             rows: Sequence[Row[Any]] = (await connection.execute(query)).all()
             return rows
 
-    async def subscription(self, customer_uid: str) -> SubscriptionRecord | None:
+    async def first(self, query: Select[Any]) -> Row[Any] | None:
+        """The first row of a query."""
+        found = await self.rows(query.limit(1))
+        return found[0] if found else None
+
+    async def subscription(self, customer_uid: str) -> SubscriptionRow | None:
         """The newest life of a customer_uid."""
         query = select(subscriptions).where(subscriptions.c.customer_uid == customer_uid)
-        found = await self.rows(query.order_by(*NEWEST_FIRST).limit(1))
-        return _subscription(found[0]) if found else None
+        row = await self.first(query.order_by(*NEWEST_FIRST))
+        return None if row is None else _subscription(row)
 
     async def subscriptions(
         self,
@@ -44,126 +48,111 @@ class Reads:
         plan_id: str | None,
         limit: int,
         after: tuple[datetime, str] | None,
-    ) -> list[SubscriptionRecord]:
-        """A page of subscriptions, newest first, after the (started_at, subscription_id) of the last page's end."""
+    ) -> list[SubscriptionRow]:
+        """A page of subscriptions, newest first."""
         query = select(subscriptions).order_by(*NEWEST_FIRST).limit(limit)
         if status is not None:
-            query = query.where(subscriptions.c.status == status.value)
+            query = query.where(subscriptions.c.status == status)
         if plan_id is not None:
             query = query.where(subscriptions.c.plan_id == plan_id)
         if after is not None:
-            started_at, subscription_id = after
-            query = query.where(
-                or_(
-                    subscriptions.c.started_at < started_at,
-                    and_(subscriptions.c.started_at == started_at, subscriptions.c.subscription_id < subscription_id),
-                )
-            )
+            query = query.where(_beyond(subscriptions.c.started_at, subscriptions.c.subscription_id, after, down=True))
         return [_subscription(row) for row in await self.rows(query)]
 
     async def charge(self, merchant_uid: str) -> ChargeRow | None:
         """The charge of an order number."""
-        found = await self.rows(select(charges).where(charges.c.merchant_uid == merchant_uid))
-        return _charge(found[0]) if found else None
+        row = await self.first(select(charges).where(charges.c.merchant_uid == merchant_uid))
+        return None if row is None else _charge(row)
 
-    async def charges(self, *, customer_uid: str | None = None, subscription_id: str | None = None) -> list[ChargeRow]:
-        """Charges of a customer_uid or of one life of a subscription, oldest first; all of them with neither."""
-        query = select(charges).order_by(charges.c.due_at, charges.c.merchant_uid)
+    async def charges(
+        self,
+        *,
+        customer_uid: str | None,
+        subscription_id: str | None,
+        limit: int | None,
+        after: tuple[datetime, str] | None,
+    ) -> list[ChargeRow]:
+        """A page of charges, oldest first."""
+        query = select(charges).order_by(charges.c.due_at, charges.c.merchant_uid).limit(limit)
         if customer_uid is not None:
             query = query.where(charges.c.customer_uid == customer_uid)
         if subscription_id is not None:
             query = query.where(charges.c.subscription_id == subscription_id)
+        if after is not None:
+            query = query.where(_beyond(charges.c.due_at, charges.c.merchant_uid, after, down=False))
         return [_charge(row) for row in await self.rows(query)]
 
-    async def payments(self, merchant_uid: str) -> list[PaymentFact]:
+    async def results(self, merchant_uid: str) -> list[ResultRow]:
+        """Everything that was found out about a charge, in the order in which it was booked."""
+        query = select(charge_results).where(charge_results.c.merchant_uid == merchant_uid)
+        found = await self.rows(query.order_by(charge_results.c.result_id))
+        return [ResultRow(**{**_values(row), "imp_uid": row.imp_uid or None}) for row in found]
+
+    async def payments(self, merchant_uid: str) -> list[PaymentRow]:
         """What PortOne was found to have for an order number."""
         query = select(payments).where(payments.c.merchant_uid == merchant_uid).order_by(payments.c.imp_uid)
-        return [_payment(row) for row in await self.rows(query)]
+        return [PaymentRow(**_with_money(row)) for row in await self.rows(query)]
 
-    async def refunds(self, merchant_uid: str) -> list[RefundRecord]:
+    async def refund(self, refund_id: str) -> RefundRow | None:
+        """One refund."""
+        row = await self.first(select(refunds).where(refunds.c.refund_id == refund_id))
+        return None if row is None else _refund(row)
+
+    async def refunds(self, merchant_uid: str) -> list[RefundRow]:
         """The refunds of an order number, oldest first."""
         query = select(refunds).where(refunds.c.merchant_uid == merchant_uid)
-        return [_refund(row) for row in await self.rows(query.order_by(refunds.c.requested_at))]
+        found = await self.rows(query.order_by(refunds.c.requested_at, refunds.c.refund_id))
+        return [_refund(row) for row in found]
 
     async def billing_key(self, customer_uid: str) -> BillingKeyRow | None:
         """The billing key of a customer_uid, deleted or not."""
-        found = await self.rows(select(billing_keys).where(billing_keys.c.customer_uid == customer_uid))
-        if not found:
-            return None
-        values = dict(found[0]._mapping)  # noqa: SLF001 - SQLAlchemy's documented name
-        deleted = values.pop("deleted")
-        return BillingKeyRow(BillingKeyFact(**values), deleted)
+        row = await self.first(select(billing_keys).where(billing_keys.c.customer_uid == customer_uid))
+        return None if row is None else _billing_key(row)
+
+    async def billing_keys(self, *, limit: int, after: str | None, deleted: bool | None) -> list[BillingKeyRow]:
+        """A page of billing keys, by customer_uid."""
+        query = select(billing_keys).order_by(billing_keys.c.customer_uid).limit(limit)
+        if after is not None:
+            query = query.where(billing_keys.c.customer_uid > after)
+        if deleted is not None:
+            query = query.where(billing_keys.c.deleted.is_(deleted))
+        return [_billing_key(row) for row in await self.rows(query)]
 
 
-def _subscription(row: Row[Any]) -> SubscriptionRecord:
-    return SubscriptionRecord(
-        subscription_id=row.subscription_id,
-        customer_uid=row.customer_uid,
-        workflow_id=row.workflow_id,
-        status=SubscriptionStatus(row.status),
-        plan=PLAN_TERMS.validate_python(row.plan),
-        customer=Customer(**row.customer),
-        started_at=row.started_at,
-        revision=row.revision,
-        cycle=row.cycle,
-        cycle_state=CycleState(row.cycle_state),
-        current_period_start=row.current_period_start,
-        current_period_end=row.current_period_end,
-        next_charge_at=row.next_charge_at,
-        merchant_uid=row.merchant_uid,
-        failed_attempts=row.failed_attempts,
-        cancel_at_period_end=row.cancel_at_period_end,
-        parked_reason=row.parked_reason,
-        last_failure=row.last_failure,
-        pg_provider=row.pg_provider,
-        card=row.card,
-        metadata=row._mapping["metadata"],  # noqa: SLF001 - SQLAlchemy's documented name
-        ended_at=row.ended_at,
-        end_reason=row.end_reason,
-    )
+def _beyond(at: Any, name: Any, after: tuple[datetime, str], *, down: bool) -> ColumnElement[bool]:
+    instant, last = after
+    if down:
+        return or_(at < instant, (at == instant) & (name < last))
+    return or_(at > instant, (at == instant) & (name > last))
+
+
+def _values(row: Row[Any]) -> dict[str, Any]:
+    return dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name
+
+
+def _with_money(row: Row[Any]) -> dict[str, Any]:
+    values = _values(row)
+    amount = Money(values["amount"], values.pop("currency"))
+    return {**values, "amount": amount}
+
+
+def _subscription(row: Row[Any]) -> SubscriptionRow:
+    values = _values(row)
+    del values["plan_id"]
+    return SubscriptionRow(**{**values, "customer": Customer(**values["customer"])})
 
 
 def _charge(row: Row[Any]) -> ChargeRow:
-    return ChargeRow(
-        merchant_uid=row.merchant_uid,
-        workflow_id=row.workflow_id,
-        kind=ChargeKind(row.kind),
-        subscription_id=row.subscription_id,
-        customer_uid=row.customer_uid,
-        cycle=row.cycle,
-        generation=row.generation,
-        amount=Money(row.amount, row.currency),
-        name=row.name,
-        tax_free=row.tax_free,
-        vat_amount=row.vat_amount,
-        due_at=row.due_at,
-        state=CycleState(row.state),
-        sends=row.sends,
-        sent_at=row.sent_at,
-        imp_uid=row.imp_uid,
-        code=row.code,
-        message=row.message,
-        settled_at=row.settled_at,
-        created_at=row.created_at,
-    )
+    return ChargeRow(**_with_money(row))
 
 
-def _payment(row: Row[Any]) -> PaymentFact:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name
-    amount = Money(values.pop("amount"), values.pop("currency"))
-    return PaymentFact(amount=amount, **values)
+def _refund(row: Row[Any]) -> RefundRow:
+    values = _with_money(row)
+    return RefundRow(at=values.pop("state_at"), **values)
 
 
-def _refund(row: Row[Any]) -> RefundRecord:
-    return RefundRecord(
-        refund_id=row.refund_id,
-        merchant_uid=row.merchant_uid,
-        imp_uid=row.imp_uid,
-        amount=Money(row.amount, row.currency),
-        state=RefundState(row.state),
-        at=row.settled_at or row.requested_at,
-        reason=row.reason,
-        cancellation_id=row.cancellation_id,
-        code=row.code,
-        message=row.message,
-    )
+def _billing_key(row: Row[Any]) -> BillingKeyRow:
+    values = _values(row)
+    kept = {name: values.pop(name) for name in ("deleted", "created_at", "updated_at")}
+    issued_at, changed_at = values.pop("issued_at"), values.pop("changed_at")
+    return BillingKeyRow(BillingKeyFact(inserted_at=issued_at, updated_at=changed_at, **values), **kept)

@@ -1,4 +1,9 @@
-"""The PortOne V1 client: the only place httpx is imported."""
+"""The PortOne V1 client: the only place httpx is imported.
+
+`client` lists the calls, `requests` what they are given, `models` what they answer, `outcomes` decides what became of
+money, `errors` draws the tree of what is raised.
+Beneath them one call goes `session` (token, one refresh, deadline) -> `http` (one request) -> `reading` or `outcomes`.
+"""
 
 from billing.portone.client import PortOneClient
 from billing.portone.errors import (

@@ -1,170 +1,191 @@
-"""One request to PortOne: a total deadline, a size cap, the envelope, and nothing followed or retried.
+"""One HTTP request: a total deadline, a size cap, PortOne's envelope, and no word about it in any log.
 
-Temporal retries; two retry engines are how double charges happen.
+The only module that touches the network. It returns values for whatever happens and raises nothing:
+an exception of httpx carries the request, and the request may carry a card.
 """
 
 import asyncio
 import json
 import logging
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
-from billing.portone.errors import PortOneRateLimitedError, PortOneUnavailableError
+from billing.portone.exchange import Answer, Call, NoAnswer
+from billing.portone.text import readable
 
-MAX_ANSWER_BYTES = 1024 * 1024
-"""A page of 1,000 schedules is about half of it."""
+MAX_BODY_BYTES = 1024 * 1024
+"""More than this is not an answer of PortOne's (reliability.md F11)."""
 
-_SAFE_SEGMENT = re.compile(r"[A-Za-z0-9_.:@-]{1,120}\Z")
+# A connection that takes longer will not come; kept below the deadline so that it is known that nothing was sent.
+_CONNECT_SECONDS = 10.0
 
-# httpx logs every URL at INFO, and URLs carry customer_uids.
-for _name in ("httpx", "httpcore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
+# These alone prove that no byte of the request left: there was no connection to write it to.
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}\Z")
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """PortOne's envelope (facts.md 1.1): `code` 0 means that the request was understood and done."""
+_inside_request: ContextVar[bool] = ContextVar("portone_inside_request", default=False)
 
-    code: int
-    message: str | None
-    response: Any
+_LOGGERS_WITH_URLS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A complete HTTP answer; `envelope` is None when the body is not PortOne's `{code, message, response}`."""
+class _HushedInside(logging.Filter):
+    """Drops what httpx and httpcore would say about requests of this client; others' stay as configured."""
 
-    http_status: int
-    envelope: Envelope | None
-    retry_after_seconds: float | None = None
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING or not _inside_request.get()
 
 
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """The request got no complete answer; `sent` is False only when it is certain that nothing left this machine."""
-
-    sent: bool
-    words: str
+_HUSHED = _HushedInside()
 
 
-class Http:
-    """Sends requests below one base URL."""
+class HttpEdge:
+    """Sends calls to one PortOne, never following a redirect, a proxy variable or a netrc.
+
+    Args:
+        base_url: `https://api.iamport.kr`, or an emulator's; without query, fragment or user info.
+        timeout_seconds: Bounds for the phases of a request; the total is the caller's `deadline`.
+        tier: Sub-merchant code for the `Tier` header (facts.md 1.4).
+        transport: Another httpx transport, for tests.
+
+    Raises:
+        ValueError: a base_url or tier that cannot be used.
+    """
 
     def __init__(
-        self, base_url: str, *, timeout_seconds: float, transport: httpx.AsyncBaseTransport | None, tier: str | None
+        self, base_url: str, *, timeout_seconds: float, tier: str | None, transport: httpx.AsyncBaseTransport | None
     ) -> None:
-        self._deadline_seconds = timeout_seconds
+        self.base_url = _checked_base_url(base_url)
+        connect = min(_CONNECT_SECONDS, timeout_seconds / 2)
+        # Refusing compression keeps the cap honest: a small body cannot unpack into a large one.
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "gudok"}
+        if tier is not None:
+            headers["Tier"] = _checked_tier(tier)
+        for name in _LOGGERS_WITH_URLS:
+            logging.getLogger(name).addFilter(_HUSHED)
         self._client = httpx.AsyncClient(
-            base_url=base_url.rstrip("/"),
-            timeout=httpx.Timeout(timeout_seconds, connect=min(10.0, timeout_seconds)),
+            headers=headers,
+            timeout=httpx.Timeout(timeout_seconds, connect=connect, pool=connect),
             follow_redirects=False,
             trust_env=False,
             transport=transport,
-            headers={"Accept": "application/json", "User-Agent": "gudok", **({"Tier": tier} if tier else {})},
         )
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         await self._client.aclose()
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        token: str | None = None,
-        body: Mapping[str, Any] | None = None,
-        query: Mapping[str, Any] | None = None,
-    ) -> Answer | NoAnswer:
-        """Send one request and read its whole answer within the deadline."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        content = None
-        if body is not None:
-            content = encode_json(body)
-            headers["Content-Type"] = "application/json"
-        try:
-            async with asyncio.timeout(self._deadline_seconds):
-                request = self._client.build_request(
-                    method, path, content=content, params=dict(query) if query else None, headers=headers
-                )
-                return await self._exchange(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            return NoAnswer(sent=False, words=f"PortOne cannot be reached ({type(error).__name__})")
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError) as error:
-            return NoAnswer(sent=True, words=f"PortOne's answer was lost ({type(error).__name__})")
+    async def send(self, call: Call, *, token: str | None, deadline: float) -> Answer | NoAnswer:
+        """Send `call` once and tell what came of it; never raises for what the network or PortOne does.
 
-    async def _exchange(self, request: httpx.Request) -> Answer | NoAnswer:
+        Args:
+            call: What to ask.
+            token: Access token, None for getToken.
+            deadline: In the event loop's time; headers, body and all gaps between them end there.
+        """
+        if asyncio.get_running_loop().time() >= deadline:
+            return NoAnswer(call.operation, "the deadline had passed", sent=False)
+        request = self._request(call, token)
+        inside = _inside_request.set(True)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._receive(call, request)
+        except TimeoutError:
+            return NoAnswer(call.operation, "no answer within the deadline", sent=True)
+        except _NEVER_SENT as error:
+            return NoAnswer(call.operation, type(error).__name__, sent=False)
+        except Exception as error:  # noqa: BLE001 - whatever a transport raises, the request may have been executed
+            return NoAnswer(call.operation, type(error).__name__, sent=True)
+        finally:
+            _inside_request.reset(inside)
+
+    def _request(self, call: Call, token: str | None) -> httpx.Request:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        content = call.content()
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        url = self.base_url + call.path
+        return self._client.build_request(
+            call.method, url, params=list(call.query) or None, content=content, headers=headers
+        )
+
+    async def _receive(self, call: Call, request: httpx.Request) -> Answer:
         response = await self._client.send(request, stream=True)
         try:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    return NoAnswer(sent=True, words="PortOne's answer is larger than 1 MiB")
+            body = await _read_capped(response)
         finally:
             await response.aclose()
-        return Answer(response.status_code, _envelope(bytes(body)), _seconds(response.headers.get("Retry-After")))
+        status = response.status_code
+        retry_after = _retry_after_seconds(response.headers.get("Retry-After"))
+        if body is None:
+            return Answer(
+                call.operation, status, retry_after_seconds=retry_after, trouble="a body that is too large or encoded"
+            )
+        return _opened(call, status, body, retry_after)
 
 
-def segment(value: str) -> str:
-    """A value as one path segment.
-
-    Raises:
-        ValueError: it could leave its place in the path (httpx itself would fold `..`; reliability.md P8).
-    """
-    if not _SAFE_SEGMENT.match(value) or ".." in value:
-        raise ValueError("an identifier has characters that do not belong in a path")
-    return quote(value, safe="")
-
-
-def looked_up(answer: Answer | NoAnswer) -> tuple[int, Envelope]:
-    """The status and envelope of a question that may simply be asked again.
-
-    Raises:
-        PortOneUnavailableError: there was no usable answer.
-    """
-    if isinstance(answer, NoAnswer):
-        raise PortOneUnavailableError(answer.words)
-    if answer.http_status == httpx.codes.TOO_MANY_REQUESTS:
-        raise PortOneRateLimitedError(answer.retry_after_seconds)
-    if answer.http_status >= httpx.codes.INTERNAL_SERVER_ERROR or answer.envelope is None:
-        raise PortOneUnavailableError("PortOne gave no usable answer", http_status=answer.http_status)
-    return answer.http_status, answer.envelope
+async def _read_capped(response: httpx.Response) -> bytes | None:
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        return None
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            return None
+    return bytes(body)
 
 
-def encode_json(body: Mapping[str, Any]) -> bytes:
-    """JSON in which an amount is a number, never a string.
-
-    A Decimal of at most 15 digits survives the trip through float to the digit, since repr gives the shortest one.
-    """
-    return json.dumps(body, default=_exact, ensure_ascii=False, allow_nan=False).encode()
-
-
-def _exact(value: object) -> float:
-    if isinstance(value, Decimal):
-        return float(value)
-    raise TypeError(f"{type(value).__name__} does not belong in a request")
-
-
-def _envelope(body: bytes) -> Envelope | None:
+def _opened(call: Call, status: int, body: bytes, retry_after: float | None) -> Answer:
+    """The envelope `{code, message, response}` of facts.md 1.1, amounts exact."""
     try:
-        parsed = json.loads(body, parse_float=Decimal)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(parsed, dict) or type(parsed.get("code")) is not int:
-        return None
-    message = parsed.get("message")
-    return Envelope(parsed["code"], message if isinstance(message, str) else None, parsed.get("response"))
+        envelope = json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, ArithmeticError, RecursionError):
+        return Answer(call.operation, status, retry_after_seconds=retry_after, trouble="a body that is not JSON")
+    code = _code(envelope.get("code")) if isinstance(envelope, dict) else None
+    if code is None:
+        return Answer(call.operation, status, retry_after_seconds=retry_after, trouble="a body without a code")
+    message = envelope.get("message")
+    return Answer(
+        call.operation,
+        status,
+        code=code,
+        message=readable(message, call.secrets) if isinstance(message, str) else None,
+        response=envelope.get("response"),
+        retry_after_seconds=retry_after,
+    )
 
 
-def _seconds(header: str | None) -> float | None:
+def _code(value: Any) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _WHOLE_NUMBER.match(value):
+        return int(value)
+    return None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _retry_after_seconds(value: str | None) -> float | None:
+    return float(value) if value is not None and _WHOLE_NUMBER.match(value) and float(value) >= 0 else None
+
+
+def _checked_base_url(base_url: str) -> str:
     try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment or url.userinfo:
+        raise ValueError("base_url must be http(s)://host[:port][/path] and nothing else")
+    return str(url).rstrip("/")
+
+
+def _checked_tier(tier: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,40}", tier) is None:
+        raise ValueError("tier must be 1 to 40 letters or digits")
+    return tier

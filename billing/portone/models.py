@@ -1,203 +1,379 @@
-"""PortOne's answers, as the wire has them.
+"""PortOne's rows as it sends them: wire names, unix seconds, and nothing that a new field or word could break.
 
-Unknown fields are left aside and unknown words are kept as words: PortOne may add both at any time (facts.md 1.7).
-Every field that the schema does not require may be missing or null.
+Fields that PortOne adds are ignored, its words (`status`, `pay_method`, ...) stay plain strings, and every field the
+schema does not require may be missing, null or of a shape not known here (facts.md 1.7, 2.8).
+Card numbers keep their last four digits only; they are cut when a row is read, so no later code can show more.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact, mask_to_last_four
 from billing.domain.money import Money
+from billing.portone.text import readable
+
+_MAX_AMOUNT_DIGITS = 15
 
 
-class Wire(BaseModel):
-    """One object of an answer."""
+def instant(seconds: int | None) -> datetime | None:
+    """The aware UTC instant of unix seconds; None for 0, PortOne's "has not happened", and for what is no date."""
+    if seconds is None or seconds <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, tz=UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
 
-    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
+
+def _exact(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError("not a number")  # noqa: TRY004 - pydantic turns only a ValueError into a validation error
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation as error:
+        raise ValueError("not a number") from error
+    # 1e999999 is valid JSON and would fill the memory once written out.
+    if not amount.is_finite() or amount.adjusted() >= _MAX_AMOUNT_DIGITS:
+        raise ValueError("not an amount")
+    return amount
 
 
-class Cancellation(Wire):
-    """One item of a payment's `cancel_history`."""
+def _exact_or_zero(value: Any) -> Decimal:
+    return Decimal(0) if value is None else _exact(value)
 
-    pg_tid: str | None = None
-    amount: Decimal = Decimal(0)
-    cancelled_at: int | None = None
-    reason: str | None = None
+
+WireAmount = Annotated[Decimal, BeforeValidator(_exact)]
+CountFromZero = Annotated[int, BeforeValidator(lambda value: value or 0)]
+LastFour = Annotated[str | None, BeforeValidator(lambda value: mask_to_last_four(str(value)) if value else None)]
+Readable = Annotated[str | None, BeforeValidator(lambda value: readable(value) if isinstance(value, str) else value)]
+
+
+class WireModel(BaseModel):
+    """A row of PortOne's: required fields are checked, all others can at worst be None."""
+
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True, populate_by_name=True
+    )
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _optional_fields_never_hide_a_row(
+        cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        try:
+            read = handler(value)
+        except ValidationError:
+            field = cls.model_fields[info.field_name or ""]
+            if field.is_required() or field.default is not None:
+                raise
+            return None
+        # PostgreSQL keeps no NUL in a text.
+        return read.replace("\x00", "") if isinstance(read, str) else read
+
+
+class Cancellation(WireModel):
+    """One refund in a payment's `cancel_history`."""
+
+    amount: WireAmount
     cancellation_id: str | None = None
+    pg_tid: str | None = None
+    cancelled_at: int | None = None
+    reason: Readable = None
     receipt_url: str | None = None
 
+    @property
+    def cancelled_time(self) -> datetime | None:
+        """When it was refunded."""
+        return instant(self.cancelled_at)
 
-class Payment(Wire):
-    """A payment (PaymentAnnotation); times are Unix seconds, 0 when not applicable."""
+
+class Payment(WireModel):
+    """A payment (facts.md 2.8). `status`: ready, paid, cancelled, failed, or a word not known yet.
+
+    A partial refund makes `status` cancelled: what is left is `amount` minus `cancel_amount`.
+    Several payments may share a merchant_uid, one for each attempt.
+    """
 
     imp_uid: str
     merchant_uid: str
-    amount: Decimal
     status: str
-    cancel_amount: Decimal | None = None
-    currency: str | None = None
+    amount: WireAmount
+    currency: str
+    cancel_amount: Annotated[Decimal, BeforeValidator(_exact_or_zero)] = Decimal(0)
     sandbox: bool | None = None
+    name: str | None = None
     pay_method: str | None = None
     channel: str | None = None
     pg_provider: str | None = None
-    pg_id: str | None = None
+    emb_pg_provider: str | None = None
     pg_tid: str | None = None
+    pg_id: str | None = None
+    escrow: bool | None = None
     apply_num: str | None = None
+    bank_code: str | None = None
+    bank_name: str | None = None
     card_code: str | None = None
     card_name: str | None = None
-    card_number: str | None = None
-    card_type: str | None = None
-    name: str | None = None
-    fail_reason: str | None = None
-    cancel_reason: str | None = None
-    receipt_url: str | None = None
-    custom_data: str | None = None
-    customer_uid: str | None = None
-    customer_uid_usage: str | None = None
+    card_issuer_code: str | None = None
+    card_issuer_name: str | None = None
+    card_publisher_code: str | None = None
+    card_publisher_name: str | None = None
+    card_quota: int | None = None
+    card_number: LastFour = None
+    card_type: int | None = None
+    buyer_name: str | None = Field(default=None, repr=False)
+    buyer_email: str | None = Field(default=None, repr=False)
+    buyer_tel: str | None = Field(default=None, repr=False)
+    buyer_addr: str | None = Field(default=None, repr=False)
+    buyer_postcode: str | None = Field(default=None, repr=False)
+    custom_data: str | None = Field(default=None, repr=False)
+    user_agent: str | None = None
     started_at: int | None = None
     paid_at: int | None = None
     failed_at: int | None = None
     cancelled_at: int | None = None
-    cancel_history: list[Cancellation] | None = None
+    fail_reason: Readable = None
+    cancel_reason: Readable = None
+    receipt_url: str | None = None
+    cancel_history: tuple[Cancellation, ...] | None = None
+    cash_receipt_issued: bool | None = None
+    customer_uid: str | None = None
+    customer_uid_usage: str | None = None
+
+    @property
+    def started_time(self) -> datetime | None:
+        """When it was begun."""
+        return instant(self.started_at)
+
+    @property
+    def paid_time(self) -> datetime | None:
+        """When it was approved."""
+        return instant(self.paid_at)
+
+    @property
+    def failed_time(self) -> datetime | None:
+        """When it failed."""
+        return instant(self.failed_at)
+
+    @property
+    def cancelled_time(self) -> datetime | None:
+        """When it was last refunded."""
+        return instant(self.cancelled_at)
 
     def fact(self) -> PaymentFact:
-        """What the domain needs of it, the card number masked to the last four digits."""
-        currency = self.currency or "KRW"
+        """This row in the words of the domain.
+
+        Raises:
+            ValueError: a currency not known to `Money`, or a fraction of a minor unit.
+        """
+        currency = self.currency.upper()
         return PaymentFact(
             imp_uid=self.imp_uid,
             merchant_uid=self.merchant_uid,
             status=self.status,
             amount=Money.from_wire(self.amount, currency),
-            cancelled_amount=Money.from_wire(self.cancel_amount or 0, currency).amount,
+            cancelled_amount=Money.from_wire(self.cancel_amount, currency).amount,
             customer_uid=self.customer_uid,
             pg_provider=self.pg_provider,
-            paid_at=instant(self.paid_at),
-            failed_at=instant(self.failed_at),
+            paid_at=self.paid_time,
+            failed_at=self.failed_time,
             fail_reason=self.fail_reason,
             card_name=self.card_name,
-            card_number=mask_to_last_four(self.card_number),
+            card_number=self.card_number,
             receipt_url=self.receipt_url,
             sandbox=self.sandbox,
             name=self.name,
         )
 
 
-class Schedule(Wire):
-    """A schedule (ScheduleResultAnnotation); `payment_status` is null until it ran."""
+class Schedule(WireModel):
+    """A schedule (facts.md 2.6). `schedule_status`: scheduled, executed, revoked.
+
+    `payment_status` and `imp_uid` are None until it has run; a time that has not come is 0 or None.
+    """
 
     customer_uid: str
     merchant_uid: str
-    schedule_at: int
-    amount: Decimal
     schedule_status: str
+    schedule_at: int
+    amount: WireAmount
+    currency: Annotated[str, BeforeValidator(lambda value: value or "KRW")] = "KRW"
     imp_uid: str | None = None
     payment_status: str | None = None
-    currency: str | None = None
+    fail_reason: Readable = None
+    executed_at: int | None = None
+    revoked_at: int | None = None
     name: str | None = None
     pg_provider: str | None = None
     pg_id: str | None = None
-    executed_at: int | None = None
-    revoked_at: int | None = None
-    fail_reason: str | None = None
+    customer_id: str | None = None
+    buyer_name: str | None = Field(default=None, repr=False)
+    buyer_email: str | None = Field(default=None, repr=False)
+    buyer_tel: str | None = Field(default=None, repr=False)
+    buyer_addr: str | None = Field(default=None, repr=False)
+    buyer_postcode: str | None = Field(default=None, repr=False)
+    custom_data: str | None = Field(default=None, repr=False)
+
+    @property
+    def schedule_time(self) -> datetime | None:
+        """When it is to run."""
+        return instant(self.schedule_at)
+
+    @property
+    def executed_time(self) -> datetime | None:
+        """When it ran."""
+        return instant(self.executed_at)
+
+    @property
+    def revoked_time(self) -> datetime | None:
+        """When it was revoked."""
+        return instant(self.revoked_at)
 
     def fact(self) -> ScheduleFact:
-        """What the domain needs of it."""
+        """This row in the words of the domain.
+
+        Raises:
+            ValueError: a `schedule_at` that is no date, a currency not known to `Money`, a fraction of a minor unit.
+        """
+        schedule_at = self.schedule_time
+        if schedule_at is None:
+            raise ValueError("schedule_at is not a date")
         return ScheduleFact(
             merchant_uid=self.merchant_uid,
             customer_uid=self.customer_uid,
             status=self.schedule_status,
-            schedule_at=datetime.fromtimestamp(self.schedule_at, UTC),
-            amount=Money.from_wire(self.amount, self.currency or "KRW"),
-            payment_status=self.payment_status or None,
-            imp_uid=self.imp_uid or None,
+            schedule_at=schedule_at,
+            amount=Money.from_wire(self.amount, self.currency.upper()),
+            payment_status=self.payment_status,
+            imp_uid=self.imp_uid,
             fail_reason=self.fail_reason,
         )
 
 
-class BillingKey(Wire):
-    """A billing key (CustomerAnnotation), its card number masked by PortOne."""
+class KeyChannel(WireModel):
+    """A channel on which a super billing key was, or was not, issued (`type` and `message` say why not)."""
+
+    pg_provider: str | None = None
+    pg_id: str | None = None
+    card_name: str | None = None
+    card_number: LastFour = None
+    card_type: int | None = None
+    type: str | None = None
+    message: Readable = None
+
+
+class BillingKey(WireModel):
+    """A billing key (facts.md 2.3); one issued on a smart-routing group names its channels instead of a `pg_provider`.
+
+    `inserted` and `updated` differ when the customer_uid was given another card; the former key lives on at the PG.
+    """
 
     customer_uid: str
     pg_provider: str | None = None
     pg_id: str | None = None
-    customer_id: str | None = None
+    sandbox: bool | None = None
     card_name: str | None = None
     card_code: str | None = None
-    card_number: str | None = None
-    card_type: str | None = None
-    customer_name: str | None = None
+    card_issuer_code: str | None = None
+    card_issuer_name: str | None = None
+    card_publisher_code: str | None = None
+    card_publisher_name: str | None = None
+    card_number: LastFour = None
+    card_type: int | None = None
+    customer_id: str | None = None
+    customer_name: str | None = Field(default=None, repr=False)
+    customer_tel: str | None = Field(default=None, repr=False)
+    customer_email: str | None = Field(default=None, repr=False)
+    customer_addr: str | None = Field(default=None, repr=False)
+    customer_postcode: str | None = Field(default=None, repr=False)
     inserted: int | None = None
     updated: int | None = None
-    sandbox: bool | None = None
+    channel_group_id: str | None = Field(
+        default=None, validation_alias=AliasChoices("channelGroupId", "channel_group_id")
+    )
+    succeeded_channels: tuple[KeyChannel, ...] | None = Field(
+        default=None, validation_alias=AliasChoices("succeededChannels", "succeeded_channels")
+    )
+    failed_channels: tuple[KeyChannel, ...] | None = Field(
+        default=None, validation_alias=AliasChoices("failedChannels", "failed_channels")
+    )
+
+    @property
+    def inserted_time(self) -> datetime | None:
+        """When the customer_uid was first given a key."""
+        return instant(self.inserted)
+
+    @property
+    def updated_time(self) -> datetime | None:
+        """When its present key was issued."""
+        return instant(self.updated)
 
     def fact(self) -> BillingKeyFact:
-        """What the domain needs of it, the card number masked to the last four digits."""
+        """This key in the words of the domain; of a super key, its first channel."""
+        first = next(iter(self.succeeded_channels or ()), KeyChannel())
         return BillingKeyFact(
             customer_uid=self.customer_uid,
-            pg_provider=self.pg_provider,
-            pg_id=self.pg_id,
-            card_name=self.card_name,
-            card_number=mask_to_last_four(self.card_number),
-            card_type=int(self.card_type) if self.card_type and self.card_type.isdecimal() else None,
+            pg_provider=self.pg_provider or first.pg_provider,
+            pg_id=self.pg_id or first.pg_id,
+            card_name=self.card_name or first.card_name,
+            card_number=self.card_number or first.card_number,
+            card_type=self.card_type if self.card_type is not None else first.card_type,
             customer_id=self.customer_id,
-            inserted_at=instant(self.inserted),
-            updated_at=instant(self.updated),
+            inserted_at=self.inserted_time,
+            updated_at=self.updated_time,
             sandbox=self.sandbox,
         )
 
 
-class Channel(Wire):
-    """One payment channel of the merchant (GET /users/pg)."""
+class Channel(WireModel):
+    """A payment channel of the merchant (GET /users/pg). `type`: payment, api_payment (REST billing), certification."""
 
     pg_provider: str
     pg_id: str
-    sandbox: bool
     type: str
+    sandbox: bool | None = None
     channel_name: str | None = None
     channel_key: str | None = None
 
 
-class Prepared(Wire):
-    """An amount registered before a window payment (/payments/prepare)."""
+class Prepared(WireModel):
+    """The amount registered for an order before its window opens (facts.md 2.8, `/payments/prepare`)."""
 
     merchant_uid: str
-    amount: Decimal
+    amount: WireAmount
     currency: str | None = None
 
 
-Item = TypeVar("Item", bound=Wire)
+RowT = TypeVar("RowT", bound=WireModel)
 
 
-class Page(Wire, Generic[Item]):
-    """One page of a list; `next` is the number of the next page, 0 when there is none."""
+class Page(WireModel, Generic[RowT]):
+    """One page of rows. `previous` and `next` are page numbers, 0 when there is none."""
 
-    items: list[Item] = Field(default_factory=list, alias="list")
-    total: int = 0
-    previous: int = 0
-    next: int = 0
-
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    items: tuple[RowT, ...] = Field(validation_alias=AliasChoices("list", "items"))
+    total: CountFromZero = 0
+    previous: CountFromZero = 0
+    next: CountFromZero = 0
 
 
-def page_of(kind: type[Item], response: Any) -> Page[Item]:
-    """A page, whether PortOne sent its paged object or a bare array (facts.md 2.3 names both)."""
-    if isinstance(response, Mapping):
-        found = [kind.model_validate(item) for item in response.get("list") or []]
-        return Page(
-            items=found,
-            total=response.get("total") or len(found),
-            previous=response.get("previous") or 0,
-            next=response.get("next") or 0,
-        )
-    found = [kind.model_validate(item) for item in response or []]
-    return Page(items=found, total=len(found))
-
-
-def instant(seconds: int | None) -> datetime | None:
-    """Unix seconds as an aware instant; PortOne writes 0 for "not happened"."""
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+def as_page(response: Any) -> Any:
+    """PortOne's two shapes of a list as one: a bare array (the schema) or a paged object (facts.md 2.3)."""
+    if isinstance(response, list):
+        return {"list": response, "total": len(response)}
+    if isinstance(response, Mapping) and response.get("list") is None and not response.get("total"):
+        return {**response, "list": []} if "total" in response else response
+    return response

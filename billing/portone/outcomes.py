@@ -1,169 +1,241 @@
-"""The one place that decides what an answer to a call that does something is worth.
+"""What a call that moves money came to: one of four, decided in `decide` and nowhere else.
 
-| answer | outcome |
-|---|---|
-| nothing left this machine; 401 after a fresh token; 429; 400, 404, 405 | not executed |
-| 200, `code` 0, and the thing is there (a payment: `paid`) | paid, issued, registered, refunded |
-| 200, `code` 0, payment `failed`; 200, `code` other than 0 | declined, refused |
-| everything else: no answer, 3xx, 5xx, not an envelope, `code` 0 without the thing, a status not known | unknown |
-
-Unknown is never a decline: only a look-up closes it (design section 2).
+Only what is proven leaves `unknown`: an answer nobody can read, a connection that broke after the request had begun,
+an undocumented status, a body that contradicts itself are all `unknown`, and the caller looks the order up
+(reliability.md 3.0). A wrong `unknown` costs a look-up; a wrong `declined` or `not_executed` costs a second charge.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
-from typing import TypeVar
+from http import HTTPStatus
+from typing import TypedDict
 
 from pydantic import ValidationError
 
 from billing.domain.outcomes import ChargeOutcome, KeyOutcome, ScheduleOutcome
 from billing.domain.records import RefundState
-from billing.portone.http import Answer, NoAnswer
-from billing.portone.models import BillingKey, Payment, Schedule, Wire
+from billing.portone.exchange import Answer, Exchange, NoAnswer, NoToken
+from billing.portone.models import BillingKey, Payment, RowT, Schedule
+from billing.portone.requests import CancelPayment
 
-_NOT_EXECUTED = frozenset({400, 401, 404, 405, 429})
 
-
-class Worth(StrEnum):
-    """What an answer is worth before its content is read."""
+class Decision(StrEnum):
+    """What a money call came to, before it is named for a charge, a key, a schedule or a refund."""
 
     DONE = "done"
-    SAID_NO = "said_no"
+    REFUSED = "refused"
     NOT_EXECUTED = "not_executed"
     UNKNOWN = "unknown"
 
 
+class Shown(StrEnum):
+    """What the `response` of an answer shows, whatever its `code` claims."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    NOTHING = "nothing"
+
+
+NEVER_EXECUTED = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
+"""Statuses with which a request is turned away before anything is done (facts.md 1.2, reliability.md 3.0)."""
+
+
+def decide(exchange: Exchange, shown: Shown) -> Decision:
+    """The one place where transport error, HTTP status, `code` and `status` become an outcome.
+
+    =====================================================  ============
+    no token; no connection, so no byte was sent           not executed
+    HTTP 400, 401 (after one refresh), 404, 405, 429       not executed
+    HTTP 200, code 0, response shows success               done
+    HTTP 200, code 0, response shows failure               refused
+    HTTP 200, another code, response shows no success      refused
+    everything else                                        unknown
+    =====================================================  ============
+    """
+    if isinstance(exchange, NoToken):
+        return Decision.NOT_EXECUTED
+    if isinstance(exchange, NoAnswer):
+        return Decision.UNKNOWN if exchange.sent else Decision.NOT_EXECUTED
+    if exchange.http_status in NEVER_EXECUTED:
+        return Decision.NOT_EXECUTED
+    if exchange.http_status != HTTPStatus.OK or exchange.code is None:
+        return Decision.UNKNOWN
+    if exchange.code != 0:
+        return Decision.UNKNOWN if shown is Shown.SUCCESS else Decision.REFUSED
+    return {Shown.SUCCESS: Decision.DONE, Shown.FAILURE: Decision.REFUSED, Shown.NOTHING: Decision.UNKNOWN}[shown]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What was answered beside an outcome.
+
+    Attributes:
+        code: PortOne's `code`; None when it said none.
+        message: PortOne's message made readable, or what happened to the connection.
+        http_status: None when no answer came.
+        retry_after_seconds: With HTTP 429, when PortOne named it.
+    """
+
+    code: int | None = None
+    message: str | None = None
+    http_status: int | None = None
+    retry_after_seconds: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
-class ChargeAnswer:
-    """The outcome of a charge, with the payment when PortOne sent it."""
+class ChargeAnswer(Said):
+    """What a charge came to, and the payment when one was answered. Even `paid` is a hint: look the payment up."""
 
     outcome: ChargeOutcome
     payment: Payment | None = None
-    code: int | None = None
-    message: str | None = None
-    http_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class KeyAnswer:
-    """The outcome of issuing a billing key."""
+class KeyAnswer(Said):
+    """What issuing a billing key came to, and the key when it was issued."""
 
     outcome: KeyOutcome
     key: BillingKey | None = None
-    code: int | None = None
-    message: str | None = None
-    http_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduleAnswer:
-    """The outcome of registering, moving or re-booking schedules."""
+class ScheduleAnswer(Said):
+    """What registering, moving or re-booking came to, and the schedules that were answered."""
 
     outcome: ScheduleOutcome
-    schedules: list[Schedule] = field(default_factory=list)
-    code: int | None = None
-    message: str | None = None
-    http_status: int | None = None
+    schedules: tuple[Schedule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class CancelAnswer:
-    """The outcome of a refund."""
+class CancelAnswer(Said):
+    """What a refund came to, and the payment as it then stood."""
 
     outcome: RefundState
     payment: Payment | None = None
-    code: int | None = None
-    message: str | None = None
-    http_status: int | None = None
 
 
-def worth_of(answer: Answer | NoAnswer) -> Worth:
-    """What an answer is worth, from transport, HTTP status and `code`."""
-    if isinstance(answer, NoAnswer):
-        return Worth.UNKNOWN if answer.sent else Worth.NOT_EXECUTED
-    if answer.http_status in _NOT_EXECUTED:
-        return Worth.NOT_EXECUTED
-    if answer.http_status != 200 or answer.envelope is None:  # noqa: PLR2004 - HTTP OK
-        return Worth.UNKNOWN
-    return Worth.DONE if answer.envelope.code == 0 else Worth.SAID_NO
+def charge_answer(exchange: Exchange, merchant_uid: str) -> ChargeAnswer:
+    """Name the outcome of onetime, again and retry: `status` paid or failed decides, any other word is unknown.
 
-
-def charge_outcome(answer: Answer | NoAnswer) -> ChargeAnswer:
-    """The outcome of `again`, `onetime` or `retry`."""
-    payment = _read(Payment, answer)
-    by_worth = {Worth.SAID_NO: ChargeOutcome.DECLINED, Worth.NOT_EXECUTED: ChargeOutcome.NOT_EXECUTED}
-    outcome = by_worth.get(worth_of(answer), ChargeOutcome.UNKNOWN)
-    if worth_of(answer) is Worth.DONE and payment is not None:
-        by_status = {"paid": ChargeOutcome.PAID, "failed": ChargeOutcome.DECLINED}
-        outcome = by_status.get(payment.status, ChargeOutcome.UNKNOWN)
-    code, message, status = _words(answer)
-    return ChargeAnswer(outcome, payment, code, message or (payment.fail_reason if payment else None), status)
-
-
-def key_outcome(answer: Answer | NoAnswer) -> KeyAnswer:
-    """The outcome of POST /subscribe/customers/{customer_uid}."""
-    key = _read(BillingKey, answer)
-    outcome = {
-        Worth.DONE: KeyOutcome.ISSUED if key is not None else KeyOutcome.UNKNOWN,
-        Worth.SAID_NO: KeyOutcome.REFUSED,
-        Worth.NOT_EXECUTED: KeyOutcome.NOT_EXECUTED,
-        Worth.UNKNOWN: KeyOutcome.UNKNOWN,
-    }[worth_of(answer)]
-    return KeyAnswer(outcome, key, *_words(answer))
-
-
-def schedule_outcome(answer: Answer | NoAnswer) -> ScheduleAnswer:
-    """The outcome of `schedule`, PUT `schedule/{merchant_uid}` or `reschedule`.
-
-    The last two answer 400 when they understood and said no, and 500 when PortOne failed inside (facts.md 2.7).
+    A row of another order than `merchant_uid` proves nothing and is not passed on.
     """
-    schedules: list[Schedule] = []
-    if isinstance(answer, Answer) and answer.envelope is not None:
-        response = answer.envelope.response
-        items = response if isinstance(response, list) else [response] if response else []
-        try:
-            schedules = [Schedule.model_validate(item) for item in items]
-        except ValidationError:
-            schedules = []
+    payment = _row(Payment, exchange)
+    if payment is not None and payment.merchant_uid != merchant_uid:
+        payment = None
+    shown = {"paid": Shown.SUCCESS, "failed": Shown.FAILURE}.get(payment.status if payment else "", Shown.NOTHING)
     outcome = {
-        Worth.DONE: ScheduleOutcome.REGISTERED if schedules else ScheduleOutcome.UNKNOWN,
-        Worth.SAID_NO: ScheduleOutcome.REFUSED,
-        Worth.NOT_EXECUTED: ScheduleOutcome.NOT_EXECUTED,
-        Worth.UNKNOWN: ScheduleOutcome.UNKNOWN,
-    }[worth_of(answer)]
-    code, message, status = _words(answer)
-    if status in (400, 404) and code is not None:
-        outcome = ScheduleOutcome.REFUSED
-    return ScheduleAnswer(outcome, schedules, code, message, status)
+        Decision.DONE: ChargeOutcome.PAID,
+        Decision.REFUSED: ChargeOutcome.DECLINED,
+        Decision.NOT_EXECUTED: ChargeOutcome.NOT_EXECUTED,
+        Decision.UNKNOWN: ChargeOutcome.UNKNOWN,
+    }[decide(exchange, shown)]
+    return ChargeAnswer(outcome, payment, **_said(exchange))
 
 
-def cancel_outcome(answer: Answer | NoAnswer) -> CancelAnswer:
-    """The outcome of POST /payments/cancel."""
-    payment = _read(Payment, answer)
+def key_answer(exchange: Exchange, customer_uid: str) -> KeyAnswer:
+    """Name the outcome of issuing a billing key: a readable key of that `customer_uid` is the proof."""
+    key = _row(BillingKey, exchange)
+    if key is not None and key.customer_uid != customer_uid:
+        key = None
     outcome = {
-        Worth.DONE: RefundState.REFUNDED if payment is not None else RefundState.UNKNOWN,
-        Worth.SAID_NO: RefundState.REFUSED,
-        Worth.NOT_EXECUTED: RefundState.NOT_EXECUTED,
-        Worth.UNKNOWN: RefundState.UNKNOWN,
-    }[worth_of(answer)]
-    return CancelAnswer(outcome, payment, *_words(answer))
+        Decision.DONE: KeyOutcome.ISSUED,
+        Decision.REFUSED: KeyOutcome.REFUSED,
+        Decision.NOT_EXECUTED: KeyOutcome.NOT_EXECUTED,
+        Decision.UNKNOWN: KeyOutcome.UNKNOWN,
+    }[decide(exchange, Shown.SUCCESS if key else Shown.NOTHING)]
+    return KeyAnswer(outcome, key, **_said(exchange))
 
 
-Found = TypeVar("Found", bound=Wire)
+def schedule_answer(exchange: Exchange, merchant_uids: Collection[str]) -> ScheduleAnswer:
+    """Name the outcome of a schedule call: every one of `merchant_uids` must be answered as scheduled.
+
+    `executed` is no proof: of a charge that was to be booked again it may be the former attempt.
+    """
+    schedules = _schedules(exchange)
+    standing = {row.merchant_uid for row in schedules if row.schedule_status == "scheduled"}
+    outcome = {
+        Decision.DONE: ScheduleOutcome.REGISTERED,
+        Decision.REFUSED: ScheduleOutcome.REFUSED,
+        Decision.NOT_EXECUTED: ScheduleOutcome.NOT_EXECUTED,
+        Decision.UNKNOWN: ScheduleOutcome.UNKNOWN,
+    }[decide(exchange, Shown.SUCCESS if standing.issuperset(merchant_uids) else Shown.NOTHING)]
+    return ScheduleAnswer(outcome, schedules, **_said(exchange))
 
 
-def _read(kind: type[Found], answer: Answer | NoAnswer) -> Found | None:
-    if isinstance(answer, NoAnswer) or answer.envelope is None or not isinstance(answer.envelope.response, dict):
+def cancel_answer(exchange: Exchange, request: CancelPayment) -> CancelAnswer:
+    """Name the outcome of a refund: the payment must show the refunded amount as taken back.
+
+    A PG that refunds later (Paymentwall, facts.md 3.4) answers code 0 with nothing taken back yet: unknown.
+    """
+    payment = _row(Payment, exchange)
+    outcome = {
+        Decision.DONE: RefundState.REFUNDED,
+        Decision.REFUSED: RefundState.REFUSED,
+        Decision.NOT_EXECUTED: RefundState.NOT_EXECUTED,
+        Decision.UNKNOWN: RefundState.UNKNOWN,
+    }[decide(exchange, Shown.SUCCESS if payment and _shows_refund(payment, request) else Shown.NOTHING)]
+    return CancelAnswer(outcome, payment, **_said(exchange))
+
+
+def _shows_refund(payment: Payment, request: CancelPayment) -> bool:
+    if request.imp_uid not in {None, payment.imp_uid}:
+        return False
+    if request.imp_uid is None and request.merchant_uid != payment.merchant_uid:
+        return False
+    refunded = payment.cancel_amount
+    expected = Decimal(request.amount.on_wire())
+    if request.checksum is not None:
+        # What had been refunded before is the amount less what could still be refunded.
+        expected += payment.amount - request.checksum.on_wire()
+    return payment.currency.upper() == request.amount.currency and refunded >= expected
+
+
+def _row(model: type[RowT], exchange: Exchange) -> RowT | None:
+    if not isinstance(exchange, Answer) or not isinstance(exchange.response, dict):
         return None
     try:
-        return kind.model_validate(answer.envelope.response)
+        return model.model_validate(exchange.response)
     except ValidationError:
         return None
 
 
-def _words(answer: Answer | NoAnswer) -> tuple[int | None, str | None, int | None]:
-    if isinstance(answer, NoAnswer):
-        return None, answer.words, None
-    if answer.envelope is None:
-        return None, f"HTTP {answer.http_status} without PortOne's envelope", answer.http_status
-    return answer.envelope.code, answer.envelope.message, answer.http_status
+def _schedules(exchange: Exchange) -> tuple[Schedule, ...]:
+    if isinstance(exchange, Answer) and isinstance(exchange.response, list):
+        try:
+            return tuple(Schedule.model_validate(row) for row in exchange.response)
+        except ValidationError:
+            return ()
+    row = _row(Schedule, exchange)
+    return () if row is None else (row,)
+
+
+class _SaidFields(TypedDict):
+    code: int | None
+    message: str | None
+    http_status: int | None
+    retry_after_seconds: float | None
+
+
+def _said(exchange: Exchange) -> _SaidFields:
+    if isinstance(exchange, NoToken):
+        said = _said(exchange.cause)
+        said["message"] = f"no access token: {said['message'] or 'refused'}"
+        return said
+    if isinstance(exchange, NoAnswer):
+        return {"code": None, "message": exchange.trouble, "http_status": None, "retry_after_seconds": None}
+    return {
+        "code": exchange.code,
+        "message": exchange.message or exchange.trouble,
+        "http_status": exchange.http_status,
+        "retry_after_seconds": exchange.retry_after_seconds,
+    }

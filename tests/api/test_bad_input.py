@@ -269,7 +269,7 @@ async def test_an_order_number_that_portone_would_not_keep_is_refused(idle_stack
 
 @pytest.mark.parametrize(("changes", "field"), BAD_CARDS)
 @pytest.mark.parametrize(("path", "body", "card"), WAYS_WITH_A_CARD)
-async def test_a_card_that_is_none_is_refused_without_being_shown(idle_stack, path, body, card, changes, field):  # noqa: PLR0917
+async def test_a_card_that_is_none_is_refused_without_being_shown(idle_stack, path, body, card, changes, field):
     place = card.replace(".", "__")
     sent = changed(body(), **{f"{place}__{name}": value for name, value in changes.items()})
     named = card if field == "card" else f"{card}.{field}"
@@ -386,7 +386,7 @@ async def test_a_start_that_leaves_a_choice_open_is_refused(idle_stack, change, 
         ),
     ],
 )
-async def test_what_a_pg_cannot_do_is_refused_before_it_starts(idle_stack, path, body, changes, code, field):  # noqa: PLR0917
+async def test_what_a_pg_cannot_do_is_refused_before_it_starts(idle_stack, path, body, changes, code, field):
     sent = changed(body(), **changes)
     await refused(idle_stack, path, sent, status=422, code=code, field=field)
 

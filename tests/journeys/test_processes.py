@@ -1,4 +1,4 @@
-"""Whole journeys through real processes: every part is killed with -9 in the middle of cycles, nothing is lost or doubled."""
+"""Journeys through real processes: every part is killed with -9 in the middle of cycles; nothing is lost or doubled."""
 
 import asyncio
 import base64
@@ -105,6 +105,6 @@ def test_the_search_for_cards_finds_a_planted_one(tmp_path):
     (tmp_path / "plain").write_text("x4518-4212-3456-7890x")
     (tmp_path / "digits").write_bytes(b"\0" + b"4518421234560005")
     (tmp_path / "base64").write_bytes(base64.b64encode(b'{"card_number":"4518-4212-3456-7892"}'))
-    (tmp_path / "hex").write_text("4518421234567891".encode().hex())
+    (tmp_path / "hex").write_text(b"4518421234567891".hex())
     (tmp_path / "clean").write_text("4518-4212-3456-1111")
     assert [path.rpartition("/")[2] for path in find_card(tmp_path)] == ["base64", "digits", "hex", "plain"]

@@ -1,87 +1,77 @@
-"""POST /subscribe/payments/onetime and /again."""
+"""POST /subscribe/payments/onetime and /again: charges that happen at once (facts.md 2.4, 2.5)."""
 
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from billing.emulator.account import Account, AccountDep
+from billing.emulator.account import Account, TheAccount
 from billing.emulator.cards import CARD_REFUSED, read_card
-from billing.emulator.envelope import REFUSED, LostAnswer, Refusal, bad_request
-from billing.emulator.form import number
-from billing.emulator.keys import keep_key, shown
+from billing.emulator.channels import channel_of
+from billing.emulator.envelope import REFUSED, LostAnswer, Refusal, done, refused
+from billing.emulator.execution import SCHEDULED
+from billing.emulator.keys import keep_key
+from billing.emulator.lists import shown
+from billing.emulator.orders import read_order
 from billing.emulator.store import Record
 
-MERCHANT_UID_LENGTH = 40
-
+PAID_ALREADY = "이미 결제가 이루어진 merchant_uid입니다."
 
 router = APIRouter(prefix="/subscribe/payments")
 
 
-def charge(
-    account: Account, request: Request, body: dict[str, Any], card: Record, usage: str | None
-) -> Record | Response:
-    order = {**read_order(body), "user_agent": request.headers.get("user-agent")}
-    at = account.world.clock.now(order.get("customer_uid"))
-    payment = account.execution.attempt(order, card, at, usage=usage)
-    if card["last_four"] == "0005" and account.world.store.count(f"lost {payment['merchant_uid']}") == 1:
-        return LostAnswer()
-    if payment["status"] == "failed":
-        raise Refusal(payment["fail_reason"], code=REFUSED)
-    return shown(payment)
-
-
 @router.post("/onetime")
-async def onetime(account: AccountDep, request: Request) -> Response:
-    def work(body: dict[str, Any]) -> Any:
-        customer_uid = body.get("customer_uid")
-        order = read_order(body)
-        if account.world.is_paid(order["merchant_uid"]):
-            raise Refusal("이미 결제가 이루어진 merchant_uid입니다.")
-        card = read_card(body, account.world.clock.now(customer_uid), sentence=CARD_REFUSED)
-        provider, pg_id = account.world.provider(body)
-        used = {
-            "last_four": card.last_four,
-            "card_number": card.masked,
-            "card_name": card.name,
-            "card_code": card.code,
-            "pg_provider": provider,
-            "pg_id": pg_id,
-        }
-        answer = charge(account, request, body, used, "issue" if customer_uid else None)
-        if customer_uid:
-            keep_key(account.world, str(customer_uid), body, card)
-        return answer
-
-    return await account.perform(request, "onetime", work)
+async def onetime(request: Request, account: TheAccount) -> Response:
+    """Charge a card typed in; with a customer_uid, its key is kept when the charge succeeds."""
+    return await account.perform(request, "onetime", lambda body: _onetime(account, request, body))
 
 
 @router.post("/again")
-async def again(account: AccountDep, request: Request) -> Response:
-    def work(body: dict[str, Any]) -> Any:
-        order = read_order(body)
+async def again(request: Request, account: TheAccount) -> Response:
+    """Charge a billing key."""
+
+    def work(body: dict[str, Any]) -> Response:
+        order = {**read_order(body), "user_agent": request.headers.get("user-agent")}
         key = account.world.store["keys"].get(str(body.get("customer_uid")))
         if key is None:
             raise Refusal("등록되지 않은 구매자입니다.")
         if account.settings.refuse_duplicate_again and account.world.is_paid(order["merchant_uid"]):
-            raise Refusal("이미 결제가 이루어진 merchant_uid입니다.")
-        return charge(account, request, body, key, "payment")
+            raise Refusal(PAID_ALREADY)
+        at = account.world.clock.now(key["customer_uid"])
+        return told(account, account.execution.attempt(order, key, at, usage="payment", path="again"))
 
     return await account.perform(request, "again", work)
 
 
-def read_order(body: dict[str, Any]) -> Record:
-    """What `again`, `onetime` and each schedule must have.
+def told(account: Account, payment: Record) -> Response:
+    """What the caller of a charge is told: the payment, a decline (code -1), or nothing at all.
 
-    Raises:
-        Refusal: a missing or impossible order number or amount.
+    A schedule run by hand answers the failed payment itself: its caller reads the status (facts.md 2.7).
     """
-    merchant_uid = body.get("merchant_uid")
-    if not merchant_uid or len(str(merchant_uid)) > MERCHANT_UID_LENGTH:
-        raise bad_request("merchant_uid 파라메터가 올바르지 않습니다.")
-    amount = number(body.get("amount"), "amount")
-    if amount <= 0:
-        raise Refusal("결제금액이 올바르지 않습니다.")
-    currency = str(body.get("currency") or "KRW")
-    if currency == "KRW" and not isinstance(amount, int):
-        raise Refusal("결제금액이 올바르지 않습니다.")
-    return {**body, "merchant_uid": str(merchant_uid), "amount": amount, "currency": currency}
+    if account.execution.loses_answer(payment):
+        return LostAnswer()
+    if payment["status"] == "failed" and payment["customer_uid_usage"] != SCHEDULED:
+        return refused(Refusal(payment["fail_reason"], code=REFUSED))
+    return done(shown(payment))
+
+
+def _onetime(account: Account, request: Request, body: dict[str, Any]) -> Response:
+    world = account.world
+    order = {**read_order(body), "user_agent": request.headers.get("user-agent")}
+    if world.is_paid(order["merchant_uid"]):
+        raise Refusal(PAID_ALREADY)
+    customer_uid = order["customer_uid"]
+    at = world.clock.now(customer_uid)
+    card = read_card(body, at, sentence=CARD_REFUSED)
+    provider, pg_id = channel_of(body)
+    used = {
+        "last_four": card.last_four,
+        "card_number": card.masked,
+        "card_name": card.name,
+        "card_code": card.code,
+        "pg_provider": provider,
+        "pg_id": pg_id,
+    }
+    payment = account.execution.attempt(order, used, at, usage="issue" if customer_uid else None, path="onetime")
+    if customer_uid and payment["status"] == "paid":
+        keep_key(world, customer_uid, body, card, fresh=False)
+    return told(account, payment)

@@ -1,18 +1,24 @@
-"""/emulator: the clock, the faults, the books, the webhooks, and the acts of a person in PortOne's console."""
+"""/emulator: the clock, the faults, the books, the webhooks, the console, the payment window. No token needed."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from billing.emulator.account import Account, AccountDep
+from billing.emulator.account import TheAccount
+from billing.emulator.books import read_books
 from billing.emulator.cards import KEY_REFUSED, read_card
+from billing.emulator.console import ConsoleAct, act_in_console
 from billing.emulator.envelope import Refusal
 from billing.emulator.faults import Fault
-from billing.emulator.keys import keep_key, shown
-from billing.emulator.routes.schedules import book, revoke
+from billing.emulator.keys import keep_key
+from billing.emulator.lists import shown
 from billing.emulator.store import Record
+
+FARTHEST_SECONDS = 100 * 366 * 24 * 3600
+
+router = APIRouter(prefix="/emulator")
 
 
 class Advance(BaseModel):
@@ -20,68 +26,63 @@ class Advance(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    advance_seconds: float | None = None
+    advance_seconds: Annotated[float, Field(ge=0, le=FARTHEST_SECONDS)] | None = None
     to: datetime | None = None
-    customer_uid: str | None = None
-
-
-class ConsoleAct(BaseModel):
-    """What a person does in PortOne's console."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    act: Literal["cancel", "retry", "move", "revoke", "delete_key"]
-    imp_uid: str | None = None
-    merchant_uid: str | None = None
-    customer_uid: str | None = None
-    amount: int | None = None
-    schedule_at: int | None = None
+    customer_uid: str | None = Field(default=None, min_length=1)
 
 
 class WindowKey(BaseModel):
     """A key issued in the payment window, where the card never passes the merchant's server."""
 
-    customer_uid: str
-    card_number: str
-    expiry: str = "2099-12"
+    model_config = ConfigDict(extra="forbid")
+
+    customer_uid: str = Field(min_length=1, max_length=80)
+    card_number: SecretStr
+    expiry: SecretStr = SecretStr("2099-12")
     pg: str | None = None
+    channel_key: str | None = None
+    customer_id: str | None = None
     buyer_name: str | None = None
 
 
-router = APIRouter(prefix="/emulator")
-
-
 @router.get("/clock")
-async def get_clock(account: AccountDep, customer_uid: str | None = None) -> dict[str, object]:
-    return account.timeline.describe(customer_uid)
+async def get_clock(account: TheAccount, customer_uid: str | None = None) -> dict[str, object]:
+    """The instant it is, and the next one at which something happens by itself."""
+    return {**account.timeline.describe(customer_uid), "customers": account.world.clock.customers()}
 
 
 @router.post("/clock")
-async def post_clock(account: AccountDep, order: Advance) -> dict[str, object]:
+async def post_clock(account: TheAccount, order: Advance) -> dict[str, object]:
+    """Move a clock forward (never back), running what falls due on the way."""
     if (order.advance_seconds is None) == (order.to is None):
         raise HTTPException(422, "give advance_seconds or to")
-    seconds = order.advance_seconds
+    seconds = order.advance_seconds or 0.0
     if order.to is not None:
         if order.to.tzinfo is None:
             raise HTTPException(422, "to needs a time zone")
         seconds = order.to.timestamp() - account.world.clock.now(order.customer_uid)
-    executed = await account.timeline.advance(max(0.0, seconds or 0.0), order.customer_uid)
+        if seconds > FARTHEST_SECONDS:
+            raise HTTPException(422, "to is too far away")
+    executed = await account.timeline.advance(max(0.0, seconds), order.customer_uid)
     return {**account.timeline.describe(order.customer_uid), "executed": executed}
 
 
 @router.get("/faults")
-async def get_faults(account: AccountDep) -> list[Record]:
+async def get_faults(account: TheAccount) -> list[Record]:
+    """The switches that are set, and how often each has fired."""
     return account.faults.all()
 
 
 @router.post("/faults", status_code=201)
-async def post_fault(account: AccountDep, fault: Fault) -> Record:
+async def post_fault(account: TheAccount, fault: Fault) -> Record:
+    """Set a switch."""
     with account.world.store.writing():
         return account.faults.add(fault)
 
 
 @router.delete("/faults")
-async def delete_faults(account: AccountDep) -> dict[str, bool]:
+async def delete_faults(account: TheAccount) -> dict[str, bool]:
+    """Take every switch back."""
     with account.world.store.writing():
         account.faults.clear()
     return {"cleared": True}
@@ -89,82 +90,42 @@ async def delete_faults(account: AccountDep) -> dict[str, bool]:
 
 @router.get("/books")
 async def get_books(
-    account: AccountDep, customer_uid: str | None = None, merchant_uid: str | None = None
+    account: TheAccount, customer_uid: str | None = None, merchant_uid: str | None = None
 ) -> dict[str, Any]:
-    return books(account, customer_uid, merchant_uid)
+    """Everything that was charged."""
+    account.timeline.catch_up()
+    return read_books(account.world, customer_uid, merchant_uid)
 
 
 @router.get("/webhooks")
-async def get_webhooks(account: AccountDep, merchant_uid: str | None = None) -> list[Record]:
-    hooks = account.world.store["webhooks"].values()
-    return [hook for hook in hooks if merchant_uid in (None, hook["body"]["merchant_uid"])]
+async def get_webhooks(account: TheAccount, merchant_uid: str | None = None) -> list[Record]:
+    """Every attempt to send a webhook."""
+    return account.webhooks.attempts(merchant_uid)
 
 
 @router.post("/console")
-async def post_console(account: AccountDep, act: ConsoleAct) -> Any:
+async def post_console(account: TheAccount, act: ConsoleAct) -> Record:
+    """What a person does in PortOne's console."""
     try:
         with account.world.store.writing():
-            answer = _act(account, act)
-    except (Refusal, KeyError) as error:
-        raise HTTPException(404, str(error)) from None
-    account.timeline.touch()
+            answer = act_in_console(account, act)
+    except Refusal as refusal:
+        raise HTTPException(404 if refusal.http_status == 404 else 409, refusal.message) from None  # noqa: PLR2004
+    account.webhooks.start()
     return answer
 
 
 @router.post("/window/billing-key", status_code=201)
-async def post_window_key(account: AccountDep, window: WindowKey) -> Record:
-    account.world = account.world
-    body = window.model_dump()
+async def post_window_key(account: TheAccount, window: WindowKey) -> Record:
+    """Issue a key as the SDK window does; 402 with the PG's words when it refuses the card."""
+    body = {
+        **window.model_dump(),
+        "card_number": window.card_number.get_secret_value(),
+        "expiry": window.expiry.get_secret_value(),
+    }
     try:
         card = read_card(body, account.world.clock.now(window.customer_uid), sentence=KEY_REFUSED)
     except Refusal as refusal:
         raise HTTPException(402, refusal.message) from None
     with account.world.store.writing():
         return shown(keep_key(account.world, window.customer_uid, body, card))
-
-
-def books(account: Account, customer_uid: str | None, merchant_uid: str | None) -> dict[str, Any]:
-    """Everything that was charged, whatever anybody was told of it."""
-    charges = [
-        {
-            "imp_uid": row["imp_uid"],
-            "merchant_uid": row["merchant_uid"],
-            "customer_uid": row["customer_uid"],
-            "amount": row["amount"],
-            "currency": row["currency"],
-            "status": row["status"],
-            "cancelled_amount": row["cancel_amount"],
-            "paid_at": row["paid_at"],
-            "schedule": row["customer_uid_usage"] == "payment.scheduled",
-        }
-        for row in account.world.store["payments"].values()
-        if row["status"] in ("paid", "cancelled")
-        and customer_uid in (None, row["customer_uid"])
-        and merchant_uid in (None, row["merchant_uid"])
-    ]
-    numbers = [charge["merchant_uid"] for charge in charges]
-    totals = {
-        "charges": len(charges),
-        "amount": sum(charge["amount"] for charge in charges),
-        "refunded": sum(charge["cancelled_amount"] for charge in charges),
-        "charged_twice": sorted({number for number in numbers if numbers.count(number) > 1}),
-    }
-    return {"charges": charges, "totals": totals}
-
-
-def _act(account: Account, act: ConsoleAct) -> Any:
-    world = account.world
-    if act.act == "delete_key":
-        key = world.store["keys"][act.customer_uid or ""]
-        world.store.drop("keys", key["customer_uid"])
-        return shown(key)
-    if act.act == "cancel":
-        payment = world.store["payments"][act.imp_uid or world.by_order[act.merchant_uid or ""][-1]]
-        at = world.clock.now(payment["customer_uid"])
-        return shown(account.execution.refund(payment, act.amount, "console", at, notify=True))
-    schedule = world.store["schedules"][act.merchant_uid or ""]
-    if act.act == "revoke":
-        return shown(revoke(world, schedule))
-    if act.act == "move":
-        return shown(book(world, schedule, act.schedule_at or 0))
-    return shown(account.execution.run_schedule(schedule, world.clock.now(schedule["customer_uid"])))

@@ -1,39 +1,43 @@
-"""/payments: look-ups, refunds, amounts registered before a window payment."""
+"""/payments: look-ups, refunds, amounts registered before a window payment (facts.md 2.8)."""
 
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from billing.emulator.account import Account, AccountDep
+from billing.emulator.account import TheAccount
 from billing.emulator.envelope import Refusal, bad_request, done, not_found
 from billing.emulator.form import number
-from billing.emulator.keys import shown
-from billing.emulator.lists import page_and_limit, paged
+from billing.emulator.lists import page_and_limit, paged, shown
+from billing.emulator.refunds import cancel
 from billing.emulator.store import Record
 from billing.emulator.world import World
 
 UNKNOWN = "존재하지 않는 결제정보입니다."
+UNPREPARED = "사전등록된 결제정보가 존재하지 않습니다."
 STATUSES = ("ready", "paid", "cancelled", "failed")
 WINDOW_SECONDS = 90 * 24 * 3600
 TIMES = {"ready": "started_at", "paid": "paid_at", "cancelled": "cancelled_at", "failed": "failed_at"}
-
+MOST_IDS = 100
 
 router = APIRouter(prefix="/payments")
 
 
 @router.get("")
-async def get_many(account: AccountDep, request: Request) -> Response:
+async def get_many(request: Request, account: TheAccount) -> Response:
+    """Payments by ids: 200 when all are found, 207 when some are, 404 when none is."""
     return await account.perform(request, "payments", lambda _body: _many(account.world, request))
 
 
 @router.post("/cancel")
-async def cancel(account: AccountDep, request: Request) -> Response:
-    return await account.perform(request, "cancel", lambda body: shown(_cancel(account, body)))
+async def post_cancel(request: Request, account: TheAccount) -> Response:
+    """Refund a payment, wholly or in part."""
+    return await account.perform(request, "cancel", lambda body: shown(cancel(account, body)))
 
 
 @router.get("/find/{merchant_uid}")
 @router.get("/find/{merchant_uid}/{status}")
-async def find(account: AccountDep, request: Request, merchant_uid: str, status: str | None = None) -> Response:
+async def find(request: Request, account: TheAccount, merchant_uid: str, status: str | None = None) -> Response:
+    """The first payment of an order number by `sorting`, or the newest with a status."""
     return await account.perform(
         request, "find", lambda _body: shown(_rows(account.world, request, merchant_uid, status)[0])
     )
@@ -41,7 +45,9 @@ async def find(account: AccountDep, request: Request, merchant_uid: str, status:
 
 @router.get("/findAll/{merchant_uid}")
 @router.get("/findAll/{merchant_uid}/{status}")
-async def find_all(account: AccountDep, request: Request, merchant_uid: str, status: str | None = None) -> Response:
+async def find_all(request: Request, account: TheAccount, merchant_uid: str, status: str | None = None) -> Response:
+    """Every payment of an order number."""
+
     def work(_body: dict[str, Any]) -> dict[str, Any]:
         page, limit = page_and_limit(request.query_params)
         return paged(_rows(account.world, request, merchant_uid, status), page, limit)
@@ -50,12 +56,15 @@ async def find_all(account: AccountDep, request: Request, merchant_uid: str, sta
 
 
 @router.get("/status/{status}")
-async def by_status(account: AccountDep, request: Request, status: str) -> Response:
+async def by_status(request: Request, account: TheAccount, status: str) -> Response:
+    """Payments by status in a window of at most 90 days."""
     return await account.perform(request, "status", lambda _body: _by_status(account.world, request, status))
 
 
 @router.post("/prepare")
-async def prepare(account: AccountDep, request: Request) -> Response:
+async def post_prepare(request: Request, account: TheAccount) -> Response:
+    """Register the amount of a window payment beforehand."""
+
     def work(body: dict[str, Any]) -> Record:
         prepared = _prepared(body)
         if prepared["merchant_uid"] in account.world.store["prepared"]:
@@ -66,28 +75,34 @@ async def prepare(account: AccountDep, request: Request) -> Response:
 
 
 @router.put("/prepare")
-async def change_prepared(account: AccountDep, request: Request) -> Response:
+async def put_prepare(request: Request, account: TheAccount) -> Response:
+    """Change a registered amount."""
+
     def work(body: dict[str, Any]) -> Record:
         prepared = _prepared(body)
         if prepared["merchant_uid"] not in account.world.store["prepared"]:
-            raise not_found("사전등록된 결제정보가 존재하지 않습니다.")
+            raise not_found(UNPREPARED)
         return account.world.store.put("prepared", prepared["merchant_uid"], prepared)
 
     return await account.perform(request, "prepare", work)
 
 
 @router.get("/prepare/{merchant_uid}")
-async def get_prepared(account: AccountDep, request: Request, merchant_uid: str) -> Response:
+async def get_prepared(request: Request, account: TheAccount, merchant_uid: str) -> Response:
+    """A registered amount; 404 when there is none, as observed."""
+
     def work(_body: dict[str, Any]) -> Record:
         if merchant_uid not in account.world.store["prepared"]:
-            raise not_found("사전등록된 결제정보가 존재하지 않습니다.")
+            raise not_found(UNPREPARED)
         return account.world.store["prepared"][merchant_uid]
 
-    return await account.perform(request, "prepare", work)
+    return await account.perform(request, "prepare_get", work)
 
 
 @router.get("/{imp_uid}")
-async def get_one(account: AccountDep, request: Request, imp_uid: str) -> Response:
+async def get_one(request: Request, account: TheAccount, imp_uid: str) -> Response:
+    """One payment; one made through a test channel only with `include_sandbox`."""
+
     def work(_body: dict[str, Any]) -> Record:
         payment = account.world.store["payments"].get(imp_uid)
         asked = request.query_params.get("include_sandbox")
@@ -100,7 +115,9 @@ async def get_one(account: AccountDep, request: Request, imp_uid: str) -> Respon
 
 
 @router.get("/{imp_uid}/balance")
-async def balance(account: AccountDep, request: Request, imp_uid: str) -> Response:
+async def get_balance(request: Request, account: TheAccount, imp_uid: str) -> Response:
+    """What PAYCO alone offers, and no emulated payment is PAYCO's own: 405."""
+
     def work(_body: dict[str, Any]) -> Record:
         if imp_uid not in account.world.store["payments"]:
             raise not_found(UNKNOWN)
@@ -114,7 +131,7 @@ def _many(world: World, request: Request) -> Response:
     imp_uids = query.getlist("imp_uid[]") or query.getlist("imp_uid")
     merchant_uids = query.getlist("merchant_uid[]") or query.getlist("merchant_uid")
     asked = len(imp_uids) + len(merchant_uids)
-    if not 1 <= asked <= 100:  # noqa: PLR2004 - the schema's limit
+    if not 1 <= asked <= MOST_IDS:
         raise bad_request("imp_uid 또는 merchant_uid를 100개 이내로 지정해주셔야합니다.")
     found = [world.store["payments"][uid] for uid in imp_uids if uid in world.store["payments"]]
     found += [rows[-1] for uid in merchant_uids if (rows := world.payments_of(uid))]
@@ -133,11 +150,14 @@ def _rows(world: World, request: Request, merchant_uid: str, status: str | None)
 
 
 def _sorted(rows: list[Record], sorting: str) -> list[Record]:
-    axis = {"started": "started_at", "paid": "paid_at", "updated": "started_at"}.get(sorting.lstrip("-"))
+    axes = {"started": ("started_at",), "paid": ("paid_at",), "updated": tuple(TIMES.values())}
+    axis = axes.get(sorting.removeprefix("-"))
     if axis is None:
         raise bad_request("sorting 파라메터가 올바르지 않습니다.")
-    order = {row["imp_uid"]: place for place, row in enumerate(rows)}
-    return sorted(rows, key=lambda row: (row[axis], order[row["imp_uid"]]), reverse=sorting.startswith("-"))
+    # The rows come oldest first: of two in the same second the later one is the newer.
+    places = sorted(enumerate(rows), key=lambda placed: (max(placed[1][name] for name in axis), placed[0]))
+    ordered = [row for _, row in places]
+    return ordered[::-1] if sorting.startswith("-") else ordered
 
 
 def _by_status(world: World, request: Request, status: str) -> dict[str, Any]:
@@ -145,48 +165,21 @@ def _by_status(world: World, request: Request, status: str) -> dict[str, Any]:
         raise bad_request("지원되지 않는 상태값입니다.")
     query = request.query_params
     page, limit = page_and_limit(query)
-    end = int(query.get("to") or world.clock.now())
-    start = int(query.get("from") or end - WINDOW_SECONDS)
+    try:
+        end = int(query.get("to") or world.clock.latest())
+        start = int(query.get("from") or end - WINDOW_SECONDS)
+    except ValueError:
+        raise bad_request("from, to 파라메터가 올바르지 않습니다.") from None
     if end < start or end - start > WINDOW_SECONDS:
         raise bad_request("조회 기간은 최대 90일입니다.")
-    axis = TIMES.get(status, "started_at")
     rows = [
         row
         for row in world.store["payments"].values()
-        if status in ("all", row["status"]) and start <= row[axis] <= end
+        if status in ("all", row["status"]) and start <= row[TIMES[row["status"]]] <= end
     ]
     if page > max(1, -(-len(rows) // limit)):
         raise bad_request("page 파라메터가 올바르지 않습니다.")
     return paged(_sorted(rows, query.get("sorting") or "-started"), page, limit)
-
-
-def _cancel(account: Account, body: dict[str, Any]) -> Record:
-    """An imp_uid wins over a merchant_uid, and a wrong one fails even beside a right merchant_uid (facts.md 2.8)."""
-    world = account.world
-    if not body.get("imp_uid") and not body.get("merchant_uid"):
-        raise Refusal("imp_uid 또는 merchant_uid를 지정해주셔야합니다.")
-    if body.get("imp_uid"):
-        payment = world.store["payments"].get(str(body["imp_uid"]))
-    else:
-        rows = world.payments_of(str(body["merchant_uid"]))
-        payment = next((row for row in reversed(rows) if row["status"] in ("paid", "cancelled")), None)
-    if payment is None:
-        raise Refusal("취소할 결제건이 존재하지 않습니다.")
-    left = payment["amount"] - payment["cancel_amount"]
-    if payment["status"] == "cancelled" and left <= 0:
-        raise Refusal("이미 전액취소된 주문입니다.")
-    checksum = body.get("checksum")
-    if checksum is not None and number(checksum, "checksum") != left:
-        raise Refusal("취소 가능 잔액이 일치하지 않습니다(checksum).")
-    amount = body.get("amount")
-    notify = str(body.get("enable_webhook", "false")).lower() == "true" and bool(payment["notice_url"])
-    return account.execution.refund(
-        payment,
-        number(amount, "amount") if amount is not None else None,
-        body.get("reason"),
-        world.clock.now(payment["customer_uid"]),
-        notify=notify,
-    )
 
 
 def _prepared(body: dict[str, Any]) -> Record:

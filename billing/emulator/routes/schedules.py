@@ -1,32 +1,33 @@
-"""/subscribe/payments/schedule, /unschedule: charges that run by themselves."""
+"""/subscribe/payments/schedule and /unschedule: charges that run by themselves (facts.md 2.6, 2.7)."""
 
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from billing.emulator.account import Account, AccountDep
-from billing.emulator.cards import KEY_REFUSED, read_card
-from billing.emulator.envelope import REFUSED, Refusal, bad_request, not_found
-from billing.emulator.form import number, strings
-from billing.emulator.keys import keep_key, shown
-from billing.emulator.lists import page_and_limit, paged, window
-from billing.emulator.routes.charges import read_order
+from billing.emulator.account import TheAccount
+from billing.emulator.bookings import book, find_schedule, movable, register, repeatable, unschedule
+from billing.emulator.envelope import bad_request, not_found
+from billing.emulator.form import instant
+from billing.emulator.lists import page_and_limit, paged, shown, window
+from billing.emulator.routes.charges import told
 from billing.emulator.store import Record
 from billing.emulator.world import World
 
 STATUSES = ("scheduled", "executed", "revoked")
 
-
 router = APIRouter(prefix="/subscribe/payments")
 
 
 @router.post("/schedule")
-async def post_schedule(account: AccountDep, request: Request) -> Response:
-    return await account.perform(request, "schedule", lambda body: _register(account, body))
+async def post_schedule(request: Request, account: TheAccount) -> Response:
+    """Register charges of a key, or of a card whose key is issued first."""
+    return await account.perform(request, "schedule", lambda body: register(account.world, body))
 
 
 @router.get("/schedule")
-async def get_range(account: AccountDep, request: Request) -> Response:
+async def get_range(request: Request, account: TheAccount) -> Response:
+    """Schedules by range, newest first, or oldest first with `sorting=scheduled`."""
+
     def work(_body: dict[str, Any]) -> dict[str, Any]:
         query = request.query_params
         start, end = window(query, "schedule_from", "schedule_to")
@@ -39,53 +40,61 @@ async def get_range(account: AccountDep, request: Request) -> Response:
 
 
 @router.get("/schedule/customers/{customer_uid}")
-async def get_of_customer(account: AccountDep, request: Request, customer_uid: str) -> Response:
+async def get_of_customer(request: Request, account: TheAccount, customer_uid: str) -> Response:
+    """The schedules of a key."""
     return await account.perform(
         request, "schedule_customers", lambda _body: customer_schedules(account.world, request, customer_uid)
     )
 
 
 @router.get("/schedule/{merchant_uid}")
-async def get_one(account: AccountDep, request: Request, merchant_uid: str) -> Response:
-    return await account.perform(request, "schedule_get", lambda _body: shown(_find(account.world, merchant_uid)))
+async def get_one(request: Request, account: TheAccount, merchant_uid: str) -> Response:
+    """One schedule."""
+    return await account.perform(
+        request, "schedule_get", lambda _body: shown(find_schedule(account.world, merchant_uid))
+    )
 
 
 @router.put("/schedule/{merchant_uid}")
-async def put_one(account: AccountDep, request: Request, merchant_uid: str) -> Response:
+async def put_one(request: Request, account: TheAccount, merchant_uid: str) -> Response:
+    """Change the time of a schedule that has not run."""
+
     def work(body: dict[str, Any]) -> Record:
-        schedule = _find(account.world, merchant_uid)
-        at = int(number(body.get("schedule_at"), "schedule_at"))
-        if schedule["schedule_status"] != "scheduled":
-            raise bad_request("이미 실행되었거나 취소된 예약입니다.")
-        return shown(book(account.world, schedule, at))
+        at = instant(body.get("schedule_at"), "schedule_at")
+        return shown(book(account.world, movable(account.world, merchant_uid), at))
 
     return await account.perform(request, "schedule_put", work)
 
 
 @router.post("/schedule/{merchant_uid}/reschedule")
-async def post_reschedule(account: AccountDep, request: Request, merchant_uid: str) -> Response:
+async def post_reschedule(request: Request, account: TheAccount, merchant_uid: str) -> Response:
+    """Book a failed or revoked schedule anew."""
+
     def work(body: dict[str, Any]) -> Record:
-        schedule = _repeatable(account.world, merchant_uid)
-        return shown(book(account.world, schedule, int(number(body.get("schedule_at"), "schedule_at"))))
+        at = instant(body.get("schedule_at"), "schedule_at")
+        return shown(book(account.world, repeatable(account.world, merchant_uid), at))
 
     return await account.perform(request, "reschedule", work)
 
 
 @router.post("/schedule/{merchant_uid}/retry")
-async def post_retry(account: AccountDep, request: Request, merchant_uid: str) -> Response:
-    def work(_body: dict[str, Any]) -> Record:
-        schedule = _repeatable(account.world, merchant_uid)
+async def post_retry(request: Request, account: TheAccount, merchant_uid: str) -> Response:
+    """Run a failed or revoked schedule at once; answers the payment, paid or failed."""
+
+    def work(_body: dict[str, Any]) -> Response:
+        schedule = repeatable(account.world, merchant_uid)
         if schedule["customer_uid"] not in account.world.store["keys"]:
             raise not_found("등록된 고객정보가 없습니다.")
         at = account.world.clock.now(schedule["customer_uid"])
-        return shown(account.execution.run_schedule(schedule, at))
+        return told(account, account.execution.run_schedule(schedule, at, path="retry"))
 
     return await account.perform(request, "retry", work)
 
 
 @router.post("/unschedule")
-async def post_unschedule(account: AccountDep, request: Request) -> Response:
-    return await account.perform(request, "unschedule", lambda body: _unschedule(account.world, body))
+async def post_unschedule(request: Request, account: TheAccount) -> Response:
+    """Take schedules back."""
+    return await account.perform(request, "unschedule", lambda body: unschedule(account.world, body))
 
 
 def customer_schedules(world: World, request: Request, customer_uid: str) -> dict[str, Any]:
@@ -94,129 +103,9 @@ def customer_schedules(world: World, request: Request, customer_uid: str) -> dic
     names = ("from", "to") if "from" in query else ("schedule_from", "schedule_to")
     start, end = window(query, *names)
     page, _ = page_and_limit(query)
-    mine = [row for row in world.store["schedules"].values() if row["customer_uid"] == customer_uid]
-    rows = _between(mine, start, end, query.get("schedule-status") or query.get("schedule_status"))
+    status = query.get("schedule-status") or query.get("schedule_status")
+    rows = _between(world.schedules_by(customer_uid), start, end, status)
     return paged(sorted(rows, key=lambda row: row["schedule_at"], reverse=True), page, 20)
-
-
-def book(world: World, schedule: Record, at: int) -> Record:
-    """Set a schedule to run at `at`.
-
-    Raises:
-        Refusal: 400 for an instant in the past.
-    """
-    if at <= world.clock.now(schedule["customer_uid"]):
-        raise bad_request("예약 시각은 현재 시각 이후여야 합니다.")
-    changed = {
-        **schedule,
-        "schedule_at": at,
-        "schedule_status": "scheduled",
-        "payment_status": None,
-        "executed_at": 0,
-        "revoked_at": 0,
-    }
-    world.store.put("schedules", schedule["merchant_uid"], changed)
-    world.expect(schedule["customer_uid"], at, "schedule", schedule["merchant_uid"])
-    return changed
-
-
-def revoke(world: World, schedule: Record) -> Record:
-    """Take a schedule back that has not run."""
-    now = int(world.clock.now(schedule["customer_uid"]))
-    changed = {**schedule, "schedule_status": "revoked", "revoked_at": now}
-    return world.store.put("schedules", schedule["merchant_uid"], changed)
-
-
-def _register(account: Account, body: dict[str, Any]) -> list[Record]:
-    """All items are stored, or none; without a key the card issues one first."""
-    world = account.world
-    customer_uid, items = str(body.get("customer_uid") or ""), body.get("schedules")
-    if not customer_uid or not isinstance(items, list) or not items:
-        raise bad_request("customer_uid, schedules 파라메터가 누락되었습니다.")
-    now = world.clock.now(customer_uid)
-    orders = []
-    for item in items:
-        order = read_order(item)
-        at = int(number(item.get("schedule_at"), "schedule_at"))
-        if at <= now:
-            raise Refusal("예약 시각은 현재 시각 이후여야 합니다.")
-        if order["merchant_uid"] in world.store["schedules"] or world.is_paid(order["merchant_uid"]):
-            raise Refusal("이미 등록된 merchant_uid입니다.")
-        orders.append({**order, "schedule_at": at})
-    if len({order["merchant_uid"] for order in orders}) != len(orders):
-        raise Refusal("이미 등록된 merchant_uid입니다.")
-    if customer_uid not in world.store["keys"]:
-        if not body.get("card_number"):
-            raise Refusal("등록된 고객정보가 없습니다.")
-        card = read_card(body, now, sentence=KEY_REFUSED)
-        if float(body.get("checking_amount") or 0) > 0 and card.last_four in ("0002", "0003", "0004"):
-            raise Refusal(f"{KEY_REFUSED} [8002]테스트 결제가 승인되지 않았습니다.", code=REFUSED)
-        keep_key(world, customer_uid, {**orders[0], **body}, card)
-    return [shown(_keep(world, customer_uid, order)) for order in orders]
-
-
-def _keep(world: World, customer_uid: str, order: Record) -> Record:
-    key = world.store["keys"][customer_uid]
-    schedule = {
-        "customer_uid": customer_uid,
-        "merchant_uid": order["merchant_uid"],
-        "imp_uid": None,
-        "pg_provider": key["pg_provider"],
-        "pg_id": key["pg_id"],
-        "customer_id": key["customer_id"],
-        "schedule_at": order["schedule_at"],
-        "executed_at": 0,
-        "revoked_at": 0,
-        "amount": order["amount"],
-        "currency": order["currency"],
-        "name": order.get("name"),
-        "buyer_name": order.get("buyer_name") or key["customer_name"],
-        "buyer_email": order.get("buyer_email") or key["customer_email"],
-        "buyer_tel": order.get("buyer_tel") or key["customer_tel"],
-        "buyer_addr": order.get("buyer_addr") or key["customer_addr"],
-        "buyer_postcode": order.get("buyer_postcode") or key["customer_postcode"],
-        "custom_data": order.get("custom_data"),
-        "schedule_status": "scheduled",
-        "payment_status": None,
-        "fail_reason": None,
-        "promotion_id": order.get("promotion_id"),
-        "notice_url": order.get("notice_url"),
-    }
-    world.store.put("schedules", order["merchant_uid"], schedule)
-    world.expect(customer_uid, order["schedule_at"], "schedule", order["merchant_uid"])
-    return schedule
-
-
-def _unschedule(world: World, body: dict[str, Any]) -> list[Record]:
-    numbers, customer_uid = strings(body.get("merchant_uid")), body.get("customer_uid")
-    if not numbers and not customer_uid:
-        raise bad_request("customer_uid 또는 merchant_uid를 지정해주셔야합니다.")
-    open_rows = [row for row in world.store["schedules"].values() if row["schedule_status"] == "scheduled"]
-    chosen = [
-        row
-        for row in open_rows
-        if (not numbers or row["merchant_uid"] in numbers) and (not customer_uid or row["customer_uid"] == customer_uid)
-    ]
-    if not chosen:
-        raise Refusal("취소할 예약결제 기록이 존재하지 않습니다.")
-    return [shown(revoke(world, row)) for row in chosen]
-
-
-def _find(world: World, merchant_uid: str) -> Record:
-    schedule = world.store["schedules"].get(merchant_uid)
-    if schedule is None:
-        raise not_found("존재하지 않는 예약결제 정보입니다.")
-    return schedule
-
-
-def _repeatable(world: World, merchant_uid: str) -> Record:
-    """A schedule that failed or was revoked: the only kinds that may be run once more."""
-    schedule = _find(world, merchant_uid)
-    if schedule["schedule_status"] == "scheduled":
-        raise bad_request("아직 실행되지 않은 예약입니다.")
-    if world.is_paid(merchant_uid) or schedule["payment_status"] in ("paid", "cancelled"):
-        raise bad_request("이미 승인된 예약입니다.")
-    return schedule
 
 
 def _between(rows: list[Record], start: int, end: int, status: str | None) -> list[Record]:

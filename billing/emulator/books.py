@@ -1,0 +1,52 @@
+"""The books: everything that was charged, whatever anybody was told of it."""
+
+from collections import Counter
+from typing import Any
+
+from billing.emulator.store import Record
+from billing.emulator.world import World
+
+
+def read_books(world: World, customer_uid: str | None, merchant_uid: str | None) -> dict[str, Any]:
+    """`{"charges": [...], "totals": {...}}`, of one key, of one order number, or of all.
+
+    A charge is a payment that was approved, refunded or not. Totals: how many, order numbers charged twice, failed
+    attempts, and `amount` and `refunded` by currency.
+    """
+    rows = _rows(world, customer_uid, merchant_uid)
+    charges = [_charge(row) for row in rows if row["status"] in ("paid", "cancelled")]
+    amounts: dict[str, dict[str, float]] = {}
+    for charge in charges:
+        sums = amounts.setdefault(charge["currency"], {"amount": 0, "refunded": 0})
+        sums["amount"] = round(sums["amount"] + charge["amount"], 2)
+        sums["refunded"] = round(sums["refunded"] + charge["cancelled_amount"], 2)
+    numbers = Counter(charge["merchant_uid"] for charge in charges)
+    totals = {
+        "charges": len(charges),
+        "charged_twice": sorted(number for number, times in numbers.items() if times > 1),
+        "failed_attempts": sum(row["status"] == "failed" for row in rows),
+        "by_currency": amounts,
+    }
+    return {"charges": charges, "totals": totals}
+
+
+def _rows(world: World, customer_uid: str | None, merchant_uid: str | None) -> list[Record]:
+    if merchant_uid is not None:
+        return [row for row in world.payments_of(merchant_uid) if customer_uid in (None, row["customer_uid"])]
+    if customer_uid is not None:
+        return world.payments_by(customer_uid)
+    return list(world.store["payments"].values())
+
+
+def _charge(row: Record) -> Record:
+    return {
+        "imp_uid": row["imp_uid"],
+        "merchant_uid": row["merchant_uid"],
+        "customer_uid": row["customer_uid"],
+        "amount": row["amount"],
+        "currency": row["currency"],
+        "status": row["status"],
+        "cancelled_amount": row["cancel_amount"],
+        "paid_at": row["paid_at"],
+        "schedule": row["customer_uid_usage"] == "payment.scheduled",
+    }

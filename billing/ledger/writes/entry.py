@@ -1,0 +1,37 @@
+"""One `LedgerEntry`, part by part, in the caller's transaction."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.domain.records import LedgerEntry
+from billing.ledger.writes.billing_keys import write_billing_key, write_deleted_billing_key
+from billing.ledger.writes.charges import book_result, open_charge
+from billing.ledger.writes.payments import write_payment
+from billing.ledger.writes.refunds import write_refund
+from billing.ledger.writes.subscriptions import write_subscription
+from billing.ledger.writes.webhooks import close_webhook
+
+
+async def write_entry(connection: AsyncConnection, entry: LedgerEntry) -> None:
+    """Write every part of the entry, always in the same order, so that two writers never wait for each other.
+
+    Raises:
+        LedgerConflictError: a part contradicts what is written.
+    """
+    superseded = entry.subscription is not None and not await write_subscription(connection, entry.subscription)
+    # Payments before results: a result is checked against whose payment it names.
+    for payment in entry.payments:
+        await write_payment(connection, payment)
+    for intent in entry.intents:
+        await open_charge(connection, intent)
+    for result in entry.results:
+        await book_result(connection, result)
+    if not superseded:
+        # A billing key has no history of its own: the subscription's revision tells an old entry from a new one.
+        if entry.billing_key is not None:
+            await write_billing_key(connection, entry.billing_key)
+        if entry.deleted_billing_key is not None:
+            await write_deleted_billing_key(connection, entry.deleted_billing_key)
+    for refund in entry.refunds:
+        await write_refund(connection, refund)
+    for webhook in entry.webhooks:
+        await close_webhook(connection, webhook)

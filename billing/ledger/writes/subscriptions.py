@@ -1,0 +1,47 @@
+"""The subscription's row: one for each life, replaced only by a higher revision."""
+
+from dataclasses import asdict
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.domain.records import SubscriptionRecord
+from billing.ledger.tables import subscriptions
+from billing.ledger.upsert import upsert
+
+
+async def write_subscription(connection: AsyncConnection, record: SubscriptionRecord) -> bool:
+    """Write the row unless this revision or a higher one stands there already; whether it was written."""
+    values = {
+        "subscription_id": record.subscription_id,
+        "customer_uid": record.customer_uid,
+        "workflow_id": record.workflow_id,
+        "status": record.status,
+        "plan_id": record.plan.plan_id,
+        "plan": record.plan,
+        "customer": asdict(record.customer),
+        "metadata": dict(record.metadata),
+        "revision": record.revision,
+        "cycle": record.cycle,
+        "cycle_state": record.cycle_state,
+        "merchant_uid": record.merchant_uid,
+        "current_period_start": record.current_period_start,
+        "current_period_end": record.current_period_end,
+        "next_charge_at": record.next_charge_at,
+        "failed_attempts": record.failed_attempts,
+        "cancel_at_period_end": record.cancel_at_period_end,
+        "parked_reason": record.parked_reason,
+        "last_failure": record.last_failure,
+        "pg_provider": record.pg_provider,
+        "card": record.card,
+        "started_at": record.started_at,
+        "ended_at": record.ended_at,
+        "end_reason": record.end_reason,
+    }
+    return await upsert(
+        connection,
+        subscriptions,
+        values,
+        changes=[name for name in values if name != "subscription_id"],
+        only_if=subscriptions.c.revision < record.revision,
+        compare=False,
+    )

@@ -1,0 +1,499 @@
+"""`Ledger.record`: one step of a story, whole or not at all."""
+
+from dataclasses import replace
+from datetime import UTC
+
+import pytest
+
+from billing.domain.facts import BillingKeyFact
+from billing.domain.money import Money
+from billing.domain.records import (
+    ChargeIntent,
+    ChargeKind,
+    Disposition,
+    LedgerEntry,
+    RefundState,
+    WebhookDisposition,
+)
+from billing.domain.states import CycleState, SubscriptionStatus
+from billing.ledger import Ledger, LedgerConflictError, LedgerError, ReceivedWebhook
+from tests.ledger.stories import (
+    LIFE,
+    PRICE,
+    day,
+    everything,
+    intent,
+    key,
+    order,
+    paid,
+    payment,
+    refund,
+    result,
+    subscription,
+)
+
+OPEN = LedgerEntry(subscription=subscription(), intents=(intent(),))
+
+
+# ---------------------------------------------------------------- intents
+
+
+async def test_an_order_number_stands_for_one_amount(ledger: Ledger) -> None:
+    await ledger.record(OPEN)
+    before = await everything(ledger)
+    with pytest.raises(LedgerConflictError, match=rf"{order()}.* amount"):
+        await ledger.record(LedgerEntry(intents=(intent(amount=Money(9901)),)))
+    assert await everything(ledger) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"amount": Money(9900, "USD")}, "currency"),
+        ({"workflow_id": "subscription/lee"}, "workflow_id"),
+        ({"cycle": 2}, "cycle"),
+        ({"subscription_id": None, "cycle": None}, "subscription_id"),
+        ({"tax_free": 0}, "tax_free"),
+        ({"kind": ChargeKind.KEY_IN}, "kind"),
+    ],
+)
+async def test_an_order_number_never_comes_to_mean_something_else(ledger: Ledger, changes: dict, named: str) -> None:
+    await ledger.record(OPEN)
+    with pytest.raises(LedgerConflictError, match=named):
+        await ledger.record(LedgerEntry(intents=(replace(intent(), **changes),)))
+
+
+async def test_one_generation_of_a_cycle_has_one_order_number(ledger: Ledger) -> None:
+    await ledger.record(OPEN)
+    with pytest.raises(LedgerConflictError, match=r"another order number than 'other'"):
+        await ledger.record(LedgerEntry(intents=(intent(merchant_uid="other"),)))
+
+
+async def test_the_same_intent_again_changes_nothing(ledger: Ledger) -> None:
+    await ledger.record(OPEN)
+    before = await everything(ledger)
+    await ledger.record(OPEN)
+    await ledger.record(LedgerEntry(intents=(intent(name="renamed", due_at=day(99)),)))
+    assert await everything(ledger) == before
+
+
+async def test_an_opened_charge_reads_back_as_it_was_meant(ledger: Ledger) -> None:
+    await ledger.record(OPEN)
+    charge = await ledger.get_charge(order())
+    assert charge is not None
+    assert (charge.amount, charge.state, charge.sends, charge.sent_at) == (PRICE, CycleState.PLANNED, 0, None)
+    assert (charge.subscription_id, charge.cycle, charge.generation, charge.tax_free) == (LIFE, 1, 0, 100)
+    assert charge.due_at == day(30)
+    assert charge.due_at.tzinfo is UTC
+    assert charge.created_at == charge.updated_at
+    assert charge.created_at.tzinfo is UTC
+
+
+async def test_a_payment_without_a_subscription_has_its_charge_too(ledger: Ledger) -> None:
+    key_in = ChargeIntent("p-1", "payment/p-1", ChargeKind.KEY_IN, Money(12345, "USD"), "한 번", day(0), vat_amount=1)
+    await ledger.record(LedgerEntry(intents=(key_in,)))
+    charge = await ledger.get_charge("p-1")
+    assert charge is not None
+    assert (charge.amount, charge.subscription_id, charge.cycle, charge.vat_amount) == (
+        Money(12345, "USD"),
+        None,
+        None,
+        1,
+    )
+
+
+# ---------------------------------------------------------------- results
+
+
+async def test_a_result_needs_an_intent(ledger: Ledger) -> None:
+    with pytest.raises(LedgerConflictError, match="was never opened"):
+        await ledger.record(LedgerEntry(results=(result(CycleState.PAID),)))
+
+
+async def test_a_cycle_is_paid_once_whatever_its_generation(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(intents=(intent(1, 0), intent(1, 1))))
+    await ledger.record(paid(1, 0, "imps_1"))
+    before = await everything(ledger)
+    with pytest.raises(LedgerConflictError, match=rf"cycle 1 of '{LIFE}' is already paid by '{order(1, 0)}'"):
+        await ledger.record(paid(1, 1, "imps_2"))
+    assert await everything(ledger) == before
+
+
+async def test_one_payment_pays_one_order(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(intents=(intent(1), intent(2))))
+    await ledger.record(paid(1, imp_uid="imps_1"))
+    before = await everything(ledger)
+    for state in (CycleState.PAID, CycleState.LATE_PAID, CycleState.DECLINED):
+        with pytest.raises(LedgerConflictError, match=rf"'imps_1' already belongs to order '{order(1)}'"):
+            await ledger.record(LedgerEntry(results=(result(state, 1, order(2), imp_uid="imps_1"),)))
+    assert await everything(ledger) == before
+
+
+async def test_an_order_is_paid_by_one_payment(ledger: Ledger) -> None:
+    await ledger.record(OPEN)
+    await ledger.record(paid())
+    with pytest.raises(LedgerConflictError, match="it cannot be paid by 'imps_2'"):
+        await ledger.record(LedgerEntry(results=(result(CycleState.PAID, 1, imp_uid="imps_2"),)))
+
+
+async def test_a_payment_that_portone_has_under_another_order_pays_nothing(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(intents=(intent(1),), payments=(payment("imps_9", merchant_uid="theirs"),)))
+    with pytest.raises(LedgerConflictError, match="belongs to order 'theirs'"):
+        await ledger.record(LedgerEntry(results=(result(CycleState.PAID, imp_uid="imps_9"),)))
+
+
+async def test_a_mismatch_reports_somebody_elses_payment_without_taking_it(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(intents=(intent(1), intent(2))))
+    theirs = payment("imps_2", merchant_uid=order(2))
+    mismatch = result(CycleState.MISMATCH, 0, order(1), imp_uid="imps_2", message="merchant_uid")
+    await ledger.record(LedgerEntry(results=(mismatch,), payments=(theirs,)))
+    await ledger.record(paid(2, imp_uid="imps_2"))
+    first, second = await ledger.list_charges(subscription_id=LIFE)
+    assert (first.state, first.imp_uid) == (CycleState.MISMATCH, None)
+    assert (second.state, second.imp_uid) == (CycleState.PAID, "imps_2")
+    assert [row.imp_uid for row in await ledger.list_results(order(1))] == ["imps_2"]
+
+
+async def test_paid_is_never_overwritten_by_less(ledger: Ledger) -> None:
+    await ledger.record(OPEN)
+    await ledger.record(paid())
+    before = await ledger.get_charge(order())
+    for less in set(CycleState) - {CycleState.PAID, CycleState.MISMATCH, CycleState.REFUNDED}:
+        await ledger.record(LedgerEntry(results=(result(less, 5, message="late"),)))
+        assert await ledger.get_charge(order()) == before
+
+
+async def test_refunded_is_the_end(ledger: Ledger) -> None:
+    await ledger.record(OPEN)
+    await ledger.record(paid())
+    await ledger.record(LedgerEntry(results=(result(CycleState.REFUNDED, 1),)))
+    before = await ledger.get_charge(order())
+    assert before is not None
+    assert (before.state, before.imp_uid, before.paid_at) == (CycleState.REFUNDED, "imps_1", day(0))
+    for state in CycleState:
+        await ledger.record(LedgerEntry(results=(result(state, 2, imp_uid="imps_1"),)))
+    assert await ledger.get_charge(order()) == before
+
+
+async def test_a_refunded_cycle_may_be_paid_again(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(intents=(intent(1, 0), intent(1, 1))))
+    await ledger.record(paid(1, 0, "imps_1"))
+    await ledger.record(LedgerEntry(results=(result(CycleState.REFUNDED, 1, order(1, 0)),)))
+    await ledger.record(paid(1, 1, "imps_2", at=2))
+    states = [charge.state for charge in await ledger.list_charges(subscription_id=LIFE)]
+    assert states == [CycleState.REFUNDED, CycleState.PAID]
+
+
+async def test_a_paid_charge_in_doubt_keeps_its_cycle(ledger: Ledger) -> None:
+    """A console refund or a second paid row makes a paid charge a mismatch: that is no licence to charge again."""
+    await ledger.record(LedgerEntry(intents=(intent(1, 0), intent(1, 1))))
+    await ledger.record(paid(1, 0, "imps_1"))
+    doubt = result(CycleState.MISMATCH, 1, order(1, 0), imp_uid="imps_3", message="refunded elsewhere")
+    await ledger.record(LedgerEntry(results=(doubt,)))
+    charge = await ledger.get_charge(order(1, 0))
+    assert charge is not None
+    assert (charge.state, charge.imp_uid, charge.message) == (CycleState.MISMATCH, "imps_1", "refunded elsewhere")
+    assert not await ledger.mark_sent(order(1, 1), 1, day(2))
+    with pytest.raises(LedgerConflictError, match="already paid"):
+        await ledger.record(paid(1, 1, "imps_2", at=2))
+
+
+async def test_a_doubt_that_proves_unpaid_frees_the_cycle(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(intents=(intent(1, 0), intent(1, 1))))
+    await ledger.record(paid(1, 0, "imps_1"))
+    for at, state in enumerate((CycleState.MISMATCH, CycleState.DECLINED), start=1):
+        await ledger.record(LedgerEntry(results=(result(state, at, order(1, 0)),)))
+    await ledger.record(paid(1, 1, "imps_2", at=3))
+    assert [charge.paid_at for charge in await ledger.list_charges(subscription_id=LIFE)] == [None, day(3)]
+
+
+async def test_an_older_look_that_arrives_late_changes_nothing(ledger: Ledger) -> None:
+    await ledger.record(OPEN)
+    await ledger.record(LedgerEntry(results=(result(CycleState.DECLINED, 5, message="한도 초과"),)))
+    before = await ledger.get_charge(order())
+    await ledger.record(LedgerEntry(results=(result(CycleState.UNKNOWN, 4),)))
+    assert await ledger.get_charge(order()) == before
+    assert [row.state for row in await ledger.list_results(order())] == [CycleState.DECLINED, CycleState.UNKNOWN]
+
+
+async def test_money_that_moved_is_booked_whatever_was_thought_meanwhile(ledger: Ledger) -> None:
+    await ledger.record(OPEN)
+    await ledger.record(LedgerEntry(results=(result(CycleState.UNKNOWN, 5),)))
+    await ledger.record(paid(at=4))
+    charge = await ledger.get_charge(order())
+    assert charge is not None
+    assert charge.state is CycleState.PAID
+
+
+async def test_a_late_approval_is_booked_beside_the_charge_that_paid(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(intents=(intent(1, 0), intent(1, 1))))
+    await ledger.record(LedgerEntry(results=(result(CycleState.DECLINED, 0, order(1, 0), imp_uid="imps_1"),)))
+    await ledger.record(paid(1, 1, "imps_2", at=1))
+    late = result(CycleState.LATE_PAID, 2, order(1, 0), imp_uid="imps_1")
+    await ledger.record(LedgerEntry(results=(late,)))
+    states = [charge.state for charge in await ledger.list_charges(subscription_id=LIFE)]
+    assert states == [CycleState.LATE_PAID, CycleState.PAID]
+
+
+async def test_the_retries_of_one_order_leave_every_attempt_to_be_read(ledger: Ledger) -> None:
+    await ledger.record(OPEN)
+    for attempt in (1, 2):
+        declined = result(CycleState.DECLINED, attempt, imp_uid=f"imps_{attempt}", code="51", message="한도 초과")
+        await ledger.record(LedgerEntry(results=(declined,), payments=(payment(f"imps_{attempt}", "failed"),)))
+    await ledger.record(paid(imp_uid="imps_3", at=3))
+    found = [(row.state, row.imp_uid, row.at) for row in await ledger.list_results(order())]
+    assert found == [
+        (CycleState.DECLINED, "imps_1", day(1)),
+        (CycleState.DECLINED, "imps_2", day(2)),
+        (CycleState.PAID, "imps_3", day(3)),
+    ]
+    assert [row.status for row in await ledger.list_payments(order())] == ["failed", "failed", "paid"]
+
+
+async def test_a_charge_is_opened_and_settled_in_one_step(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(intents=(intent(1), intent(2)), results=paid().results, payments=paid().payments))
+    assert [charge.state for charge in await ledger.list_charges()] == [CycleState.PAID, CycleState.PLANNED]
+
+
+# ---------------------------------------------------------------- subscriptions
+
+
+async def test_only_a_higher_revision_replaces_a_subscriptions_row(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(subscription=subscription(2)))
+    before = await everything(ledger)
+    for revision in (1, 2):
+        late = subscription(revision, status=SubscriptionStatus.CANCELED, metadata={})
+        await ledger.record(LedgerEntry(subscription=late))
+    assert await everything(ledger) == before
+    ended = subscription(
+        3, status=SubscriptionStatus.CANCELED, ended_at=day(3), end_reason="해지", customer_uid="kim_2", metadata={}
+    )
+    await ledger.record(LedgerEntry(subscription=ended))
+    row = await ledger.get_subscription("kim_2")
+    assert row is not None
+    assert row.record == ended
+
+
+async def test_a_subscription_reads_back_as_it_was_written(ledger: Ledger) -> None:
+    written = subscription(
+        7,
+        current_period_start=day(0),
+        current_period_end=day(31),
+        next_charge_at=day(31),
+        merchant_uid=order(2),
+        failed_attempts=2,
+        cancel_at_period_end=True,
+        parked_reason="금액 불일치",
+        last_failure="한도 초과",
+        pg_provider="nice",
+        card="Shinhan ****1234",
+    )
+    await ledger.record(LedgerEntry(subscription=written))
+    row = await ledger.get_subscription("kim_1")
+    assert row is not None
+    assert row.record == written
+    assert row.next_charge_at is not None
+    assert row.next_charge_at.tzinfo is UTC
+    assert await ledger.get_subscription("nobody") is None
+
+
+# ---------------------------------------------------------------- payments
+
+
+async def test_a_payment_never_moves_to_another_order(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(payments=(payment("imps_1"),)))
+    before = await everything(ledger)
+    with pytest.raises(LedgerConflictError, match=rf"'imps_1' belongs to order '{order()}'"):
+        await ledger.record(LedgerEntry(payments=(payment("imps_1", merchant_uid="other"),)))
+    assert await everything(ledger) == before
+
+
+async def test_a_payment_that_settled_an_order_is_not_anothers(ledger: Ledger) -> None:
+    await ledger.record(OPEN)
+    await ledger.record(LedgerEntry(results=(result(CycleState.PAID, imp_uid="imps_1"),)))
+    with pytest.raises(LedgerConflictError, match="belongs to order"):
+        await ledger.record(LedgerEntry(payments=(payment("imps_1", merchant_uid="other"),)))
+
+
+async def test_a_payment_moves_the_way_portone_moved_it(ledger: Ledger) -> None:
+    seen = (
+        payment(status="ready"),
+        payment(status="failed", failed_at=day(1), fail_reason="Internal error", receipt_url="https://x.test/r"),
+        payment(status="paid", paid_at=day(2)),
+        payment(status="cancelled", cancelled_amount=4000, paid_at=None, card_name=None),
+        payment(status="cancelled", cancelled_amount=9900),
+    )
+    for number, fact in enumerate(seen):
+        await ledger.record(LedgerEntry(payments=(fact,)))
+        for older in seen[:number]:
+            await ledger.record(LedgerEntry(payments=(older,)))
+        (row,) = await ledger.list_payments(order())
+        assert (row.status, row.cancelled_amount) == (fact.status, fact.cancelled_amount)
+    assert row.fact == replace(
+        seen[-1], failed_at=day(1), fail_reason="Internal error", receipt_url="https://x.test/r", paid_at=day(0)
+    )
+
+
+async def test_what_a_later_look_is_silent_about_is_kept(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(payments=(payment(paid_at=day(2)),)))
+    await ledger.record(LedgerEntry(payments=(payment(status="cancelled", cancelled_amount=9900, paid_at=None),)))
+    (row,) = await ledger.list_payments(order())
+    assert (row.status, row.paid_at) == ("cancelled", day(2))
+
+
+async def test_a_status_nobody_knew_yet_is_kept_as_it_is(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(payments=(payment(status="partially_settled"),)))
+    await ledger.record(LedgerEntry(payments=(payment(status="paid"),)))
+    await ledger.record(LedgerEntry(payments=(payment(status="held"),)))
+    assert [row.status for row in await ledger.list_payments(order())] == ["held"]
+
+
+# ---------------------------------------------------------------- billing keys
+
+
+async def test_a_billing_key_is_kept_masked_and_stays_readable_when_deleted(ledger: Ledger) -> None:
+    leaked = key(card_number="4330121234561234")
+    await ledger.record(LedgerEntry(billing_key=leaked, payments=(payment(card_number="4330-1212-3456-1234"),)))
+    await ledger.record(LedgerEntry(deleted_billing_key="kim_1"))
+    row = await ledger.get_billing_key("kim_1")
+    assert row is not None
+    assert (row.key, row.deleted) == (key(), True)
+    assert "433012" not in str(await everything(ledger))
+    assert "4330-12" not in str(await everything(ledger))
+    assert await ledger.get_billing_key("nobody") is None
+
+
+async def test_a_key_that_is_issued_again_is_there_again(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(billing_key=key(), deleted_billing_key="kim_1"))
+    await ledger.record(LedgerEntry(billing_key=key(inserted_at=day(1), card_number="****-****-****-9999")))
+    row = await ledger.get_billing_key("kim_1")
+    assert row is not None
+    assert (row.deleted, row.key.card_number) == (False, "****-****-****-9999")
+    await ledger.record(LedgerEntry(billing_key=key(inserted_at=day(0))))
+    assert await ledger.get_billing_key("kim_1") == row
+
+
+async def test_a_superseded_step_neither_revives_nor_deletes_a_key(ledger: Ledger) -> None:
+    issued = LedgerEntry(subscription=subscription(1), billing_key=key())
+    deleted = LedgerEntry(subscription=subscription(2), deleted_billing_key="kim_1")
+    reissued = LedgerEntry(subscription=subscription(3), billing_key=key())
+    await ledger.record(issued)
+    await ledger.record(deleted)
+    await ledger.record(issued)
+    row = await ledger.get_billing_key("kim_1")
+    assert row is not None
+    assert row.deleted
+    await ledger.record(reissued)
+    await ledger.record(deleted)
+    row = await ledger.get_billing_key("kim_1")
+    assert row is not None
+    assert not row.deleted
+
+
+async def test_a_key_we_never_saw_can_be_noted_as_deleted(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(deleted_billing_key="kim_9"))
+    row = await ledger.get_billing_key("kim_9")
+    assert row is not None
+    assert (row.key, row.deleted) == (BillingKeyFact("kim_9"), True)
+
+
+# ---------------------------------------------------------------- refunds
+
+
+async def test_a_refund_of_zero_is_refused_by_the_schema(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError, match="amount") as refused:
+        await ledger.record(LedgerEntry(refunds=(refund(amount=Money(0)),)))
+    assert not isinstance(refused.value, LedgerConflictError)
+
+
+async def test_a_refund_stands_for_one_payment_and_amount(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(refunds=(refund(),)))
+    before = await everything(ledger)
+    for changes in ({"amount": Money(1)}, {"imp_uid": "imps_2"}, {"merchant_uid": "other"}):
+        with pytest.raises(LedgerConflictError, match=f"another {next(iter(changes))}"):
+            await ledger.record(LedgerEntry(refunds=(refund(RefundState.REFUNDED, 1, **changes),)))
+    assert await everything(ledger) == before
+
+
+async def test_one_cancellation_is_one_refund(ledger: Ledger) -> None:
+    done = refund(RefundState.REFUNDED, cancellation_id="cancel_1")
+    await ledger.record(LedgerEntry(refunds=(done,)))
+    with pytest.raises(LedgerConflictError, match="'cancel_1' already belongs to refund 'rf_1'"):
+        await ledger.record(LedgerEntry(refunds=(replace(done, refund_id="rf_2"),)))
+
+
+async def test_a_refund_goes_from_its_intent_to_its_end_and_never_back(ledger: Ledger) -> None:
+    story = (
+        refund(RefundState.INTENT, 0),
+        refund(RefundState.UNKNOWN, 1, message="no answer"),
+        refund(RefundState.NOT_EXECUTED, 2),
+        refund(RefundState.REFUNDED, 3, cancellation_id="cancel_1"),
+    )
+    for number, step in enumerate(story):
+        await ledger.record(LedgerEntry(refunds=(step,)))
+        for older in story[: number + 1]:
+            await ledger.record(LedgerEntry(refunds=(older,)))
+        row = await ledger.get_refund("rf_1")
+        assert row is not None
+        assert row.record == step
+    await ledger.record(LedgerEntry(refunds=(refund(RefundState.REFUSED, 9),)))
+    (row,) = await ledger.list_refunds(order())
+    assert (row.state, row.requested_at, row.at) == (RefundState.REFUNDED, day(0), day(3))
+
+
+# ---------------------------------------------------------------- webhooks
+
+
+async def test_a_step_closes_the_webhooks_it_answers_and_no_others(ledger: Ledger) -> None:
+    for hook in (
+        ReceivedWebhook("imps_1", order(), "paid", "token", workflow_id="w"),
+        ReceivedWebhook("imps_1", order(), "cancelled", "token", "c1", "w"),
+        ReceivedWebhook("imps_1", order(), "cancelled", "token", "c2", "w"),
+    ):
+        await ledger.receive_webhook(hook, day(0))
+    closing = WebhookDisposition(order(), "imps_1", "cancelled", Disposition.APPLIED)
+    await ledger.record(LedgerEntry(webhooks=(closing,)))
+    await ledger.record(LedgerEntry(webhooks=(replace(closing, disposition=Disposition.STALE),)))
+    found = [(row.status, row.disposition) for row in await ledger.list_webhooks()]
+    assert found == [("cancelled", Disposition.APPLIED), ("cancelled", Disposition.APPLIED), ("paid", None)]
+
+
+# ---------------------------------------------------------------- the whole step
+
+
+async def test_a_step_whose_last_part_contradicts_leaves_nothing_of_itself(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(refunds=(refund(),), billing_key=key("lee")))
+    await ledger.receive_webhook(ReceivedWebhook("imps_1", order(), "paid", "token", workflow_id="w"), day(0))
+    before = await everything(ledger)
+    whole = LedgerEntry(
+        subscription=subscription(),
+        intents=(intent(1), intent(2)),
+        results=(result(CycleState.PAID, imp_uid="imps_1"),),
+        payments=(payment(),),
+        billing_key=key(),
+        deleted_billing_key="lee",
+        refunds=(refund(amount=Money(1)),),
+        webhooks=(WebhookDisposition(order(), "imps_1", "paid", Disposition.APPLIED),),
+    )
+    with pytest.raises(LedgerConflictError):
+        await ledger.record(whole)
+    assert await everything(ledger) == before
+    await ledger.record(replace(whole, refunds=()))
+    after = await everything(ledger)
+    assert all(after[table] != before[table] for table in ("subscriptions", "charges", "payments", "webhook_inbox"))
+
+
+async def test_the_words_of_a_gateway_never_keep_a_decline_from_being_booked(ledger: Ledger) -> None:
+    await ledger.record(OPEN)
+    strange = "한도\x00초과 \ud800 " + "x" * 5000
+    await ledger.record(LedgerEntry(results=(result(CycleState.DECLINED, message=strange, code="c" * 200),)))
+    charge = await ledger.get_charge(order())
+    assert charge is not None
+    assert charge.message == "한도\ufffd초과 \ufffd " + "x" * 5000
+
+
+async def test_an_instant_without_a_zone_is_refused(ledger: Ledger) -> None:
+    naive = day(0).replace(tzinfo=None)
+    with pytest.raises(LedgerError, match="instants are aware"):
+        await ledger.receive_webhook(ReceivedWebhook("imps_1", order(), "paid", "token"), naive)
+    assert await ledger.list_webhooks() == []

@@ -1,0 +1,467 @@
+"""Every call of the client, spoken with the emulator over ASGI: two programs that share no line of code."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from billing.domain.money import Money
+from billing.domain.outcomes import ChargeOutcome, KeyOutcome, ScheduleOutcome
+from billing.domain.records import RefundState
+from billing.emulator import EmulatorSettings, create_emulator
+from billing.portone import (
+    CancelPayment,
+    Card,
+    ChargeAgain,
+    ChargeOnetime,
+    IssueBillingKey,
+    PortOneAuthError,
+    PortOneClient,
+    PortOneRateLimitedError,
+    PortOneRefusedError,
+    PortOneUnavailableError,
+    ScheduleAnswer,
+    ScheduleItem,
+    ScheduleRequest,
+)
+
+BASE = "http://portone.test"
+MONTH = timedelta(days=30)
+
+
+@dataclass
+class Emulator:
+    """An emulated account, the client on it, and the emulator's own control paths."""
+
+    portone: PortOneClient
+    control: httpx.AsyncClient
+
+    async def fault(self, kind: str, path: str, **more: Any) -> None:
+        answer = await self.control.post("/emulator/faults", json={"kind": kind, "path": path, "count": 1, **more})
+        answer.raise_for_status()
+
+    async def advance(self, by: timedelta) -> None:
+        answer = await self.control.post("/emulator/clock", json={"advance_seconds": by.total_seconds()})
+        answer.raise_for_status()
+
+    async def now(self) -> datetime:
+        return await self.portone.server_now()
+
+    async def charged(self, merchant_uid: str) -> int:
+        """How often PortOne's books say that an order was charged."""
+        books = (await self.control.get("/emulator/books", params={"merchant_uid": merchant_uid})).json()
+        return len(books["charges"])
+
+    async def key(self, customer_uid: str = "customer-1", last_four: str = "1234") -> None:
+        answer = await self.portone.issue_billing_key(customer_uid, IssueBillingKey(card=card(last_four), pg="nice"))
+        assert answer.outcome is KeyOutcome.ISSUED
+
+    async def schedule(self, merchant_uid: str = "order-1", after: timedelta = MONTH) -> ScheduleAnswer:
+        item = ScheduleItem(
+            merchant_uid=merchant_uid, amount=Money(9900), name="한 달", schedule_at=await self.now() + after
+        )
+        return await self.portone.schedule(ScheduleRequest(customer_uid="customer-1", schedules=(item,)))
+
+
+@asynccontextmanager
+async def emulator_of(settings: EmulatorSettings, **options: Any) -> AsyncIterator[Emulator]:
+    app = create_emulator(settings)
+    # An exception of the application is how it loses an answer: it reaches the client as a broken connection.
+    transport = httpx.ASGITransport(app)
+    control = httpx.AsyncClient(transport=transport, base_url=BASE)
+    arguments: dict[str, Any] = {
+        "base_url": BASE,
+        "imp_key": settings.imp_key,
+        "imp_secret": settings.imp_secret,
+        "transport": transport,
+    }
+    async with app.router.lifespan_context(app), PortOneClient(**{**arguments, **options}) as portone, control:
+        yield Emulator(portone, control)
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    async with emulator_of(EmulatorSettings()) as made:
+        yield made
+
+
+@pytest.fixture
+async def lenient_emulator() -> AsyncIterator[Emulator]:
+    """One that says of an unknown customer_uid what clients have observed: HTTP 200 with code 1."""
+    async with emulator_of(EmulatorSettings(unknown_customer="200")) as made:
+        yield made
+
+
+@pytest.fixture
+async def test_channel() -> AsyncIterator[tuple[Emulator, PortOneClient]]:
+    """An account of test channels that hides them; a client that asks for them, and one that does not."""
+    settings = EmulatorSettings(sandbox=True, include_sandbox_by_default=False)
+    async with emulator_of(settings, include_sandbox=True) as made:
+        transport = made.control._transport
+        async with PortOneClient(
+            base_url=BASE, imp_key=settings.imp_key, imp_secret=settings.imp_secret, transport=transport
+        ) as without:
+            yield made, without
+
+
+def card(last_four: str = "1234", expiry: str = "2039-12") -> Card:
+    values = {"card_number": f"5409-4000-0000-{last_four}", "expiry": expiry, "birth": "900131", "pwd_2digit": "73"}
+    return Card.model_validate(values)
+
+
+def again(merchant_uid: str = "order-1", **changes: Any) -> ChargeAgain:
+    asked = {"customer_uid": "customer-1", "merchant_uid": merchant_uid, "amount": Money(9900), "name": "한 달"}
+    return ChargeAgain.model_validate(asked | changes)
+
+
+# Refusals and losses
+
+
+async def test_a_wrong_secret_is_an_authentication_error():
+    async with emulator_of(EmulatorSettings(), imp_secret="wrong") as emulator:
+        with pytest.raises(PortOneAuthError, match="POST /users/getToken: HTTP 401"):
+            await emulator.portone.list_channels()
+        assert (await emulator.portone.charge_again(again())).outcome is ChargeOutcome.NOT_EXECUTED
+
+
+@pytest.mark.parametrize("path", ["pg", "*"])
+async def test_one_refused_token_is_replaced_and_the_call_goes_on(emulator, path):
+    await emulator.portone.list_channels()
+    await emulator.fault("401", path)
+    assert await emulator.portone.list_channels()
+
+
+async def test_a_refused_card_gives_no_key(emulator):
+    answer = await emulator.portone.issue_billing_key("customer-1", IssueBillingKey(card=card("0001")))
+    assert (answer.outcome, answer.code, answer.key) == (KeyOutcome.REFUSED, -1, None)
+    assert answer.message is not None
+    assert answer.message.startswith("카드정보 인증 및 빌키 발급에 실패하였습니다.")
+    assert await emulator.portone.find_billing_key("customer-1") is None
+
+
+async def test_an_expired_card_is_refused(emulator):
+    answer = await emulator.portone.issue_billing_key(
+        "customer-1", IssueBillingKey(card=card("1234", expiry="2020-01"))
+    )
+    assert answer.outcome is KeyOutcome.REFUSED
+    assert answer.message is not None
+    assert "유효기간 오류" in answer.message
+
+
+async def test_a_charge_of_an_unknown_key_is_declined(emulator):
+    answer = await emulator.portone.charge_again(again())
+    assert (answer.outcome, answer.message) == (ChargeOutcome.DECLINED, "등록되지 않은 구매자입니다.")
+
+
+async def test_a_card_without_money_is_declined_and_leaves_a_failed_row(emulator):
+    await emulator.key(last_four="0002")
+    answer = await emulator.portone.charge_again(again())
+    assert (answer.outcome, answer.code) == (ChargeOutcome.DECLINED, -1)
+    rows = await emulator.portone.find_all_payments("order-1")
+    assert [row.status for row in rows] == ["failed"]
+    assert rows[0].fail_reason is not None
+    assert rows[0].failed_time is not None
+    assert rows[0].paid_time is None
+
+
+@pytest.mark.parametrize("kind", ["500_after", "drop_after", "garbage"])
+async def test_an_answer_lost_after_the_charge_is_unknown_and_found_paid(emulator, kind):
+    await emulator.key()
+    await emulator.fault(kind, "again")
+    answer = await emulator.portone.charge_again(again())
+    assert answer.outcome is ChargeOutcome.UNKNOWN
+    assert [row.status for row in await emulator.portone.find_all_payments("order-1")] == ["paid"]
+    assert await emulator.charged("order-1") == 1
+
+
+async def test_an_error_before_the_charge_is_unknown_and_found_absent(emulator):
+    await emulator.key()
+    await emulator.fault("500_before", "again")
+    assert (await emulator.portone.charge_again(again())).outcome is ChargeOutcome.UNKNOWN
+    assert await emulator.portone.find_all_payments("order-1") == []
+
+
+async def test_a_charge_that_was_not_let_in_is_not_executed(emulator):
+    await emulator.key()
+    await emulator.fault("429", "again")
+    answer = await emulator.portone.charge_again(again())
+    assert (answer.outcome, answer.http_status) == (ChargeOutcome.NOT_EXECUTED, 429)
+    assert await emulator.charged("order-1") == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("500_before", PortOneUnavailableError),
+        ("garbage", PortOneUnavailableError),
+        ("drop_after", PortOneUnavailableError),
+        ("429", PortOneRateLimitedError),
+    ],
+)
+async def test_a_look_up_that_fails_says_so_and_never_that_there_is_nothing(emulator, kind, error):
+    await emulator.key()
+    await emulator.portone.charge_again(again())
+    await emulator.fault(kind, "*")
+    with pytest.raises(error):
+        await emulator.portone.find_all_payments("order-1")
+    assert len(await emulator.portone.find_all_payments("order-1")) == 1
+
+
+async def test_the_same_order_is_not_paid_twice(emulator):
+    await emulator.key()
+    assert (await emulator.portone.charge_again(again())).outcome is ChargeOutcome.PAID
+    assert (await emulator.portone.charge_again(again())).outcome is ChargeOutcome.DECLINED
+    assert await emulator.charged("order-1") == 1
+
+
+async def test_an_order_number_is_scheduled_once(emulator):
+    await emulator.key()
+    assert (await emulator.schedule()).outcome is ScheduleOutcome.REGISTERED
+    assert (await emulator.schedule()).outcome is ScheduleOutcome.REFUSED
+
+
+async def test_a_schedule_without_key_and_card_is_refused(emulator):
+    answer = await emulator.schedule()
+    assert (answer.outcome, answer.message) == (ScheduleOutcome.REFUSED, "등록된 고객정보가 없습니다.")
+
+
+async def test_a_refund_with_a_wrong_balance_is_refused(emulator):
+    await emulator.key()
+    paid = (await emulator.portone.charge_again(again())).payment
+    request = CancelPayment(imp_uid=paid.imp_uid, amount=Money(100), checksum=Money(500))
+    assert (await emulator.portone.cancel_payment(request)).outcome is RefundState.REFUSED
+    found = await emulator.portone.find_payment(paid.imp_uid)
+    assert found is not None
+    assert found.cancel_amount == 0
+
+
+async def test_what_portone_does_not_know_is_none_or_empty(emulator):
+    portone, now = emulator.portone, await emulator.now()
+    assert await portone.find_billing_key("nobody") is None
+    assert await portone.delete_billing_key("nobody") is None
+    assert await portone.list_billing_keys(["nobody"]) == []
+    assert await portone.find_payment("imps_000000000000") is None
+    assert await portone.find_payment_by_merchant_uid("nothing") is None
+    assert await portone.find_all_payments("nothing") == []
+    assert await portone.list_payments(imp_uids=["imps_000000000000"]) == []
+    assert await portone.find_schedule("nothing") is None
+    assert await portone.find_prepared("nothing") is None
+    assert await portone.unschedule("nobody", ["nothing"]) == []
+    assert (await portone.list_billing_key_payments("nobody")).items == ()
+    assert (await portone.list_customer_schedules("nobody", start=now, end=now + MONTH)).items == ()
+
+
+async def test_an_unknown_key_may_be_said_with_code_1_too(lenient_emulator):
+    assert await lenient_emulator.portone.find_billing_key("nobody") is None
+    assert await lenient_emulator.portone.delete_billing_key("nobody") is None
+
+
+async def test_a_list_that_portone_refuses_is_an_error_with_its_words(emulator):
+    now = await emulator.now()
+    with pytest.raises(PortOneRefusedError) as caught:
+        await emulator.portone.list_schedules(start=now, end=now + 6 * MONTH)
+    assert caught.value.http_status == 400
+    with pytest.raises(PortOneRefusedError):
+        await emulator.portone.list_payments_by_status("no such status")
+
+
+# What works
+
+
+async def test_the_clock_and_the_channels_can_be_read(emulator):
+    now = await emulator.now()
+    assert abs(now - datetime.now(UTC)) < timedelta(minutes=1)
+    await emulator.advance(timedelta(days=365))
+    later = await emulator.now()
+    assert timedelta(days=365) <= later - now < timedelta(days=366)
+    channels = await emulator.portone.list_channels()
+    assert {"payment", "api_payment"} <= {channel.type for channel in channels}
+
+
+async def test_a_key_lives_from_issue_to_deletion(emulator):
+    portone = emulator.portone
+    request = IssueBillingKey(card=card(), pg="nice", customer_name="김구독", customer_email="a@example.com")
+    issued = await portone.issue_billing_key("user@example.com:1", request)
+    assert issued.key is not None
+    assert issued.key.card_number == "****-****-****-1234"
+    found = await portone.find_billing_key("user@example.com:1")
+    assert found == issued.key
+    assert found.fact().inserted_at == found.inserted_time
+    assert await portone.list_billing_keys(["user@example.com:1", "nobody"]) == [found]
+    assert await portone.delete_billing_key("user@example.com:1", reason="moved") == found
+    assert await portone.find_billing_key("user@example.com:1") is None
+
+
+async def test_a_key_is_charged_and_the_payment_found_every_way(emulator):
+    portone = emulator.portone
+    await emulator.key()
+    answer = await portone.charge_again(again(tax_free=900, buyer_name="김구독", notice_url="http://127.0.0.1:9/hook"))
+    assert answer.outcome is ChargeOutcome.PAID
+    paid = answer.payment
+    assert await portone.find_payment(paid.imp_uid) == paid
+    assert await portone.find_payment_by_merchant_uid("order-1") == paid
+    assert await portone.find_payment_by_merchant_uid("order-1", status="paid", sorting="-paid") == paid
+    assert await portone.find_payment_by_merchant_uid("order-1", status="failed") is None
+    assert await portone.find_all_payments("order-1") == [paid]
+    assert await portone.find_all_payments("order-1", status="paid") == [paid]
+    assert await portone.find_all_payments("order-1", status="failed") == []
+    assert await portone.list_payments(imp_uids=[paid.imp_uid, "imps_000000000000"]) == [paid]
+    assert await portone.list_payments(merchant_uids=["order-1"]) == [paid]
+    assert (await portone.list_payments_by_status("paid", limit=5)).items == (paid,)
+    assert (await portone.list_billing_key_payments("customer-1")).items == (paid,)
+    fact = paid.fact()
+    assert (fact.status, fact.amount, fact.customer_uid) == ("paid", Money(9900), "customer-1")
+    assert fact.card_number == "****-****-****-1234"
+
+
+async def test_a_card_is_charged_once_and_kept_when_a_customer_uid_comes_along(emulator):
+    request = ChargeOnetime(
+        card=card(),
+        merchant_uid="order-1",
+        amount=Money(999, "USD"),
+        name="A book",
+        customer_uid="customer-1",
+        pg="nice",
+    )
+    answer = await emulator.portone.charge_onetime(request)
+    assert answer.outcome is ChargeOutcome.PAID
+    assert answer.payment is not None
+    assert answer.payment.fact().amount == Money(999, "USD")
+    assert await emulator.portone.find_billing_key("customer-1") is not None
+
+
+async def test_all_attempts_of_an_order_are_found_oldest_first(emulator):
+    await emulator.key(last_four="0004")
+    outcomes = [(await emulator.portone.charge_again(again())).outcome for _ in range(3)]
+    assert outcomes == [ChargeOutcome.DECLINED, ChargeOutcome.DECLINED, ChargeOutcome.PAID]
+    rows = await emulator.portone.find_all_payments("order-1")
+    assert [row.status for row in rows] == ["failed", "failed", "paid"]
+
+
+async def test_a_schedule_runs_when_its_time_comes(emulator):
+    await emulator.key()
+    assert (await emulator.schedule()).outcome is ScheduleOutcome.REGISTERED
+    waiting = await emulator.portone.find_schedule("order-1")
+    assert waiting is not None
+    assert (waiting.schedule_status, waiting.payment_status, waiting.imp_uid) == ("scheduled", None, None)
+    await emulator.advance(MONTH + timedelta(minutes=1))
+    run = await emulator.portone.find_schedule("order-1")
+    assert run is not None
+    assert (run.schedule_status, run.payment_status) == ("executed", "paid")
+    [paid] = await emulator.portone.find_all_payments("order-1")
+    assert run.imp_uid == paid.imp_uid
+    assert run.fact().amount == Money(9900)
+
+
+async def test_a_card_is_registered_and_scheduled_in_one_call(emulator):
+    now = await emulator.now()
+    items = tuple(
+        ScheduleItem(merchant_uid=f"order-{n}", amount=Money(9900), name="한 달", schedule_at=now + n * MONTH)
+        for n in (1, 2)
+    )
+    request = ScheduleRequest(customer_uid="customer-1", schedules=items, card=card(), pg="nice")
+    answer = await emulator.portone.schedule(request)
+    assert answer.outcome is ScheduleOutcome.REGISTERED
+    assert [row.merchant_uid for row in answer.schedules] == ["order-1", "order-2"]
+    assert await emulator.portone.find_billing_key("customer-1") is not None
+
+
+async def test_a_schedule_is_moved_revoked_and_booked_again(emulator):
+    portone = emulator.portone
+    await emulator.key()
+    await emulator.schedule()
+    later = (await emulator.now() + 2 * MONTH).replace(microsecond=0)
+    moved = await portone.move_schedule("order-1", later)
+    assert (moved.outcome, moved.schedules[0].schedule_time) == (ScheduleOutcome.REGISTERED, later)
+    [revoked] = await portone.unschedule("customer-1", ["order-1"])
+    assert (revoked.schedule_status, revoked.revoked_time is None) == ("revoked", False)
+    assert (await portone.move_schedule("order-1", later)).outcome is ScheduleOutcome.NOT_EXECUTED
+    assert await portone.unschedule("customer-1", ["order-1"]) == []
+    booked = await portone.reschedule("order-1", later)
+    assert (booked.outcome, booked.schedules[0].schedule_status) == (ScheduleOutcome.REGISTERED, "scheduled")
+
+
+async def test_unschedule_leaves_the_other_schedules_of_the_key(emulator):
+    await emulator.key()
+    await emulator.schedule("order-1")
+    await emulator.schedule("order-2")
+    assert [row.merchant_uid for row in await emulator.portone.unschedule("customer-1", ["order-1"])] == ["order-1"]
+    left = await emulator.portone.find_schedule("order-2")
+    assert left is not None
+    assert left.schedule_status == "scheduled"
+
+
+async def test_a_failed_schedule_is_tried_again_now(emulator):
+    portone = emulator.portone
+    await emulator.key(last_four="0004")
+    await emulator.schedule()
+    assert (await portone.retry_schedule("order-1")).outcome is ChargeOutcome.NOT_EXECUTED
+    await emulator.advance(MONTH + timedelta(minutes=1))
+    failed = await portone.find_schedule("order-1")
+    assert failed is not None
+    assert (failed.payment_status, failed.fail_reason is None) == ("failed", False)
+    assert (await portone.retry_schedule("order-1")).outcome is ChargeOutcome.DECLINED
+    retried = await portone.retry_schedule("order-1")
+    assert retried.outcome is ChargeOutcome.PAID
+    assert await emulator.charged("order-1") == 1
+
+
+async def test_schedules_are_listed_by_range_and_by_key(emulator):
+    portone = emulator.portone
+    await emulator.key()
+    for n in (1, 2):
+        await emulator.schedule(f"order-{n}", n * MONTH / 2)
+    start = await emulator.now()
+    window: dict[str, Any] = {"start": start, "end": start + 2 * MONTH}
+    first = await portone.list_schedules(**window, limit=1, oldest_first=True)
+    assert ([row.merchant_uid for row in first.items], first.total, first.next) == (["order-1"], 2, 2)
+    second = await portone.list_schedules(**window, limit=1, oldest_first=True, page=first.next)
+    assert ([row.merchant_uid for row in second.items], second.previous, second.next) == (["order-2"], 1, 0)
+    for listing in (portone.list_billing_key_schedules, portone.list_customer_schedules):
+        assert [row.merchant_uid for row in (await listing("customer-1", **window)).items] == ["order-2", "order-1"]
+        assert (await listing("customer-1", **window, status="revoked")).items == ()
+
+
+async def test_a_payment_is_refunded_in_parts(emulator):
+    await emulator.key()
+    paid = (await emulator.portone.charge_again(again())).payment
+    first = await emulator.portone.cancel_payment(
+        CancelPayment(imp_uid=paid.imp_uid, amount=Money(4000), checksum=Money(9900), reason="a part")
+    )
+    assert first.outcome is RefundState.REFUNDED
+    rest = await emulator.portone.cancel_payment(
+        CancelPayment(merchant_uid="order-1", amount=Money(5900), checksum=Money(5900))
+    )
+    assert rest.outcome is RefundState.REFUNDED
+    assert rest.payment is not None
+    assert rest.payment.cancel_history is not None
+    assert [part.amount for part in rest.payment.cancel_history] == [4000, 5900]
+    assert rest.payment.fact().cancelled_amount == 9900
+
+
+async def test_a_payment_of_a_test_channel_is_seen_only_when_asked_for(test_channel):
+    emulator, without = test_channel
+    await emulator.key()
+    paid = (await emulator.portone.charge_again(again())).payment
+    found = await emulator.portone.find_payment(paid.imp_uid)
+    assert found is not None
+    assert found.sandbox is True
+    assert await without.find_payment(paid.imp_uid) is None
+
+
+async def test_an_amount_is_prepared_changed_and_read(emulator):
+    portone = emulator.portone
+    prepared = await portone.prepare("order-1", Money(9900))
+    assert (prepared.merchant_uid, prepared.amount, prepared.currency) == ("order-1", 9900, "KRW")
+    with pytest.raises(PortOneRefusedError, match="이미 등록된 merchant_uid"):
+        await portone.prepare("order-1", Money(9900))
+    with pytest.raises(PortOneRefusedError):
+        await portone.change_prepared("order-2", Money(100))
+    await portone.change_prepared("order-1", Money(12_000))
+    found = await portone.find_prepared("order-1")
+    assert found is not None
+    assert found.amount == 12_000
