@@ -10,6 +10,7 @@ from activities.errors import of_portone
 from activities.notices import NoticeUrls
 from billing import portone
 from billing.domain.facts import PaymentFact
+from billing.domain.money import Money
 from billing.domain.outcomes import ChargeOutcome
 from billing.ledger import Ledger
 from billing.portone import PortOneClient, PortOneError
@@ -88,6 +89,9 @@ class PaymentActivities(ports.PaymentActivities):
         """The payment of this imp_uid, or None when PortOne does not know it."""
         try:
             payment = await self._client.find_payment(imp_uid)
+        except ValueError:
+            # No payment has such an id; a webhook may say anything.
+            return None
         except PortOneError as error:
             raise of_portone(error) from None
         return payment.fact() if payment else None
@@ -108,7 +112,7 @@ class PaymentActivities(ports.PaymentActivities):
             portone.CancelPayment(
                 imp_uid=order.imp_uid,
                 amount=order.amount,
-                checksum=order.checksum,
+                checksum=Money(order.checksum, order.amount.currency),
                 reason=order.reason,
                 tax_free=order.tax_free or None,
                 vat_amount=order.vat_amount,

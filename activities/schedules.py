@@ -104,8 +104,10 @@ class ScheduleActivities(ports.ScheduleActivities):
 
 
 def _translated(answer: portone.ScheduleAnswer) -> ScheduleAnswer:
+    # On these paths PortOne says no with 400 and 404 (facts.md 2.7): it understood, and asking again will not help.
+    said_no = answer.outcome is ScheduleOutcome.NOT_EXECUTED and answer.http_status in (400, 404)
     return ScheduleAnswer(
-        outcome=answer.outcome,
+        outcome=ScheduleOutcome.REFUSED if said_no else answer.outcome,
         schedule=answer.schedules[0].fact() if answer.schedules else None,
         code=None if answer.code is None else str(answer.code),
         message=answer.message,

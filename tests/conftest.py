@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from tests.stack import running_stack, start_dev_server
 
+ABOUT_THE_TESTS = {"GUDOK_PORTONE_SCHEMA", "GUDOK_PORTONE_FACTS"}
 _LOCAL_NAMES = {"", "localhost", "ip6-localhost"}
 _LEFT_THE_MACHINE: list[str] = []
 
@@ -59,7 +60,7 @@ def pytest_configure() -> None:
     socket.socket.connect = guarded_connect  # type: ignore[method-assign]
     socket.socket.connect_ex = guarded_connect_ex  # type: ignore[method-assign]
     socket.getaddrinfo = guarded_getaddrinfo
-    for name in [name for name in os.environ if name.startswith("GUDOK_")]:
+    for name in [name for name in os.environ if name.startswith("GUDOK_") and name not in ABOUT_THE_TESTS]:
         del os.environ[name]  # a developer's own settings are not the tests' business
 
 

@@ -91,6 +91,11 @@ async def rebook(run: SubscriptionRun) -> str | None:
         if row is not None and row.status == "scheduled":
             _booked(run, row)
             return None
+        if row is not None and row.payment_status == "paid":
+            # Somebody ran it in PortOne's console meanwhile: it is looked up in a moment, and booked.
+            run.state.due_at = workflow.now()
+            _booked(run, row)
+            return None
         if answer.outcome is ScheduleOutcome.REFUSED:
             return answer.message or answer.code or "PortOne refused to book the retry"
         wait = policies.REGISTER_AGAIN_AFTER[min(attempts, len(policies.REGISTER_AGAIN_AFTER) - 1)]

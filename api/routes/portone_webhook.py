@@ -23,7 +23,8 @@ router = APIRouter(tags=["webhooks"])
 
 MAX_BODY_BYTES = 16 * 1024
 
-Id = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[\x21-\x7e]+$")]
+ImpUid = Annotated[str, Field(max_length=40, pattern=r"^[A-Za-z0-9_-]+$")]
+OrderNumber = Annotated[str, Field(max_length=40, pattern=r"^[\x21-\x7e]+$")]
 
 
 class WebhookBody(BaseModel):
@@ -31,8 +32,8 @@ class WebhookBody(BaseModel):
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
-    imp_uid: Id
-    merchant_uid: Id
+    imp_uid: ImpUid
+    merchant_uid: OrderNumber
     status: Annotated[str, Field(max_length=24, pattern=r"^[a-z_]*$")] = ""
     cancellation_id: Annotated[str, Field(max_length=80, pattern=r"^[\x21-\x7e]*$")] | None = None
 

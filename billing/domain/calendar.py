@@ -1,18 +1,17 @@
-"""When a cycle is due: calendar days in the plan's zone, always from the stored anchor (design section 4).
+"""Billing dates: calendar days in the plan's time zone, each computed from the anchor, never from the date before.
 
-A date is never computed from the last date: 31 January, 28 February, 31 March.
+So 31 January is followed by 28 February and then 31 March, and a clock change moves no later date (design section 4).
 """
 
-import calendar as month_lengths
+import calendar as gregorian
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Self
 from zoneinfo import ZoneInfo
 
 
 class IntervalUnit(StrEnum):
-    """The unit a billing interval is counted in."""
+    """The calendar unit a plan repeats by."""
 
     DAY = "day"
     WEEK = "week"
@@ -20,51 +19,92 @@ class IntervalUnit(StrEnum):
     YEAR = "year"
 
 
-MAX_INTERVAL_COUNT = {IntervalUnit.DAY: 365, IntervalUnit.WEEK: 52, IntervalUnit.MONTH: 36, IntervalUnit.YEAR: 3}
-"""At most about a year of days or weeks, and three years of months or years, between two charges."""
+MAX_COUNT = {IntervalUnit.DAY: 1095, IntervalUnit.WEEK: 156, IntervalUnit.MONTH: 36, IntervalUnit.YEAR: 3}
+"""The longest interval, per unit: three years."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Every `count` days, weeks, months or years.
+    """The distance from one cycle to the next; `str()` reads "every month", "every 3 months".
 
     Raises:
-        ValueError: a count below one or above MAX_INTERVAL_COUNT.
+        ValueError: a count under 1 or beyond three years.
     """
 
     unit: IntervalUnit
     count: int = 1
 
     def __post_init__(self) -> None:
-        if not 1 <= self.count <= MAX_INTERVAL_COUNT[self.unit]:
-            raise ValueError(f"interval_count must be 1 to {MAX_INTERVAL_COUNT[self.unit]} for {self.unit.value}")
+        if not 1 <= self.count <= MAX_COUNT[self.unit]:
+            raise ValueError(f"interval count must be 1 to {MAX_COUNT[self.unit]} {self.unit}s, got {self.count}")
 
     def __str__(self) -> str:
-        return f"every {self.unit.value}" if self.count == 1 else f"every {self.count} {self.unit.value}s"
+        return f"every {self.unit}" if self.count == 1 else f"every {self.count} {self.unit}s"
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """The IANA time zone of that name.
+
+    Raises:
+        ValueError: no such zone; the reasons that zoneinfo gives (KeyError, OSError, ValueError) become this one.
+    """
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError) as error:
+        raise ValueError(f"unknown time zone {name!r}") from error
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The local calendar day and wall time of the first due instant, which all later ones are computed from."""
+    """The local calendar day and wall time of the first due instant, and the zone they are read in.
+
+    Raises:
+        ValueError: an unknown zone, or a wall time that carries a zone of its own, a fold, or parts of a second
+            (PortOne's schedule_at is whole seconds, facts.md 2.6).
+    """
 
     day: date
     wall_time: time
     zone: str
 
+    def __post_init__(self) -> None:
+        time_zone(self.zone)
+        if self.wall_time.tzinfo is not None or self.wall_time.microsecond or self.wall_time.fold:
+            raise ValueError(f"wall_time must be a plain local time in whole seconds, got {self.wall_time!r}")
+
     @classmethod
-    def at(cls, instant: datetime, zone: str) -> Self:
-        """The anchor that `instant` (aware) is in `zone`, to the whole second."""
-        local = instant.astimezone(ZoneInfo(zone)).replace(microsecond=0)
-        return cls(day=local.date(), wall_time=local.time(), zone=zone)
+    def at(cls, instant: datetime, zone: str) -> "Anchor":
+        """The anchor of a subscription whose first cycle falls due at `instant`, cut to the second.
+
+        In the hour that a clock change repeats, the second passage is anchored like the first one.
+
+        Raises:
+            ValueError: an unknown zone, or a naive instant.
+        """
+        if instant.utcoffset() is None:
+            raise ValueError(f"instant must be aware, got {instant.isoformat()}")
+        local = instant.astimezone(time_zone(zone))
+        return cls(local.date(), local.time().replace(microsecond=0, fold=0), zone)
+
+
+def _months_later(day: date, months: int) -> date:
+    year, month_index = divmod(day.year * 12 + day.month - 1 + months, 12)
+    month = month_index + 1
+    return date(year, month, min(day.day, gregorian.monthrange(year, month)[1]))
 
 
 def cycle_date(anchor: Anchor, interval: Interval, cycle: int) -> date:
-    """The local calendar day on which `cycle` is due; cycle 1 is the anchor day.
+    """The local calendar day on which a cycle falls due; cycle 1 is the anchor day.
 
-    A day that the month does not have becomes the month's last day; the next month has the anchor day again.
+    A day that the month does not have becomes its last one (31 January, 28 February, 31 March), and a yearly
+    29 February comes back in leap years.
+
+    Raises:
+        ValueError: a cycle under 1.
+        OverflowError, ValueError: a day beyond the year 9999.
     """
     if cycle < 1:
-        raise ValueError("cycles count from 1")
+        raise ValueError(f"cycles are counted from 1, got {cycle}")
     steps = (cycle - 1) * interval.count
     match interval.unit:
         case IntervalUnit.DAY:
@@ -78,17 +118,13 @@ def cycle_date(anchor: Anchor, interval: Interval, cycle: int) -> date:
 
 
 def cycle_due(anchor: Anchor, interval: Interval, cycle: int) -> datetime:
-    """The instant, in UTC, at which `cycle` is due.
+    """The UTC instant at which a cycle falls due: the anchor's wall time on the cycle's day.
 
-    A wall time that daylight saving skips is shifted forward by the gap; one that occurs twice is taken the first time.
+    A wall time that a clock change skips moves forward by the change (02:30 becomes 03:30); one that it repeats
+    means its first passage (anchors/reliability.md F45).
+
+    Raises:
+        ValueError, OverflowError: as `cycle_date`.
     """
-    local = datetime.combine(cycle_date(anchor, interval, cycle), anchor.wall_time, ZoneInfo(anchor.zone))
-    # fold=0 reads an overlap as its first occurrence, and a gap with the offset before it, which lands after the gap.
-    return local.replace(fold=0).astimezone(UTC)
-
-
-def _months_later(day: date, months: int) -> date:
-    years, month = divmod(day.month - 1 + months, 12)
-    year = day.year + years
-    last = month_lengths.monthrange(year, month + 1)[1]
-    return date(year, month + 1, min(day.day, last))
+    local = datetime.combine(cycle_date(anchor, interval, cycle), anchor.wall_time, tzinfo=time_zone(anchor.zone))
+    return local.astimezone(UTC)

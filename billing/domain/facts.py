@@ -1,18 +1,58 @@
-"""What PortOne said, translated once by the activities and believed nowhere without `verdict.judge`."""
+"""What PortOne said, translated once by the activities; nothing in here is a judgement."""
 
 import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from billing.domain.instants import require_utc
 from billing.domain.money import Money
+
+_LAST_FOUR = re.compile(r"[0-9]{4}", re.ASCII)
+
+
+def last_four(masked: str | None) -> str | None:
+    """The last four digits of a card number however it is masked or grouped; None when they are not all there.
+
+    PGs mask differently (`95404900****1569`, `9540-49**-****-1569`; facts.md 7.1).
+    """
+    if masked is None:
+        return None
+    end = re.sub(r"[\s.-]", "", masked)[-4:]
+    return end if _LAST_FOUR.fullmatch(end) else None
+
+
+def mask_to_last_four(masked: str | None) -> str | None:
+    """A card number as it may be kept and shown, `****-****-****-1234`; None when the last four are not known.
+
+    Applied to everything that PortOne sends, because some PGs mask less than others.
+    """
+    digits = last_four(masked)
+    return None if digits is None else f"****-****-****-{digits}"
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentFact:
-    """One payment row of PortOne: GET /payments/{imp_uid} or /payments/findAll/{merchant_uid}.
+    """One payment row of PortOne (facts.md 2.8).
 
-    `status` is PortOne's word: ready, paid, cancelled, failed, or one not yet known.
-    A partial refund turns `status` into cancelled (facts.md 2.8): what is left is `amount` minus `cancelled_amount`.
+    Args:
+        imp_uid: PortOne's number of this attempt.
+        merchant_uid: our order number; several attempts may share it.
+        status: `ready`, `paid`, `cancelled`, `failed`, or something newer.
+        amount: of the attempt, before refunds.
+        cancelled_amount: refunded so far, in minor units; a partial refund turns the status to `cancelled` too.
+        customer_uid: the billing key that was charged.
+        pg_provider: which PG took it.
+        paid_at: UTC, None when it was not paid.
+        failed_at: UTC, None when it did not fail.
+        fail_reason: the PG's words.
+        card_name: the issuer's name.
+        card_number: masked to the last four digits.
+        receipt_url: for the customer.
+        sandbox: whether it went through a test channel; None from before PortOne said so.
+        name: of the order.
+
+    Raises:
+        ValueError: an instant that is not aware UTC.
     """
 
     imp_uid: str
@@ -31,12 +71,27 @@ class PaymentFact:
     sandbox: bool | None = None
     name: str | None = None
 
+    def __post_init__(self) -> None:
+        require_utc("paid_at", self.paid_at)
+        require_utc("failed_at", self.failed_at)
+
 
 @dataclass(frozen=True, slots=True)
 class ScheduleFact:
-    """One schedule row: GET /subscribe/payments/schedule/{merchant_uid}.
+    """One schedule row of PortOne (facts.md 2.6).
 
-    `status` is scheduled, executed or revoked; `payment_status` is None until it ran.
+    Args:
+        merchant_uid: the order it will pay.
+        customer_uid: the billing key it will charge.
+        status: `scheduled`, `executed`, `revoked`, or something newer.
+        schedule_at: UTC.
+        amount: it will charge.
+        payment_status: None before execution, then `paid`, `failed` or `cancelled`.
+        imp_uid: of the attempt, None before execution.
+        fail_reason: the PG's words.
+
+    Raises:
+        ValueError: an instant that is not aware UTC.
     """
 
     merchant_uid: str
@@ -48,10 +103,29 @@ class ScheduleFact:
     imp_uid: str | None = None
     fail_reason: str | None = None
 
+    def __post_init__(self) -> None:
+        require_utc("schedule_at", self.schedule_at)
+
 
 @dataclass(frozen=True, slots=True)
 class BillingKeyFact:
-    """One billing key, its card number masked to the last four digits."""
+    """One billing key of PortOne, without the key itself (facts.md 2.3).
+
+    Args:
+        customer_uid: its name, one per card.
+        pg_provider: which PG holds it.
+        pg_id: the merchant id at that PG.
+        card_name: the issuer's name; None for keys that are no card.
+        card_number: masked to the last four digits.
+        card_type: 0 credit, 1 check, None unknown.
+        customer_id: the customer's id at the PG, where it has one.
+        inserted_at: UTC, first issued.
+        updated_at: UTC, last replaced.
+        sandbox: whether it lives in a test channel.
+
+    Raises:
+        ValueError: an instant that is not aware UTC.
+    """
 
     customer_uid: str
     pg_provider: str | None = None
@@ -64,22 +138,12 @@ class BillingKeyFact:
     updated_at: datetime | None = None
     sandbox: bool | None = None
 
+    def __post_init__(self) -> None:
+        require_utc("inserted_at", self.inserted_at)
+        require_utc("updated_at", self.updated_at)
+
     def label(self) -> str | None:
-        """What a person reads: "Shinhan ****1234", as far as PortOne said it."""
+        """What a person reads, "Shinhan ****1234", as far as PortOne said it; None when it said neither part."""
         digits = last_four(self.card_number)
         words = [self.card_name or "", f"****{digits}" if digits else ""]
         return " ".join(word for word in words if word) or None
-
-
-def last_four(card_number: str | None) -> str | None:
-    """The last four digits of a masked card number, or None when it has none to show."""
-    if card_number is None:
-        return None
-    found = re.search(r"([0-9]{4})[^0-9*]*\Z", card_number)
-    return found[1] if found else None
-
-
-def mask_to_last_four(card_number: str | None) -> str | None:
-    """`****-****-****-1234`: of a card number nothing but the last four digits is kept (reliability.md 6.1)."""
-    digits = last_four(card_number)
-    return f"****-****-****-{digits}" if digits else None

@@ -1,66 +1,86 @@
-"""Order numbers: one per cycle, kept through all of its retries (design section 2).
+"""Order numbers: PortOne refuses to pay one twice, so the number is the second lock against a second charge.
 
-PortOne refuses to pay the same order number twice, so the gateway is a second lock.
-The number is a pure function of the incarnation, the cycle and the generation: no run id, no clock, no counter of
-attempts, so a retry, a reset or a second worker can only ever name the same order.
+A cycle keeps one number through all of its retries (design section 2): incarnation, cycle, generation. Lower-case
+letters and digits only, because smartro_v2 accepts nothing else and cuts what goes beyond 40 (facts.md 4.3).
 """
 
 import re
+import string
 
 MAX_LENGTH = 40
-"""PortOne's limit; Smartro truncates silently at it (facts.md 4.3)."""
+MAX_CYCLE = 99_999
+MAX_GENERATION = 25
 
-_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
-_INCARNATION_DIGITS = 19
-_CYCLE_NUMBER = re.compile(r"(?P<incarnation>s[0-9a-z]{19})(?P<cycle>[0-9]{5})(?P<generation>[a-z])\Z")
-_GIVEN = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
+_ALPHABET = string.digits + string.ascii_lowercase
+_MIN_RANDOM_BYTES = 16
+_INCARNATION_LENGTH = 19
+_PAYMENT_LENGTH = 24
+_INCARNATION = re.compile(r"s[0-9a-z]{19}", re.ASCII)
+_CYCLE = re.compile(r"(s[0-9a-z]{19})([0-9]{5})([a-z])", re.ASCII)
+_GIVEN = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
+
+
+def _base36(random_bytes: bytes, length: int) -> str:
+    if len(random_bytes) < _MIN_RANDOM_BYTES:
+        raise ValueError(f"{_MIN_RANDOM_BYTES} random bytes are needed, got {len(random_bytes)}")
+    number = int.from_bytes(random_bytes, "big")
+    characters = []
+    for _ in range(length):
+        number, index = divmod(number, len(_ALPHABET))
+        characters.append(_ALPHABET[index])
+    return "".join(characters)
 
 
 def new_incarnation(random_bytes: bytes) -> str:
-    """The id one life of a subscription builds its order numbers from: "s" and 19 lower-case letters or digits.
+    """The name of one life of a subscription: "s" and 19 lower-case base-36 characters (98 bits).
 
-    Drawn once by the api at the start, from at least 16 random bytes, and carried by the workflow.
+    Drawn once by the api at start, so that a restarted subscription never meets the numbers of its earlier life,
+    while a reset or continue-as-new keeps them.
+
+    Raises:
+        ValueError: fewer than 16 bytes.
     """
-    return "s" + _base36(random_bytes)
+    return "s" + _base36(random_bytes, _INCARNATION_LENGTH)
 
 
 def new_payment_merchant_uid(random_bytes: bytes) -> str:
-    """An order number for a one-time payment whose caller gave none: "p" and 19 lower-case letters or digits."""
-    return "p" + _base36(random_bytes)
+    """An order number for a one-time payment that came without one: "p" and 24 lower-case base-36 characters.
+
+    Raises:
+        ValueError: fewer than 16 bytes.
+    """
+    return "p" + _base36(random_bytes, _PAYMENT_LENGTH)
 
 
 def cycle_merchant_uid(incarnation: str, cycle: int, generation: int = 0) -> str:
-    """The order number of a cycle: incarnation, five digits, a generation letter; at most 40 characters.
+    """The order number of one cycle: incarnation, five digits, one letter; 26 characters.
+
+    Args:
+        incarnation: what `new_incarnation` gave.
+        cycle: 1 to 99,999.
+        generation: 0 to 25 (a to z). It moves only when the card behind the cycle changed or the PG never takes a
+            number again, and the earlier row is verified unpaid and can never execute.
 
     Raises:
-        ValueError: a cycle outside 1 to 99,999, or a generation outside 0 to 25.
+        ValueError: an argument outside its range; a number is never cut or wrapped into another one's place.
     """
-    if not 1 <= cycle <= 99_999:  # noqa: PLR2004 - five digits
-        raise ValueError("cycle must be 1 to 99999")
-    if not 0 <= generation < 26:  # noqa: PLR2004 - one letter
-        raise ValueError("generation must be 0 to 25")
-    return f"{incarnation}{cycle:05d}{chr(ord('a') + generation)}"
+    if _INCARNATION.fullmatch(incarnation) is None:
+        raise ValueError(f"not an incarnation: {incarnation!r}")
+    if not 1 <= cycle <= MAX_CYCLE:
+        raise ValueError(f"cycle must be 1 to {MAX_CYCLE}, got {cycle}")
+    if not 0 <= generation <= MAX_GENERATION:
+        raise ValueError(f"generation must be 0 to {MAX_GENERATION}, got {generation}")
+    return f"{incarnation}{cycle:05d}{string.ascii_lowercase[generation]}"
 
 
 def parse_cycle_merchant_uid(text: str) -> tuple[str, int, int] | None:
-    """Incarnation, cycle and generation of an order number of ours, or None for any other text."""
-    found = _CYCLE_NUMBER.match(text)
-    if found is None:
+    """(incarnation, cycle, generation) of a number that `cycle_merchant_uid` built, None for any other text."""
+    match = _CYCLE.fullmatch(text)
+    if match is None or match[2] == "00000":
         return None
-    return found["incarnation"], int(found["cycle"]), ord(found["generation"]) - ord("a")
+    return match[1], int(match[2]), string.ascii_lowercase.index(match[3])
 
 
 def is_valid_merchant_uid(text: str) -> bool:
-    """Whether a caller may use `text` as an order number: 1 to 40 of letters, digits, `_` and `-`."""
-    return _GIVEN.match(text) is not None
-
-
-def _base36(random_bytes: bytes) -> str:
-    if len(random_bytes) < 16:  # noqa: PLR2004 - 128 bits
-        raise ValueError("at least 16 random bytes are needed")
-    number = int.from_bytes(random_bytes, "big")
-    digits: list[str] = []
-    for _ in range(_INCARNATION_DIGITS):
-        number, rest = divmod(number, 36)
-        digits.append(_ALPHABET[rest])
-    return "".join(digits)
+    """True for an order number that a caller may give: 1 to 40 of letters, digits, `_` and `-`."""
+    return _GIVEN.fullmatch(text) is not None

@@ -1,62 +1,83 @@
-"""The token in a notice_url: V1 webhooks are unsigned, so the URL itself is the credential (design section 2).
+"""The last part of a notice_url: V1 webhooks are unsigned, so the URL is the credential (design section 2).
 
-`base64url(workflow id + NUL + merchant_uid) "." base64url(HMAC-SHA256)[:26]`: it names the workflow and the order, so
-a webhook is routed without a database, and nobody without the secret can make one up.
+A token carries the workflow id and the order number and is signed, so a webhook is routed and believed to be meant
+for us without a database. It says nothing about the payment: that is always looked up.
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_MAC_CHARACTERS = 26
-_MAX_TOKEN_LENGTH = 512
-_SEPARATOR = "\0"
+MAX_TOKEN_LENGTH = 1024
+
+_DOMAIN = b"gudok.notice.v1\n"
+_SEPARATOR = "\n"
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeRoute:
-    """The workflow a webhook belongs to, and the order number it may speak of."""
+    """Where a webhook belongs: the workflow to ring and the order number to look up."""
 
     workflow_id: str
     merchant_uid: str
 
 
+def _encode(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def _signature(secret: str, body: str) -> bytes:
+    mac = hmac.new(secret.encode(), _DOMAIN + body.encode("ascii"), hashlib.sha256)
+    return _encode(mac.digest()).encode("ascii")
+
+
 def sign_notice(secret: str, workflow_id: str, merchant_uid: str) -> str:
-    """The token for one order of one workflow."""
+    """A token for one order of one workflow: URL-safe text, the same for the same arguments.
+
+    Args:
+        secret: `GUDOK_WEBHOOK_SECRET`, not empty.
+        workflow_id: `subscription/{customer_uid}` or the like, on one line.
+        merchant_uid: the order number, on one line.
+
+    Raises:
+        ValueError: an empty argument, a line break inside one, or text too long to be read back.
+    """
+    if not secret:
+        raise ValueError("an empty secret signs nothing")
+    for name, value in (("workflow_id", workflow_id), ("merchant_uid", merchant_uid)):
+        if not value or _SEPARATOR in value:
+            raise ValueError(f"{name} must be one line of text, not empty")
     body = _encode(f"{workflow_id}{_SEPARATOR}{merchant_uid}".encode())
-    return f"{body}.{_mac(secret, body)}"
+    token = f"{body}.{_signature(secret, body).decode('ascii')}"
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise ValueError(f"the token would be {len(token)} characters, at most {MAX_TOKEN_LENGTH} are read back")
+    return token
 
 
 def read_notice(secrets: Sequence[str], token: str) -> NoticeRoute | None:
-    """The route a genuine token carries; None for anything else, whatever it is.
+    """The route inside a token that one of the secrets signed; None for anything else, and never an exception.
 
-    The first secret signs, all of them verify, so that a secret can be rotated while older schedules still carry it.
+    Every secret is tried whether or not an earlier one matched, and compared in constant time, so the answer's
+    timing tells a forger nothing.
+
+    Args:
+        secrets: the signing secret first, then those it replaced. Empty ones are passed over: they sign nothing.
+        token: what stood in the URL; any text of any length.
     """
-    if len(token) > _MAX_TOKEN_LENGTH or not token.isascii():
+    if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
         return None
-    body, dot, mac = token.partition(".")
-    # Every secret is tried, so that the time taken does not tell which one matched.
-    genuine = [hmac.compare_digest(_mac(secret, body), mac) for secret in secrets]
-    if not dot or not any(genuine):
+    body, dot, given = token.partition(".")
+    if not dot:
+        return None
+    # A bare string is a sequence of one-letter secrets: taken as the single secret it was meant to be.
+    tried = [secrets] if isinstance(secrets, str) else secrets
+    matches = [hmac.compare_digest(_signature(secret, body), given.encode("ascii")) for secret in tried if secret]
+    if not any(matches):
         return None
     try:
-        workflow_id, separator, merchant_uid = _decode(body).decode().partition(_SEPARATOR)
-    except (binascii.Error, ValueError):
+        workflow_id, separator, merchant_uid = urlsafe_b64decode(body + "=" * (-len(body) % 4)).decode().partition("\n")
+    except ValueError:
         return None
-    return NoticeRoute(workflow_id, merchant_uid) if separator else None
-
-
-def _mac(secret: str, body: str) -> str:
-    digest = hmac.new(secret.encode(), b"gudok-notice-1\n" + body.encode(), hashlib.sha256).digest()
-    return _encode(digest)[:_MAC_CHARACTERS]
-
-
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return NoticeRoute(workflow_id, merchant_uid) if workflow_id and separator and merchant_uid else None

@@ -1,10 +1,14 @@
-"""What a call that moves money can have come to. Unknown is an outcome, never a decline."""
+"""How a call that may move money ended, as far as anybody can know (design section 2)."""
 
 from enum import StrEnum
 
 
 class ChargeOutcome(StrEnum):
-    """The four outcomes of a charge (design section 2). Only proof closes `unknown`."""
+    """One of four ways a charge ended; only PAID and DECLINED are facts about money.
+
+    NOT_EXECUTED is proof that PortOne did nothing, so the same number may be sent again at once.
+    UNKNOWN may have happened: it blocks every further charge of the cycle until a look-up proves one or the other.
+    """
 
     PAID = "paid"
     DECLINED = "declined"
@@ -13,7 +17,7 @@ class ChargeOutcome(StrEnum):
 
 
 class KeyOutcome(StrEnum):
-    """The four outcomes of issuing a billing key."""
+    """How issuing a billing key ended; UNKNOWN is settled by looking the key up, never by issuing again."""
 
     ISSUED = "issued"
     REFUSED = "refused"
@@ -22,7 +26,7 @@ class KeyOutcome(StrEnum):
 
 
 class ScheduleOutcome(StrEnum):
-    """The four outcomes of registering, moving or re-booking a schedule."""
+    """How registering a schedule ended; UNKNOWN is settled by `GET /subscribe/payments/schedule/{merchant_uid}`."""
 
     REGISTERED = "registered"
     REFUSED = "refused"

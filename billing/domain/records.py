@@ -1,4 +1,4 @@
-"""What the ledger is told to write: each `LedgerEntry` in one transaction, each write idempotent."""
+"""What the ledger is told to write; one `LedgerEntry` is one transaction."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,20 +6,21 @@ from datetime import datetime
 from enum import StrEnum
 
 from billing.domain.facts import BillingKeyFact, PaymentFact
+from billing.domain.instants import require_utc
 from billing.domain.money import Money
 from billing.domain.plans import PlanTerms
 from billing.domain.states import CycleState, SubscriptionStatus
 
 
 class ChargeKind(StrEnum):
-    """What a charge is for."""
+    """What a charge pays for: a subscription's cycle, or a one-time key-in payment."""
 
     CYCLE = "cycle"
     KEY_IN = "key_in"
 
 
 class RefundState(StrEnum):
-    """Where a refund stands; `unknown` is closed by looking the payment up."""
+    """Where a refund stands; INTENT is written before the call, UNKNOWN is settled by looking the payment up."""
 
     INTENT = "intent"
     REFUNDED = "refunded"
@@ -29,7 +30,7 @@ class RefundState(StrEnum):
 
 
 class Disposition(StrEnum):
-    """What became of a webhook after its payment was looked up."""
+    """What became of a webhook: every one is accounted for (design section 7)."""
 
     APPLIED = "applied"
     STALE = "stale"
@@ -39,7 +40,7 @@ class Disposition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who pays, as far as the caller said it; sent to PortOne as `customer_*` and `buyer_*`."""
+    """Who pays, as far as the caller said; PortOne's `customer_*` and `buyer_*`."""
 
     id: str | None = None
     name: str | None = None
@@ -49,7 +50,36 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionRecord:
-    """The readable row of one life of a subscription, written by its workflow; a higher `revision` replaces a lower."""
+    """A subscription as it stands, the whole row; a higher `revision` replaces a lower one, never the reverse.
+
+    Args:
+        subscription_id: the incarnation.
+        customer_uid: the billing key now in use.
+        workflow_id: of the run that owns it.
+        status: public status.
+        plan: the terms now in force.
+        customer: who pays.
+        started_at: UTC, of this incarnation.
+        revision: counted up by the workflow with each write.
+        cycle: the current one, counted from 1.
+        cycle_state: of that cycle.
+        current_period_start: UTC, of the period last paid for.
+        current_period_end: UTC.
+        next_charge_at: UTC, None when none will come.
+        merchant_uid: of the current cycle.
+        failed_attempts: of the current cycle.
+        cancel_at_period_end: whether it ends with the period.
+        parked_reason: why a person is needed, None when none is.
+        last_failure: the last decline, in the PG's words.
+        pg_provider: which PG holds the key.
+        card: for people, "Shinhan ****1234".
+        metadata: the caller's own.
+        ended_at: UTC, once ended.
+        end_reason: why it ended.
+
+    Raises:
+        ValueError: an instant that is not aware UTC.
+    """
 
     subscription_id: str
     customer_uid: str
@@ -75,10 +105,35 @@ class SubscriptionRecord:
     ended_at: datetime | None = None
     end_reason: str | None = None
 
+    def __post_init__(self) -> None:
+        require_utc("started_at", self.started_at)
+        require_utc("current_period_start", self.current_period_start)
+        require_utc("current_period_end", self.current_period_end)
+        require_utc("next_charge_at", self.next_charge_at)
+        require_utc("ended_at", self.ended_at)
+
 
 @dataclass(frozen=True, slots=True)
 class ChargeIntent:
-    """The order number and the amount, in the ledger before any call that could charge it."""
+    """What is about to be charged; in the ledger before anything is sent.
+
+    Args:
+        merchant_uid: the order number.
+        workflow_id: who asks.
+        kind: a cycle or a key-in payment.
+        amount: to be charged.
+        name: of the order.
+        due_at: UTC.
+        subscription_id: the incarnation; None for key-in.
+        customer_uid: the billing key; None for key-in without one.
+        cycle: counted from 1; None for key-in.
+        generation: of the order number.
+        tax_free: minor units.
+        vat_amount: minor units, None leaves it to the PG.
+
+    Raises:
+        ValueError: `due_at` is not aware UTC.
+    """
 
     merchant_uid: str
     workflow_id: str
@@ -93,10 +148,17 @@ class ChargeIntent:
     tax_free: int = 0
     vat_amount: int | None = None
 
+    def __post_init__(self) -> None:
+        require_utc("due_at", self.due_at)
+
 
 @dataclass(frozen=True, slots=True)
 class ChargeResult:
-    """What was found out about a charge: its state, and PortOne's id and words where there are any."""
+    """What became of a charge, as judged: the state, and PortOne's number, code and words where there are any.
+
+    Raises:
+        ValueError: `at` is not aware UTC.
+    """
 
     merchant_uid: str
     state: CycleState
@@ -105,10 +167,17 @@ class ChargeResult:
     code: str | None = None
     message: str | None = None
 
+    def __post_init__(self) -> None:
+        require_utc("at", self.at)
+
 
 @dataclass(frozen=True, slots=True)
 class RefundRecord:
-    """One refund of one payment; `amount` is never zero, since PortOne reads 0 as everything (facts.md 2.8)."""
+    """A refund as it stands; `cancellation_id` is PortOne's, the rest is ours.
+
+    Raises:
+        ValueError: `at` is not aware UTC.
+    """
 
     refund_id: str
     merchant_uid: str
@@ -121,10 +190,13 @@ class RefundRecord:
     code: str | None = None
     message: str | None = None
 
+    def __post_init__(self) -> None:
+        require_utc("at", self.at)
+
 
 @dataclass(frozen=True, slots=True)
 class WebhookDisposition:
-    """Closes the inbox rows of one reported payment."""
+    """Closes the inbox rows of (imp_uid, merchant_uid, status) with what became of them."""
 
     merchant_uid: str
     imp_uid: str
@@ -134,7 +206,7 @@ class WebhookDisposition:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One step of a story, written whole or not at all."""
+    """Everything one step of a workflow writes, in one transaction; written twice it changes nothing more."""
 
     subscription: SubscriptionRecord | None = None
     intents: tuple[ChargeIntent, ...] = ()

@@ -1,27 +1,29 @@
-"""The only judge of whether a period is paid.
+"""The only judge of whether a period is paid: everything PortOne has for an order number in, one finding out.
 
-A webhook is a reason to look; an answer is a hint; what PortOne's look-ups say is weighed here, in one pure function.
+A webhook is never evidence. What is judged are rows that were looked up (design section 3, *verifying*).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.money import Money
 
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What was ordered; `customer_uid` is None where no billing key is charged."""
-
-    merchant_uid: str
-    amount: Money
-    customer_uid: str | None = None
+_NOTHING_NEW = "PortOne knows of no new payment"
+_FIRST = datetime.min.replace(tzinfo=UTC)
+# The order in which one row can change: an older look-up of it is outdated by a later one, never the reverse.
+_AGE = {"ready": 0, "failed": 1, "paid": 2, "cancelled": 3}
 
 
 class Finding(StrEnum):
-    """What the look-ups prove."""
+    """What the rows prove.
+
+    Only PAID may be booked as paid. PENDING: PortOne will act, or is acting, by itself; wait. REVOKED: it never will,
+    unless asked again. ABSENT: nothing new is known; after a quiet window that is proof of absence. MISMATCH: money
+    moved, but not as agreed; a person must look.
+    """
 
     PAID = "paid"
     DECLINED = "declined"
@@ -32,8 +34,25 @@ class Finding(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """What was agreed: the order number, the exact amount, and the billing key (None: not compared)."""
+
+    merchant_uid: str
+    amount: Money
+    customer_uid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """A finding, the row it rests on, and the reason in words a person can act on."""
+    """A finding and what it rests on.
+
+    Args:
+        finding: what is proved.
+        payment: the row that proves it, where one row does; a failure that only the schedule shows becomes a row.
+        reason: for people; the PG's words of a decline.
+        mismatches: the fields that differ (`merchant_uid`, `status`, `amount`, `currency`, `customer_uid`,
+            `cancelled_amount`), `payments` for more than one row that holds money, `schedule` for a foreign schedule.
+    """
 
     finding: Finding
     payment: PaymentFact | None = None
@@ -48,79 +67,126 @@ def judge(
     reported: PaymentFact | None = None,
     known_failures: Collection[str] = (),
 ) -> Verdict:
-    """Weigh every row PortOne has for an order number against what was ordered.
+    """What the rows prove about one order; certain about money first, then about what PortOne may still do.
+
+    In this order: a reported paid row of another order, more than one row that holds money, one that differs, or
+    money that went back: MISMATCH. One paid row, equal in amount, currency, merchant_uid and customer_uid: PAID.
+    A row in progress, or of a status unknown here: PENDING, even beside a new failure, because it may still be
+    approved. A failure not yet booked: DECLINED. Then the schedule: PENDING while PortOne will execute it or has not
+    shown its payment yet, REVOKED. Else ABSENT.
 
     Args:
-        expected: What was ordered.
-        payments: All rows of GET /payments/findAll/{merchant_uid}, in any order.
-        schedule: The row of GET /subscribe/payments/schedule/{merchant_uid}, when it was looked up and is there.
-        reported: The row of the imp_uid that a webhook named, when it was looked up and is there.
-        known_failures: The imp_uids already booked as declined, which say nothing new.
+        expected: what was agreed.
+        payments: every row that PortOne has for the order number.
+        schedule: its schedule row; None when there is none or it was not looked up.
+        reported: the row of the imp_uid that a webhook named; None when not looked up or not found. It counts as one
+            of the rows, because the list by order number may lag behind.
+        known_failures: imp_uids already booked as declined.
     """
     if reported is not None and reported.merchant_uid != expected.merchant_uid:
-        return Verdict(Finding.MISMATCH, reported, "the reported payment is of another order", ("merchant_uid",))
-    rows = {row.imp_uid: row for row in payments}
-    if reported is not None:
-        rows.setdefault(reported.imp_uid, reported)
+        if _holds_money(reported):
+            reason = f"the reported payment {reported.imp_uid} belongs to another order"
+            return Verdict(Finding.MISMATCH, reported, reason, ("merchant_uid",))
+        reported = None
+    rows = _newest_of_each([*payments, *([reported] if reported is not None else [])])
     return (
-        _of_paid_rows(expected, [row for row in rows.values() if row.status == "paid"])
-        or _of_cancelled_rows([row for row in rows.values() if row.status == "cancelled"])
-        or _of_failed_rows([row for row in rows.values() if row.status == "failed"], schedule, known_failures)
-        or _of_open_rows(list(rows.values()), schedule)
+        _about_money(expected, rows)
+        or _about_attempts(expected, rows, known_failures)
+        or _about_schedule(expected, schedule, known_failures)
     )
 
 
-def _of_paid_rows(expected: Expected, paid: Sequence[PaymentFact]) -> Verdict | None:
-    if not paid:
-        return None
-    if len(paid) > 1:
-        ids = ", ".join(sorted(row.imp_uid for row in paid))
-        return Verdict(Finding.MISMATCH, paid[0], f"paid more than once: {ids}", ("count",))
-    wrong = _differences(expected, paid[0])
-    if wrong:
-        return Verdict(Finding.MISMATCH, paid[0], f"paid, but not as ordered: {', '.join(wrong)}", wrong)
-    return Verdict(Finding.PAID, paid[0])
+def _holds_money(row: PaymentFact) -> bool:
+    # PortOne calls a partly refunded payment `cancelled` too (facts.md 2.8). Without an amount it went back whole.
+    kept = 0 < row.cancelled_amount < row.amount.amount
+    return kept or (row.status == "paid" and row.cancelled_amount <= 0)
 
 
-def _of_cancelled_rows(cancelled: Sequence[PaymentFact]) -> Verdict | None:
-    if not cancelled:
-        return None
-    return Verdict(Finding.MISMATCH, cancelled[0], "paid and refunded elsewhere", ("status",))
-
-
-def _of_failed_rows(
-    failed: Sequence[PaymentFact], schedule: ScheduleFact | None, known_failures: Collection[str]
-) -> Verdict | None:
-    fresh = [row for row in failed if row.imp_uid not in known_failures]
-    if fresh:
-        newest = max(fresh, key=lambda row: row.failed_at.timestamp() if row.failed_at else 0.0)
-        return Verdict(Finding.DECLINED, newest, newest.fail_reason)
-    if schedule is None or schedule.status != "executed" or schedule.payment_status != "failed":
-        return None
-    if schedule.imp_uid is not None and schedule.imp_uid in known_failures:
-        return None
-    return Verdict(Finding.DECLINED, None, schedule.fail_reason)
-
-
-def _of_open_rows(rows: Sequence[PaymentFact], schedule: ScheduleFact | None) -> Verdict:
-    if schedule is not None and schedule.status == "revoked":
-        return Verdict(Finding.REVOKED, None, "the schedule is revoked")
-    if schedule is not None and schedule.status == "scheduled":
-        return Verdict(Finding.PENDING, None, "PortOne has not run the schedule yet")
-    if any(row.status not in {"paid", "cancelled", "failed"} for row in rows):
-        return Verdict(Finding.PENDING, None, "PortOne has not finished the payment")
-    return Verdict(Finding.ABSENT, None, "PortOne knows of no new payment")
+def _newest_of_each(rows: Iterable[PaymentFact]) -> list[PaymentFact]:
+    newest: dict[str, list[PaymentFact]] = {}
+    for row in rows:
+        seen = newest.setdefault(row.imp_uid, [])
+        age = _AGE.get(row.status, 0)
+        if not seen or age > _AGE.get(seen[0].status, 0):
+            newest[row.imp_uid] = [row]
+        elif age == _AGE.get(seen[0].status, 0) and row not in seen:
+            seen.append(row)
+    return [row for versions in newest.values() for row in versions]
 
 
 def _differences(expected: Expected, row: PaymentFact) -> tuple[str, ...]:
-    pairs = (
-        ("merchant_uid", expected.merchant_uid, row.merchant_uid),
-        ("amount", expected.amount.amount, row.amount.amount),
-        ("currency", expected.amount.currency, row.amount.currency),
+    pairs = {
+        "merchant_uid": (expected.merchant_uid, row.merchant_uid),
+        "status": ("paid", row.status),
+        "amount": (expected.amount.amount, row.amount.amount),
+        "currency": (expected.amount.currency, row.amount.currency),
+        "customer_uid": (expected.customer_uid or row.customer_uid, row.customer_uid),
+        "cancelled_amount": (0, row.cancelled_amount),
+    }
+    return tuple(name for name, (wanted, found) in pairs.items() if wanted != found)
+
+
+def _about_money(expected: Expected, rows: Sequence[PaymentFact]) -> Verdict | None:
+    holding = [row for row in rows if _holds_money(row)]
+    if not holding:
+        returned = [row for row in rows if row.status in {"paid", "cancelled"}]
+        return Verdict(Finding.MISMATCH, returned[0], "refunded elsewhere", ("status",)) if returned else None
+    differing = [row for row in holding if _differences(expected, row)]
+    fields = tuple(dict.fromkeys(name for row in differing for name in _differences(expected, row)))
+    imp_uids = tuple(dict.fromkeys(row.imp_uid for row in holding))
+    if len(imp_uids) > 1:
+        reason = f"paid more than once: {', '.join(imp_uids)}"
+        return Verdict(Finding.MISMATCH, (differing or holding)[0], reason, ("payments", *fields))
+    if differing:
+        partly = "partly refunded elsewhere, " if "cancelled_amount" in fields else ""
+        return Verdict(Finding.MISMATCH, differing[0], f"{partly}differs in {', '.join(fields)}", fields)
+    return Verdict(Finding.PAID, holding[0])
+
+
+def _about_attempts(expected: Expected, rows: Sequence[PaymentFact], known_failures: Collection[str]) -> Verdict | None:
+    own = [row for row in rows if row.merchant_uid == expected.merchant_uid]
+    in_progress = [row for row in own if row.status != "failed"]
+    if in_progress:
+        row = in_progress[0]
+        return Verdict(Finding.PENDING, row, f"{row.imp_uid} is {row.status}")
+    new = [row for row in own if row.imp_uid not in known_failures]
+    if new:
+        latest = max(new, key=lambda row: row.failed_at or _FIRST)
+        return Verdict(Finding.DECLINED, latest, latest.fail_reason)
+    return None
+
+
+def _about_schedule(expected: Expected, schedule: ScheduleFact | None, known_failures: Collection[str]) -> Verdict:
+    if schedule is None:
+        return Verdict(Finding.ABSENT, None, _NOTHING_NEW)
+    if schedule.merchant_uid != expected.merchant_uid:
+        return Verdict(Finding.MISMATCH, None, "the schedule belongs to another order", ("schedule",))
+    match schedule.status, schedule.payment_status:
+        case "revoked", _:
+            return Verdict(Finding.REVOKED, None, "the schedule is revoked")
+        case "executed", "failed":
+            return _about_failed_schedule(schedule, known_failures)
+        case "executed", "cancelled":
+            return Verdict(Finding.MISMATCH, None, "refunded elsewhere", ("status",))
+        case _:
+            return Verdict(Finding.PENDING, None, f"the schedule is {schedule.status}")
+
+
+def _about_failed_schedule(schedule: ScheduleFact, known_failures: Collection[str]) -> Verdict:
+    if schedule.imp_uid is None:
+        # Such a failure cannot be told from one already booked: it is new only if none was.
+        if known_failures:
+            return Verdict(Finding.ABSENT, None, _NOTHING_NEW)
+        return Verdict(Finding.DECLINED, None, schedule.fail_reason)
+    if schedule.imp_uid in known_failures:
+        return Verdict(Finding.ABSENT, None, _NOTHING_NEW)
+    # The list may lag behind the schedule; the caller needs the imp_uid, to know this failure the next time.
+    row = PaymentFact(
+        imp_uid=schedule.imp_uid,
+        merchant_uid=schedule.merchant_uid,
+        status="failed",
+        amount=schedule.amount,
+        customer_uid=schedule.customer_uid,
+        fail_reason=schedule.fail_reason,
     )
-    wrong = [name for name, ordered, found in pairs if ordered != found]
-    if expected.customer_uid is not None and row.customer_uid != expected.customer_uid:
-        wrong.append("customer_uid")
-    if row.cancelled_amount:
-        wrong.append("cancelled_amount")
-    return tuple(wrong)
+    return Verdict(Finding.DECLINED, row, schedule.fail_reason)

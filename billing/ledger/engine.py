@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from billing.ledger.errors import LedgerConflictError, LedgerError, LedgerUnavailableError
@@ -37,7 +37,11 @@ def async_url(url: str) -> URL:
     Raises:
         ValueError: not `sqlite:///path`, `sqlite+aiosqlite:///path`, `postgresql://…` or `postgresql+asyncpg://…`.
     """
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # SQLAlchemy's own words repeat the URL, which may hold a password.
+        raise ValueError("not a database URL: use sqlite:///path or postgresql://host/name") from None
     backend = parsed.drivername.split("+")[0]
     if backend not in _DRIVERS:
         raise ValueError(f"no ledger runs on {backend!r}: use sqlite:///path or postgresql://host/name")

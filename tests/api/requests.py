@@ -107,3 +107,9 @@ def assert_problem(answer, status=None, code=None, field=None):
     if field is not None:
         assert field in [error["field"] for error in problem["errors"]], problem
     return problem
+
+
+def won(totals):
+    """The emulator's totals, as far as they are in won."""
+    krw = totals["by_currency"].get("KRW", {"amount": 0, "refunded": 0})
+    return {"charges": totals["charges"], "charged_twice": totals["charged_twice"], **krw}

@@ -11,6 +11,7 @@ from tests.api.requests import (
     cards_in_vault,
     new_uid,
     payment_body,
+    won,
 )
 
 
@@ -33,7 +34,7 @@ async def refund(stack, number, **body):
 
 
 async def totals(stack):
-    return (await stack.emulator.get("/emulator/books")).json()["totals"]
+    return won((await stack.emulator.get("/emulator/books")).json()["totals"])
 
 
 async def test_a_payment_by_card_number_is_charged_once_and_shown_masked(stack):

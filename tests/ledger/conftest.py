@@ -133,9 +133,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         return
     shared: Database = request.getfixturevalue("postgres_migrated")
     yield shared
-    Postgres(shared.url).run(
-        "SET lock_timeout = '5s'", *(f"DELETE FROM {table.name}" for table in metadata.sorted_tables)
-    )
+    Postgres(shared.url).run("SET lock_timeout = '5s'", *(f"TRUNCATE {table.name}" for table in metadata.sorted_tables))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from billing.ledger import Ledger, LedgerUnavailableError, ReceivedWebhook
 from billing.ledger.engine import open_engine, writing
 from billing.ledger.writes.entry import write_entry
 from tests.ledger.conftest import Database
-from tests.ledger.stories import day, everything, intent, key, order, paid, payment, refund, result, subscription
+from tests.ledger.stories import LIFE, day, everything, intent, key, order, paid, payment, refund, result, subscription
 
 WHOLE = LedgerEntry(
     subscription=subscription(),
@@ -135,7 +135,7 @@ async def test_two_generations_that_race_to_pay_a_cycle_leave_one_paid(ledger: L
 async def test_many_subscriptions_write_at_once(ledger: Ledger) -> None:
     async def life(number: int) -> None:
         for cycle in (1, 2):
-            made = intent(cycle, merchant_uid=f"m{number}x{cycle}", subscription_id=f"s{number}")
+            made = intent(cycle, subscription_id=f"{LIFE[:-2]}{number:02}")
             await ledger.record(LedgerEntry(intents=(made,)))
             assert await ledger.mark_sent(made.merchant_uid, 1, day(0))
             await ledger.receive_webhook(ReceivedWebhook("i", made.merchant_uid, "paid", "console"), day(0))
@@ -236,10 +236,13 @@ async def test_a_database_that_is_away_is_unavailable(url: str) -> None:
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 async def test_a_connection_that_breaks_is_unavailable_and_the_next_one_works(ledger: Ledger) -> None:
-    with pytest.raises(LedgerUnavailableError):
+    async def broken_off() -> None:
         async with writing(ledger.engine) as connection:
             await write_entry(connection, WHOLE)
             await connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with pytest.raises(LedgerUnavailableError):
+        await broken_off()
     assert await ledger.list_charges() == []
     await ledger.record(WHOLE)
     assert len(await ledger.list_charges()) == 2

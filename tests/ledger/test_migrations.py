@@ -15,8 +15,8 @@ from tests.ledger.stories import day, everything, intent, paid, subscription
 
 SCHEMA = {
     "sqlite": """
-        SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name <> 'alembic_version' ORDER BY 1
-    """,
+        SELECT name, sql FROM sqlite_master
+         WHERE name NOT LIKE 'sqlite_%' AND name <> 'alembic_version' ORDER BY 1""",
     "postgresql": """
         SELECT c.relname || ':' || x.conname, pg_get_constraintdef(x.oid)
           FROM pg_constraint x JOIN pg_class c ON c.oid = x.conrelid
@@ -120,10 +120,10 @@ async def test_processes_that_start_at_once_migrate_once(empty: Database) -> Non
     script = f"import asyncio; from billing.ledger import Ledger; asyncio.run(Ledger({empty.url!r}).migrate())"
     starts = [
         await asyncio.create_subprocess_exec(sys.executable, "-c", script, stderr=asyncio.subprocess.PIPE)
-        for _ in range(4)
+        for _ in range(2)
     ]
     ends = await asyncio.gather(*(start.communicate() for start in starts))
-    assert [start.returncode for start in starts] == [0] * 4, b"\n".join(said for _, said in ends if said).decode()
+    assert [start.returncode for start in starts] == [0] * 2, b"\n".join(said for _, said in ends if said).decode()
     ledger = Ledger(empty.url)
     await ledger.record(LedgerEntry(intents=(intent(),)))
     assert await ledger.mark_sent(intent().merchant_uid, 1, day(0))

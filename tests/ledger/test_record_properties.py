@@ -19,15 +19,14 @@ from tests.ledger.stories import day, everything, intent, key, order, payment, r
 ORDERS = st.tuples(st.integers(1, 2), st.integers(0, 1))
 IMP_UIDS = st.sampled_from(["imps_1", "imps_2", "imps_3"])
 STATES = st.sampled_from(
-    [CycleState.PAID, CycleState.DECLINED, CycleState.UNKNOWN, CycleState.MISMATCH, CycleState.REFUNDED]
-    + [CycleState.LATE_PAID, CycleState.NOT_EXECUTED]
+    sorted(set(CycleState) - {CycleState.GATED, CycleState.REGISTERING, CycleState.REGISTERED, CycleState.DUE})
 )
 
 
 @st.composite
 def entries(draw: st.DrawFn) -> Sequence[LedgerEntry]:
-    """A story of up to twelve steps, each later than the last, as one workflow tells it."""
-    return [draw(entry(revision)) for revision in range(1, draw(st.integers(2, 12)))]
+    """A story of up to six steps, each later than the last, as one workflow tells it."""
+    return [draw(entry(revision)) for revision in range(1, draw(st.integers(2, 7)))]
 
 
 @st.composite
@@ -63,7 +62,7 @@ async def begin(ledger: Ledger) -> None:
 
 
 fast = settings(
-    max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -72,8 +71,8 @@ fast = settings(
 async def test_every_step_may_be_written_again_at_any_later_time(ledger: Ledger, story: Sequence[LedgerEntry]) -> None:
     await begin(ledger)
     written: list[LedgerEntry] = []
+    before = await everything(ledger)
     for step in story:
-        before = await everything(ledger)
         try:
             await ledger.record(step)
         except LedgerConflictError:
@@ -87,7 +86,8 @@ async def test_every_step_may_be_written_again_at_any_later_time(ledger: Ledger,
             # A step that a later one contradicts by now may be refused; it may not change anything.
             with suppress(LedgerConflictError):
                 await ledger.record(again)
-        assert await everything(ledger) == after
+        before = await everything(ledger)
+        assert before == after
 
 
 @fast
@@ -105,16 +105,11 @@ async def test_no_story_pays_a_cycle_twice_or_an_order_with_somebody_elses_payme
         assert len(holding) == len(set(holding))
         owned = [row.imp_uid for row in charges if row.imp_uid is not None]
         assert len(owned) == len(set(owned))
+        payments = {row.merchant_uid: await ledger.list_payments(row.merchant_uid) for row in charges}
+        belongs_to = {fact.imp_uid: number for number, facts in payments.items() for fact in facts}
         for row in charges:
-            found = {fact.imp_uid for fact in await ledger.list_payments(row.merchant_uid)}
-            others = {
-                fact.imp_uid
-                for other in charges
-                if other is not row
-                for fact in await ledger.list_payments(other.merchant_uid)
-            }
-            if row.state in ("paid", "refunded") and row.imp_uid is not None:
-                assert row.imp_uid not in others - found
+            if row.state in (CycleState.PAID, CycleState.REFUNDED) and row.imp_uid is not None:
+                assert belongs_to.get(row.imp_uid, row.merchant_uid) == row.merchant_uid
         refunded = {row.merchant_uid for row in charges if row.state is CycleState.REFUNDED}
         assert money_back <= refunded, "refunded is the end"
         money_back = refunded

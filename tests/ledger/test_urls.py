@@ -13,7 +13,7 @@ from tests.ledger.stories import intent
 
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite://", "sqlite:///:memory:", "sqlite+aiosqlite://", "x"])
 def test_what_is_no_ledger_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match=r"sqlite:///path|parse"):
+    with pytest.raises(ValueError, match=r"use sqlite:///path"):
         Ledger(url)
 
 
@@ -23,7 +23,7 @@ def test_what_is_no_ledger_is_refused(url: str) -> None:
         ("sqlite:///a/b.db", "sqlite+aiosqlite:///a/b.db"),
         ("sqlite+aiosqlite:////a/b.db", "sqlite+aiosqlite:////a/b.db"),
         ("postgresql://u:p@h:1/d", "postgresql+asyncpg://u:p@h:1/d"),
-        ("postgres://u@/d?host=/tmp", "postgresql+asyncpg://u@/d?host=/tmp"),
+        ("postgres://u@/d?host=/tmp", "postgresql+asyncpg://u@/d?host=%2Ftmp"),
         ("postgresql+asyncpg://h/d", "postgresql+asyncpg://h/d"),
         ("postgresql+psycopg://h/d", "postgresql+asyncpg://h/d"),
     ],

@@ -75,6 +75,19 @@ async def test_amounts_are_read_exactly(wire, client):
     assert (fact.amount, fact.cancelled_amount) == (Money(1999, "USD"), 110)
 
 
+async def test_a_fraction_too_small_for_a_float_is_not_lost(wire, client):
+    text = wire.envelope(wire.payment(currency="USD", amount="A")).text
+    wire.says(httpx.Response(200, text=text.replace('"A"', "19.990000000000000000001")))
+    payment = await client.find_payment("imps_1")
+    assert payment is not None
+    with pytest.raises(ValueError, match="minor units"):
+        payment.fact()
+
+
+def test_a_code_sent_as_a_number_is_a_text(wire):
+    assert Payment.model_validate(wire.payment(card_code=361, pg_id=7)).card_code == "361"
+
+
 @pytest.mark.parametrize(("amount", "currency"), [(9900.5, "KRW"), ("0.001", "USD"), (9900, "XXX"), (9900, "won")])
 def test_an_amount_that_money_cannot_hold_makes_no_fact(wire, amount, currency):
     payment = Payment.model_validate(wire.payment(amount=amount, currency=currency))

@@ -136,6 +136,27 @@ async def test_one_refresh_on_401_and_the_call_is_sent_again(wire, client):
     assert wire.requests[0].content == wire.requests[1].content, "the same order number"
 
 
+async def test_a_401_that_comes_late_takes_the_token_that_others_have_fetched_meanwhile(wire, client):
+    grants_in_turn(wire, "old", "new")
+    first_came, renewed = asyncio.Event(), asyncio.Event()
+
+    async def answer(request):
+        if request.headers["Authorization"] == "Bearer new":
+            return wire.envelope(wire.payment())
+        if not first_came.is_set():
+            first_came.set()
+            await renewed.wait()
+        return wire.envelope(code=-1, message="Unauthorized", status=401)
+
+    wire.answer = answer
+    late = asyncio.create_task(client.charge_again(wire.again()))
+    await first_came.wait()
+    assert (await client.charge_again(wire.again())).outcome is ChargeOutcome.PAID
+    renewed.set()
+    assert (await late).outcome is ChargeOutcome.PAID
+    assert len(wire.token_requests) == 2
+
+
 async def test_a_second_401_is_an_error_of_credentials_for_a_look_up(wire, client):
     wire.says(wire.envelope(code=-1, message="Unauthorized", status=401))
     with pytest.raises(PortOneAuthError) as raised:

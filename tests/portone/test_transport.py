@@ -176,6 +176,13 @@ async def test_a_small_body_cannot_unpack_into_a_large_one(listening, wire):
     await lands_in(await listening(compressed), wire, UNKNOWN, trouble="a body that is too large or encoded")
 
 
+async def test_a_compressed_answer_which_was_not_asked_for_is_not_unpacked(listening, wire):
+    async def compressed(_reader, writer):
+        writer.write(answered(gzip.compress(wire.envelope(wire.payment()).content), b"Content-Encoding: gzip"))
+
+    await lands_in(await listening(compressed), wire, UNKNOWN, trouble="a body that is too large or encoded")
+
+
 async def test_a_page_of_html_is_no_answer_of_portone(listening, wire):
     async def page(_reader, writer):
         writer.write(answered(b"<html><body>Service Unavailable</body></html>"))

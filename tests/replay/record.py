@@ -111,7 +111,8 @@ async def short_workflows(stack):
     card = {"card_number": CARD, "expiry": "2099-12", "birth": "900101", "pwd_2digit": "12"}
     body = {"merchant_uid": "key-in", "name": "전화 주문", "amount": 33000, "card": card, "customer_uid": "key-in-1"}
     assert (await stack.api.post("/v1/payments", json=body)).status_code == 201
-    assert (await stack.api.post("/v1/payments/key-in/refunds", json={"amount": 3000})).status_code == 201
+    refunded = await stack.api.post("/v1/payments/key-in/refunds", json={"amount": 3000})
+    assert refunded.status_code == 201, refunded.text
     key = {"customer_uid": "key-2", "card": card}
     assert (await stack.api.post("/v1/billing-keys", json=key)).status_code == 201
     issued = await stack.temporal.get_workflow_handle("billing-key/key-2").fetch_history()

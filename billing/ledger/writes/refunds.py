@@ -53,11 +53,12 @@ async def write_refund(connection: AsyncConnection, refund: RefundRecord) -> Non
     if other:
         raise LedgerConflictError(f"refund {refund.refund_id!r} already stands for another {', '.join(other)}")
     if _moves(RefundState(stored.state), refund, older=refund.at < stored.state_at):
-        kept = {} if refund.cancellation_id is not None else {"cancellation_id": stored.cancellation_id}
+        if refund.cancellation_id is None:
+            progress["cancellation_id"] = stored.cancellation_id
+        if all(stored._mapping[name] == value for name, value in progress.items()):  # noqa: SLF001 - SQLAlchemy's documented name
+            return
         await connection.execute(
-            update(refunds)
-            .where(refunds.c.refund_id == refund.refund_id)
-            .values(**{**progress, **kept}, updated_at=written_at())
+            update(refunds).where(refunds.c.refund_id == refund.refund_id).values(**progress, updated_at=written_at())
         )
 
 
