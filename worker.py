@@ -18,6 +18,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.billing_keys import BillingKeyActivities
 from activities.cards import VaultedCards
 from activities.ledger import LedgerActivities
+from activities.metrics import ActivityMetrics
 from activities.notices import NoticeUrls
 from activities.payments import PaymentActivities
 from activities.schedules import ScheduleActivities
@@ -89,6 +90,7 @@ def create_worker(
         task_queue=task_queue,
         workflows=WORKFLOWS,
         activities=activities_of(settings, client, ledger),
+        interceptors=[ActivityMetrics()],
         workflow_runner=SandboxedWorkflowRunner(restrictions=SANDBOX),
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
         max_cached_workflows=max_cached_workflows,

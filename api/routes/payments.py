@@ -148,13 +148,13 @@ async def _refund(
     )
     workflow_id = refund_workflow_id(merchant_uid)
     begun = desk.temporal.get_workflow_handle_for(RefundWorkflow.run, workflow_id)
+    if await remembers(begun, refund_id):
+        return await within(desk.settings.first_answer_seconds, begun.result())
     for done in await desk.ledger.list_refunds(merchant_uid):
         if done.refund_id == refund_id and done.state in (RefundState.REFUNDED, RefundState.REFUSED):
             return RefundSettled(
                 refund_id=refund_id, state=done.state, amount=done.amount, code=done.code, message=done.message
             )
-    if await remembers(begun, refund_id):
-        return await within(desk.settings.first_answer_seconds, begun.result())
     try:
         handle = await desk.temporal.start_workflow(
             RefundWorkflow.run,

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from api.bell import ring
+from api.body_limit import TOO_LARGE
 from api.dependencies import Desk, DeskDep
 from api.errors import Problem
 from api.security import client_address, is_within
@@ -96,7 +97,9 @@ async def _receive(desk: Desk, body: WebhookBody, name: str, route: NoticeRoute 
 async def _read(request: Request) -> WebhookBody:
     try:
         return WebhookBody.model_validate(await _parsed(request, (await request.body())[:MAX_BODY_BYTES]))
-    except (ValueError, ValidationError, RecursionError, HTTPException):
+    except (ValueError, ValidationError, RecursionError, HTTPException) as error:
+        if isinstance(error, HTTPException) and error.status_code == TOO_LARGE:
+            raise
         WEBHOOKS.labels("malformed").inc()
         raise Problem(400, "malformed_webhook", "imp_uid and merchant_uid are required, as JSON or as a form") from None
 

@@ -1,6 +1,7 @@
 """What the API's tests send, and what they look for afterwards."""
 
 import copy
+import json
 import string
 import uuid
 
@@ -113,3 +114,17 @@ def won(totals):
     """The emulator's totals, as far as they are in won."""
     krw = totals["by_currency"].get("KRW", {"amount": 0, "refunded": 0})
     return {"charges": totals["charges"], "charged_twice": totals["charged_twice"], **krw}
+
+
+def encoded(body):
+    """JSON with NaN and Infinity, as a careless client writes it."""
+    return json.dumps(body, allow_nan=True).encode()
+
+
+async def refused(stack, path, body, *, headers=None, **expected):
+    content = body if isinstance(body, bytes) else encoded(body)
+    sent = {"Content-Type": "application/json", **(headers or {})}
+    answer = await stack.api.post(path, content=content, headers=sent)
+    problem = assert_problem(answer, **expected)
+    await assert_nothing_happened(stack)
+    return problem

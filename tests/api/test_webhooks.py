@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from api.security import client_address, is_within
 from billing.domain.notice_token import sign_notice
+from billing.settings import PORTONE_WEBHOOK_ADDRESSES
 from tests.api.requests import assert_problem
 from tests.stack import now
 
@@ -16,7 +17,9 @@ SAYS_PAID = {"imp_uid": "imp_000000000001", "merchant_uid": "nobody-1", "status"
 
 
 def token(stack, uid, merchant_uid, *, secret=None):
-    return sign_notice(secret or stack.settings.webhook_secrets[0], f"subscription/{uid}", merchant_uid)
+    return sign_notice(
+        secret or stack.settings.webhook_secret[0].get_secret_value(), f"subscription/{uid}", merchant_uid
+    )
 
 
 async def hook(stack, path, body, **more):
@@ -383,9 +386,9 @@ async def test_the_urls_without_a_token_are_open_to_portone_alone(idle_stack, pa
 
 
 @pytest.mark.parametrize("forwarded", [PORTONE, None])
-async def test_in_production_loopback_is_not_portone(idle_stack, forwarded):
+async def test_where_only_portone_may_call_loopback_is_refused(idle_stack, forwarded):
     desk = idle_stack.app.state.desk
-    settings = desk.settings.model_copy(update={"mode": "production"})
+    settings = desk.settings.model_copy(update={"webhook_allowed_ips": PORTONE_WEBHOOK_ADDRESSES})
     idle_stack.app.state.desk = dataclasses.replace(desk, settings=settings)
     try:
         headers = {"X-Forwarded-For": forwarded} if forwarded else {}

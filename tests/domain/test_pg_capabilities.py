@@ -90,6 +90,15 @@ def test_every_row_names_a_source_that_the_facts_name(facts):
         assert any(row.source in source for source in facts[provider]["details"]["sources"]), provider
 
 
+def test_the_modules_that_need_another_way_are_these_wherever_the_tests_run():
+    rows = PG_CAPABILITIES.values()
+    assert {row.provider for row in rows if not row.merchant_uid_reusable} == {"naverpay"}
+    assert {row.provider for row in rows if row.merchant_uid_alphanumeric_only} == {"smartro_v2"}
+    assert {row.provider for row in rows if row.again and not row.reschedule} == {"tosspay_v2"}
+    assert {row.provider for row in rows if not row.schedule} == {"mobilians_v2", "smilepay"}
+    assert {row.provider for row in rows if "KRW" not in row.currencies} == {"paypal_v2"}
+
+
 def test_a_key_is_stored_by_onetime_wherever_there_is_onetime_but_at_two():
     storing = {row.provider for row in PG_CAPABILITIES.values() if row.stores_key_on_onetime}
     assert storing == {row.provider for row in PG_CAPABILITIES.values() if row.key_in} - {"tosspayments", "ksnet"}

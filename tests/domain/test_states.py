@@ -58,6 +58,10 @@ def test_an_ended_subscription_has_no_way_out_and_every_other_can_end():
         assert reached(SUBSCRIPTION_TRANSITIONS, status) & ENDED
 
 
+def test_a_refunded_cycle_is_over_and_no_other_is_without_a_way_out():
+    assert [state for state, targets in CYCLE_TRANSITIONS.items() if not targets] == [C.REFUNDED]
+
+
 def test_every_step_of_the_design_is_in_the_tables():
     subscription = (
         "incomplete>trialing incomplete>active incomplete>incomplete_expired trialing>active trialing>past_due "
