@@ -1,4 +1,4 @@
-"""Counting what the activities do, beside them: outcomes of calls, and errors by type; no personal data in any label."""
+"""Counting what the activities do, beside them: outcomes of calls, errors by type, no personal data in any label."""
 
 import time
 from typing import Any
