@@ -22,5 +22,5 @@ def of_portone(error: PortOneError) -> ApplicationError:
 
 
 def of_ledger(error: LedgerConflictError) -> ApplicationError:
-    """A step that contradicts the ledger: trying again cannot help, a person must look."""
-    return ApplicationError(str(error), type="LedgerConflict", non_retryable=True)
+    """A step that contradicts the ledger: a person must look; tried again rarely until then."""
+    return ApplicationError(str(error), type="LedgerConflict", next_retry_delay=timedelta(minutes=5))

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from temporalio import activity
 
 from activities.cards import CARD_GONE, VaultedCards
-from activities.errors import of_portone
+from activities.errors import of_ledger, of_portone
 from activities.notices import NoticeUrls
 from billing import portone
 from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
 from billing.domain.outcomes import ChargeOutcome
-from billing.ledger import Ledger
+from billing.ledger import Ledger, LedgerConflictError
 from billing.portone import PortOneClient, PortOneError
 from workflows import ports
 from workflows.contracts import CancelAnswer, CancelPayment, ChargeAgain, ChargeAnswer, ChargeOnetime
@@ -126,7 +126,10 @@ class PaymentActivities(ports.PaymentActivities):
         )
 
     async def _may_send(self, merchant_uid: str, send_no: int) -> bool:
-        return await self._ledger.mark_sent(merchant_uid, send_no, datetime.now(UTC))
+        try:
+            return await self._ledger.mark_sent(merchant_uid, send_no, datetime.now(UTC))
+        except LedgerConflictError as error:
+            raise of_ledger(error) from None
 
 
 def _translated(answer: portone.ChargeAnswer) -> ChargeAnswer:

@@ -3,15 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 from temporalio.client import Client
 
 from api.bell import sweeping
 from api.body_limit import BodyLimit
 from api.dependencies import Desk
-from api.errors import install_error_handlers
+from api.errors import Problem, install_error_handlers, problem_response
 from api.routes import billing_keys, health, payments, plans, portone_webhook, subscriptions
-from billing.ledger import Ledger
+from billing.ledger import Ledger, LedgerUnavailableError
 from billing.settings import Settings
 from workflows.contracts import BILLING_TASK_QUEUE
 
@@ -32,6 +33,11 @@ def create_app(
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.state.desk = desk
     install_error_handlers(app)
+
+    @app.exception_handler(LedgerUnavailableError)
+    async def _ledger_is_away(_request: Request, _error: LedgerUnavailableError) -> JSONResponse:
+        return problem_response(Problem(503, "ledger_unavailable", "The ledger cannot be reached; nothing was started"))
+
     for routes in (subscriptions, payments, billing_keys, plans, portone_webhook, health):
         app.include_router(routes.router)
     return app

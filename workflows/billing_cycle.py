@@ -93,6 +93,9 @@ async def settle(run: SubscriptionRun, verdict: Verdict, *, by_deadline: bool = 
     """Write what a look proved and turn to what follows from it."""
     match verdict.finding:
         case Finding.PAID:
+            if run.state.booked and run.state.failed_attempts:
+                # A late approval may have come while the retry still stands at PortOne: it must not run.
+                await booking.revoke(run)
             await settle_paid(run, verdict)
         case Finding.DECLINED:
             await dunning.after_decline(run, verdict)

@@ -14,7 +14,7 @@ from billing.domain.outcomes import ScheduleOutcome
 from billing.domain.pg_capabilities import PgCapability, capability, provider_of
 from billing.domain.states import CycleState
 from workflows import policies
-from workflows.contracts import RegisterSchedule, Reschedule, ScheduleAnswer
+from workflows.contracts import RegisterSchedule, Reschedule, ScheduleAnswer, Unschedule
 from workflows.ports import ScheduleActivities
 from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import Booking
@@ -101,6 +101,14 @@ async def rebook(run: SubscriptionRun) -> str | None:
         wait = policies.REGISTER_AGAIN_AFTER[min(attempts, len(policies.REGISTER_AGAIN_AFTER) - 1)]
         attempts += 1
         await run.pause(wait, f"booking the retry of {run.merchant_uid} again")
+
+
+async def revoke(run: SubscriptionRun) -> None:
+    """Take the current cycle's schedule back, if it still stands; the order number is always named."""
+    order = Unschedule(customer_uid=run.start.customer_uid, merchant_uid=run.merchant_uid)
+    await workflow.execute_activity_method(
+        ScheduleActivities.unschedule, order, summary=f"revoke {run.merchant_uid}", **policies.REPEATABLE
+    )
 
 
 async def find_row(merchant_uid: str) -> ScheduleFact | None:

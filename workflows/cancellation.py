@@ -10,8 +10,7 @@ from billing.domain.facts import PaymentFact
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding
 from workflows import billing_cycle, booking, policies
-from workflows.contracts import CancelAnswered, CancelAt, CancelSubscription, ChargeAtCancel, Unschedule
-from workflows.ports import ScheduleActivities
+from workflows.contracts import CancelAnswered, CancelAt, CancelSubscription, ChargeAtCancel
 from workflows.subscription_run import SubscriptionRun
 
 
@@ -49,10 +48,7 @@ async def _stop_the_charge(run: SubscriptionRun) -> tuple[ChargeAtCancel, Paymen
         return ChargeAtCancel.NONE_PLANNED, None
     attempts = 0
     while True:
-        order = Unschedule(customer_uid=run.start.customer_uid, merchant_uid=run.merchant_uid)
-        await workflow.execute_activity_method(
-            ScheduleActivities.unschedule, order, summary=f"revoke {run.merchant_uid}", **policies.REPEATABLE
-        )
+        await booking.revoke(run)
         row = await booking.find_row(run.merchant_uid)
         if row is None:
             run.state.booked = False

@@ -32,7 +32,10 @@ LOOK_UP = ActivityOptions(
 CHARGE = ActivityOptions(
     start_to_close_timeout=timedelta(seconds=45),
     retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)
+        initial_interval=timedelta(seconds=1),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(minutes=1),
+        non_retryable_error_types=["LedgerConflict"],
     ),
 )
 
@@ -46,13 +49,14 @@ SEND_ONCE = ActivityOptions(
 REPEATABLE = LOOK_UP
 
 # The ledger is ours and near: 15 s covers SQLite's busy wait, one minute between tries a database fail-over.
+# A step that contradicts the ledger is tried for ever too: the subscription stands still, visibly, and charges nothing
+# until a person has looked; a workflow that failed instead would be gone.
 LEDGER = ActivityOptions(
     start_to_close_timeout=timedelta(seconds=15),
     retry_policy=RetryPolicy(
         initial_interval=timedelta(milliseconds=500),
         backoff_coefficient=2.0,
         maximum_interval=timedelta(minutes=1),
-        non_retryable_error_types=["LedgerConflict"],
     ),
 )
 

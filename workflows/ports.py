@@ -118,5 +118,5 @@ class LedgerActivities(ABC):
         """Write one step of a story in one transaction; writing it twice changes nothing.
 
         Raises:
-            ApplicationError: type `LedgerConflict`, not retryable, when the step contradicts what is written.
+            ApplicationError: type `LedgerConflict`, when the step contradicts what is written.
         """

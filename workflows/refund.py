@@ -10,7 +10,8 @@ from temporalio.exceptions import ActivityError
 
 from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
-from billing.domain.records import LedgerEntry, RefundRecord, RefundState
+from billing.domain.records import ChargeResult, LedgerEntry, RefundRecord, RefundState
+from billing.domain.states import CycleState
 from workflows import policies
 from workflows.contracts import CancelAnswer, CancelPayment, RefundSettled, StartRefund
 from workflows.ports import LedgerActivities, PaymentActivities
@@ -101,7 +102,12 @@ async def _write(start: StartRefund, payment: PaymentFact, amount: Money, answer
         code=answer.code,
         message=answer.message,
     )
-    entry = LedgerEntry(refunds=(refund,), payments=(answer.payment,) if answer.payment else (payment,))
+    after = answer.payment or payment
+    results: tuple[ChargeResult, ...] = ()
+    if answer.outcome is RefundState.REFUNDED and after.cancelled_amount >= after.amount.amount:
+        # Nothing of the charge is left: the order is refunded, no longer paid.
+        results = (ChargeResult(start.merchant_uid, CycleState.REFUNDED, workflow.now(), imp_uid=after.imp_uid),)
+    entry = LedgerEntry(refunds=(refund,), payments=(after,), results=results)
     await workflow.execute_activity_method(
         LedgerActivities.record, entry, summary=f"refund {answer.outcome.value}", **policies.LEDGER
     )

@@ -75,14 +75,17 @@ async def _receive_from_portone(request: Request, desk: Desk, route: str) -> Res
 
 async def _receive(desk: Desk, body: WebhookBody, name: str, route: NoticeRoute | None) -> Response:
     """Store first, then answer; ring in between, since a bell that cannot be rung now is rung later."""
-    hook = ReceivedWebhook(
-        imp_uid=body.imp_uid,
-        merchant_uid=body.merchant_uid,
-        status=body.status,
-        route=name,
-        cancellation_id=body.cancellation_id or "",
-        workflow_id=route.workflow_id if route else None,
-    )
+    try:
+        hook = ReceivedWebhook(
+            imp_uid=body.imp_uid,
+            merchant_uid=body.merchant_uid,
+            status=body.status,
+            route=name,
+            cancellation_id=body.cancellation_id or "",
+            workflow_id=route.workflow_id if route else None,
+        )
+    except ValueError:
+        raise _malformed() from None
     receipt = await desk.ledger.receive_webhook(hook, desk.now())
     if not receipt.first:
         WEBHOOKS.labels("duplicate").inc()
@@ -100,8 +103,12 @@ async def _read(request: Request) -> WebhookBody:
     except (ValueError, ValidationError, RecursionError, HTTPException) as error:
         if isinstance(error, HTTPException) and error.status_code == TOO_LARGE:
             raise
-        WEBHOOKS.labels("malformed").inc()
-        raise Problem(400, "malformed_webhook", "imp_uid and merchant_uid are required, as JSON or as a form") from None
+        raise _malformed() from None
+
+
+def _malformed() -> Problem:
+    WEBHOOKS.labels("malformed").inc()
+    return Problem(400, "malformed_webhook", "imp_uid and merchant_uid are required, as JSON or as a form")
 
 
 async def _parsed(request: Request, raw: bytes) -> Any:

@@ -66,3 +66,15 @@ async def test_naver_pay_gets_a_new_order_number_after_a_verified_decline(stack)
 
 def trial():
     return {"name": "월간 이용권", "amount": 9900, "interval": "month", "trial_days": 1}
+
+
+async def test_a_late_approval_settles_the_period_and_takes_the_retry_back(stack):
+    uid = await stack.start(card="4518-4212-3456-0006", plan=trial())
+    number = (await stack.snapshot(uid))["merchant_uid"]
+    await stack.advance(uid, days=1, minutes=5)
+    assert (await stack.subscription(uid))["status"] == "past_due"
+    await stack.advance(uid, minutes=10)
+    assert (await stack.subscription(uid))["status"] == "active"
+    assert (await stack.portone.find_schedule(number)).schedule_status == "revoked"
+    await stack.advance(uid, days=3)
+    assert await stack.agree(uid) == 1
