@@ -62,6 +62,9 @@ class PaymentActivities(ports.PaymentActivities):
         """Charge a card from the vault now, at most once for each `send_no`."""
         card = await self._cards.open(order.vault_handle)
         if card is None:
+            if not await self._may_send(order.merchant_uid, order.send_no):
+                # An earlier try of this activity may have sent it, and then the card was used or ran out.
+                return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message=ALREADY_SENT, worth_resending=False)
             return ChargeAnswer(outcome=ChargeOutcome.NOT_EXECUTED, message=CARD_GONE, worth_resending=False)
         request = portone.ChargeOnetime(
             card=card,

@@ -172,7 +172,7 @@ def read_duration(text: str) -> timedelta:
     Raises:
         BadParameter: anything else.
     """
-    found = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
+    found = re.fullmatch(r"([0-9]{1,6})([smhdw])", text.strip())
     if found is None:
         raise typer.BadParameter("use a number and one of s, m, h, d, w: 31d")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})

@@ -18,12 +18,15 @@ from workflows.contracts import PaymentReported
 from workflows.ports import PaymentActivities
 from workflows.subscription_run import SubscriptionRun
 
+STANDING = frozenset({CycleState.MISMATCH, CycleState.REVOKED, CycleState.UNKNOWN})
+"""Where a period stands until a person, or a later look, decides: it is looked up daily, and nothing is charged."""
+
 
 async def step(run: SubscriptionRun) -> None:
     """Do the next thing of the current period: wait, register, look, settle; one of them, then return."""
     if not run.charging:
         await _wait_for_the_end(run)
-    elif run.state.booked:
+    elif run.state.booked or run.state.cycle_state in STANDING:
         await _wait_for_the_charge(run)
     elif dunning.charges_itself(run):
         verdict = await dunning.wait_and_charge(run)
@@ -35,7 +38,7 @@ async def step(run: SubscriptionRun) -> None:
     else:
         refusal = await booking.register(run)
         if refusal is not None:
-            await dunning.after_decline(run, Verdict(Finding.DECLINED, None, refusal))
+            await dunning.charge_ourselves(run, refusal)
 
 
 async def _wait_for_the_end(run: SubscriptionRun) -> None:
@@ -74,11 +77,14 @@ async def verify(run: SubscriptionRun, bells: Sequence[PaymentReported] = ()) ->
     )
     if not bells:
         row = await booking.find_row(run.merchant_uid)
-        return judge(run.expected(), await by_number, row, known_failures=run.state.known_failures)
+        rows = await by_number
+        run.note_failures(rows)
+        return judge(run.expected(), rows, row, known_failures=run.state.known_failures)
     reported = await workflow.execute_activity_method(
         PaymentActivities.find_payment, bells[-1].imp_uid, summary=f"look up {bells[-1].imp_uid}", **policies.LOOK_UP
     )
     rows = await by_number
+    run.note_failures(rows)
     ours = {row.imp_uid for row in rows}
     if reported is not None and reported.merchant_uid == run.merchant_uid:
         ours.add(reported.imp_uid)
@@ -91,6 +97,8 @@ async def verify(run: SubscriptionRun, bells: Sequence[PaymentReported] = ()) ->
 
 async def settle(run: SubscriptionRun, verdict: Verdict, *, by_deadline: bool = False) -> None:
     """Write what a look proved and turn to what follows from it."""
+    if by_deadline and verdict.finding not in (Finding.PAID, Finding.DECLINED):
+        run.state.looks += 1
     match verdict.finding:
         case Finding.PAID:
             if run.state.booked and run.state.failed_attempts:
@@ -104,9 +112,8 @@ async def settle(run: SubscriptionRun, verdict: Verdict, *, by_deadline: bool = 
         case Finding.REVOKED:
             await _park(run, CycleState.REVOKED, verdict)
         case Finding.PENDING | Finding.ABSENT:
-            if by_deadline:
-                run.state.looks += 1
-            if run.start.policy.deadlines.exhausted(run.state.looks):
+            exhausted = by_deadline and run.start.policy.deadlines.exhausted(run.state.looks)
+            if exhausted and run.state.cycle_state not in STANDING:
                 await _park(run, CycleState.UNKNOWN, verdict)
 
 

@@ -65,7 +65,7 @@ async def register(run: SubscriptionRun, vault_handle: str | None = None) -> str
             return answer.message or answer.code or "PortOne refused the schedule"
         wait = policies.REGISTER_AGAIN_AFTER[min(attempts, len(policies.REGISTER_AGAIN_AFTER) - 1)]
         attempts += 1
-        await run.pause(wait, f"registering {run.merchant_uid} again, it does not stand at PortOne")
+        await workflow.sleep(wait, summary=f"registering {run.merchant_uid} again, it does not stand at PortOne")
         order = _order(run, vault_handle)
 
 
@@ -100,7 +100,7 @@ async def rebook(run: SubscriptionRun) -> str | None:
             return answer.message or answer.code or "PortOne refused to book the retry"
         wait = policies.REGISTER_AGAIN_AFTER[min(attempts, len(policies.REGISTER_AGAIN_AFTER) - 1)]
         attempts += 1
-        await run.pause(wait, f"booking the retry of {run.merchant_uid} again")
+        await workflow.sleep(wait, summary=f"booking the retry of {run.merchant_uid} again")
 
 
 async def revoke(run: SubscriptionRun) -> None:

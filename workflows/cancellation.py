@@ -10,6 +10,7 @@ from billing.domain.facts import PaymentFact
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding
 from workflows import billing_cycle, booking, policies
+from workflows.charge_protocol import look
 from workflows.contracts import CancelAnswered, CancelAt, CancelSubscription, ChargeAtCancel
 from workflows.subscription_run import SubscriptionRun
 
@@ -45,6 +46,12 @@ async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAn
 
 async def _stop_the_charge(run: SubscriptionRun) -> tuple[ChargeAtCancel, PaymentFact | None]:
     if not run.state.booked:
+        if run.state.failed_attempts or run.state.sends:
+            # Nothing is scheduled, but something was sent: a late approval must not be left behind.
+            verdict = await look(run.expected(), run.state.known_failures, run.note_failures)
+            if verdict.finding is Finding.PAID:
+                await billing_cycle.settle_paid(run, verdict)
+                return ChargeAtCancel.PAID, verdict.payment
         return ChargeAtCancel.NONE_PLANNED, None
     attempts = 0
     while True:

@@ -4,13 +4,14 @@ What if the answer never comes? It is here: look up; found settles at once; abse
 and two looks; then the same order number is sent again. Never a new number, never counted as a decline.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from billing.domain.deadlines import QuietWindow
+from billing.domain.facts import PaymentFact
 from billing.domain.outcomes import ChargeOutcome
 from billing.domain.verdict import Expected, Finding, Verdict, judge
 from workflows import policies
@@ -20,7 +21,13 @@ from workflows.ports import PaymentActivities
 Send = Callable[[int], Awaitable[ChargeAnswer]]
 Pause = Callable[[timedelta, str], Awaitable[None]]
 
+Note = Callable[[Sequence[PaymentFact]], None]
+
 CONCLUSIVE = frozenset({Finding.PAID, Finding.DECLINED, Finding.MISMATCH})
+
+
+def _forget(_rows: Sequence[PaymentFact]) -> None:
+    """Nobody wants to know."""
 
 
 async def charge_to_the_end(
@@ -31,6 +38,7 @@ async def charge_to_the_end(
     pause: Pause,
     known_failures: Collection[str] = (),
     first_send_no: int = 1,
+    note: Note = _forget,
 ) -> Verdict:
     """Send a charge and prove what became of it.
 
@@ -41,6 +49,7 @@ async def charge_to_the_end(
         pause: Waits, and may return early when a webhook rings.
         known_failures: Failures of this order number that are already booked.
         first_send_no: One more than the sends this order number has seen.
+        note: Is shown every row of every look.
 
     Returns:
         PAID, DECLINED or MISMATCH, or ABSENT when it is proven that nothing ran and sending was given up.
@@ -49,30 +58,30 @@ async def charge_to_the_end(
     for tries, wait in enumerate((*policies.RESEND_AFTER, None)):
         answer = await _send_once(send, first_send_no + tries)
         sent_at = workflow.now()
-        verdict = await look(expected, known_failures)
+        verdict = await look(expected, known_failures, note)
+        proven = answer.outcome in (ChargeOutcome.DECLINED, ChargeOutcome.NOT_EXECUTED)
+        if verdict.finding is Finding.PENDING or (verdict.finding is Finding.ABSENT and not proven):
+            verdict = await _outwait(sent_at, quiet, pause=pause, look_now=lambda: look(expected, known_failures, note))
         if verdict.finding in CONCLUSIVE:
             return verdict
         if answer.outcome is ChargeOutcome.DECLINED:
             return Verdict(Finding.DECLINED, None, answer.message or answer.code)
-        if answer.outcome is not ChargeOutcome.NOT_EXECUTED:
-            verdict = await _outwait(expected, sent_at, quiet, pause, known_failures)
-            if verdict.finding in CONCLUSIVE:
-                return verdict
-        elif not answer.worth_resending:
+        if not answer.worth_resending:
             break
-        elif wait is not None:
+        if answer.outcome is ChargeOutcome.NOT_EXECUTED and wait is not None:
             await pause(wait, f"{expected.merchant_uid} did not run; sending the same number again")
     return Verdict(Finding.ABSENT, None, answer.message or answer.code or "the charge never ran")
 
 
-async def look(expected: Expected, known_failures: Collection[str]) -> Verdict:
-    """Judge what PortOne has for the order number at this moment."""
+async def look(expected: Expected, known_failures: Collection[str], note: Note = _forget) -> Verdict:
+    """Judge what PortOne has for the order number at this moment; `note` is shown every row."""
     rows = await workflow.execute_activity_method(
         PaymentActivities.find_payments,
         expected.merchant_uid,
         summary=f"look up {expected.merchant_uid}",
         **policies.LOOK_UP,
     )
+    note(rows)
     return judge(expected, rows, known_failures=known_failures)
 
 
@@ -85,19 +94,32 @@ async def _send_once(send: Send, send_no: int) -> ChargeAnswer:
 
 
 async def _outwait(
-    expected: Expected, sent_at: datetime, quiet: QuietWindow, pause: Pause, known_failures: Collection[str]
+    sent_at: datetime, quiet: QuietWindow, *, pause: Pause, look_now: Callable[[], Awaitable[Verdict]]
 ) -> Verdict:
+    """Look until something is proven; absence is, after the quiet window, by looks that were all made after it."""
     window_ends = sent_at + timedelta(minutes=quiet.minutes)
-    early = [sent_at + after for after in policies.QUIET_LOOKS if sent_at + after < window_ends]
-    proofs = [window_ends + timedelta(seconds=quiet.gap_seconds * n) for n in range(quiet.looks)]
-    verdict = Verdict(Finding.ABSENT)
-    for look_at in (*early, *proofs):
-        while (left := look_at - workflow.now()) > timedelta(0):
-            await pause(left, f"outcome of {expected.merchant_uid} unknown; looking again")
-            verdict = await look(expected, known_failures)
+    for after in policies.QUIET_LOOKS:
+        if workflow.now() < sent_at + after < window_ends:
+            verdict = await _wait_and_look(sent_at + after, pause, look_now)
             if verdict.finding in CONCLUSIVE:
                 return verdict
+    first_proof = max(window_ends, workflow.now())
+    verdict = Verdict(Finding.PENDING)
+    for n in range(quiet.looks):
+        verdict = await _wait_and_look(first_proof + timedelta(seconds=quiet.gap_seconds * n), pause, look_now)
+        if verdict.finding in CONCLUSIVE:
+            return verdict
     while verdict.finding is Finding.PENDING:
-        await pause(policies.PENDING_LOOK, f"PortOne has not finished {expected.merchant_uid}; looking again")
-        verdict = await look(expected, known_failures)
+        verdict = await _wait_and_look(workflow.now() + policies.PENDING_LOOK, pause, look_now)
     return verdict
+
+
+async def _wait_and_look(at: datetime, pause: Pause, look_now: Callable[[], Awaitable[Verdict]]) -> Verdict:
+    """Look at `at` or after it, and in between whenever a webhook rings: what is found early settles at once."""
+    while (left := at - workflow.now()) > timedelta(0):
+        await pause(left, "the outcome of the charge is unknown; looking again")
+        if workflow.now() < at:
+            verdict = await look_now()
+            if verdict.finding in CONCLUSIVE:
+                return verdict
+    return await look_now()

@@ -46,4 +46,5 @@ async def charge_now(run: SubscriptionRun) -> Verdict:
         pause=run.pause,
         known_failures=run.state.known_failures,
         first_send_no=run.state.sends + 1,
+        note=run.note_failures,
     )

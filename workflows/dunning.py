@@ -4,10 +4,12 @@ from datetime import datetime
 
 from temporalio import workflow
 
+from billing.domain.records import Disposition
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding, Verdict
 from workflows import booking
 from workflows.bells import answer_stale_bells
+from workflows.charge_protocol import CONCLUSIVE, look
 from workflows.charging import charge_now
 from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import Booking
@@ -22,8 +24,9 @@ async def after_decline(run: SubscriptionRun, verdict: Verdict) -> None:
     state.failed_attempts += 1
     state.last_failure = verdict.reason or "declined"
     state.last_failure_code = "charge_declined"
-    if payment is not None:
-        state.known_failures.append(payment.imp_uid)
+    failed = run.failures_seen | ({payment.imp_uid} if payment is not None else set())
+    state.known_failures = sorted({*state.known_failures, *failed})
+    run.failures_seen = set()
     result = run.result(CycleState.DECLINED, payment, verdict.reason)
     another_number = not booking.number_is_reusable(run)
     next_at = run.start.policy.retries.next_attempt_at(state.failed_attempts, _failed_at(run, verdict))
@@ -46,19 +49,37 @@ async def after_decline(run: SubscriptionRun, verdict: Verdict) -> None:
     if next_at is not None and state.booking is Booking.RESCHEDULE:
         refusal = await booking.rebook(run)
         if refusal is not None:
-            await after_decline(run, Verdict(Finding.DECLINED, None, refusal))
+            await charge_ourselves(run, refusal)
+
+
+async def charge_ourselves(run: SubscriptionRun, refusal: str) -> None:
+    """PortOne would not book the attempt: that is no decline; on its day we charge it, under the same order number."""
+    run.state.booking = Booking.AGAIN
+    run.state.move(CycleState.DUE)
+    run.state.last_failure = refusal
+    await run.write("PortOne refused the schedule; charged by us when it is due")
 
 
 def charges_itself(run: SubscriptionRun) -> bool:
-    """Whether the next attempt is ours to send: the PG cannot book a failed schedule again."""
-    return run.state.failed_attempts > 0 and run.state.booking is Booking.AGAIN
+    """Whether the next attempt is ours to send: PortOne cannot, or would not, book it."""
+    return run.state.booking is Booking.AGAIN and not run.state.booked
 
 
 async def wait_and_charge(run: SubscriptionRun) -> Verdict | None:
     """Wait for the next attempt's day, then charge with `again` under the same order number; None while it waits."""
     await run.hear(run.state.due_at, f"until attempt {run.state.failed_attempts + 1} of period {run.state.cycle}")
-    await answer_stale_bells(run)
-    if run.cancel_order is not None or workflow.now() < run.state.due_at:
+    bells = run.take_bells()
+    await answer_stale_bells(run, [bell for bell in bells if bell.merchant_uid != run.merchant_uid])
+    rung = [bell for bell in bells if bell.merchant_uid == run.merchant_uid]
+    for bell in rung:
+        run.answer_bell(bell, Disposition.APPLIED)
+    due = workflow.now() >= run.state.due_at
+    if rung or due:
+        # A late approval, or a person in the console, may have been faster than this attempt.
+        found = await look(run.expected(), run.state.known_failures, run.note_failures)
+        if found.finding in CONCLUSIVE:
+            return found
+    if run.cancel_order is not None or not due:
         return None
     run.state.move(CycleState.VERIFYING)
     verdict = await charge_now(run)

@@ -62,6 +62,9 @@ async def _begin_trial(run: SubscriptionRun, key: BillingKeyFact | None) -> None
         if run.start.vault_handle is not None:
             await discard_card(run.start.vault_handle)
         if refusal is not None:
+            if await find_key(run.start.customer_uid) is not None:
+                # The key came to be although the schedule did not: left alone, it would refuse every later start.
+                await _delete_own_key(run)
             await _expire(run, "billing_key_refused", refusal)
             return
         key = await find_key(run.start.customer_uid)

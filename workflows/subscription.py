@@ -53,7 +53,9 @@ class SubscriptionWorkflow:
     @workflow.update(description="Cancel now or at period end; answers whether the next charge was stopped in time.")
     async def cancel(self, order: CancelSubscription) -> CancelAnswered:
         """Leave the order for the main loop and hand on its answer."""
-        await workflow.wait_condition(lambda: self._run.cancel_order is None)
+        while self._run.cancel_order is not None:
+            # Several may wake at once; only one of them finds the desk free.
+            await workflow.wait_condition(lambda: self._run.cancel_order is None)
         if self._run.state.status in ENDED:
             raise ApplicationError(f"the subscription is {self._run.state.status.value}", type="SubscriptionEnded")
         self._run.cancel_order = order
@@ -88,7 +90,7 @@ class SubscriptionWorkflow:
         self._run.cancel_order = None
 
     def _should_roll(self) -> bool:
-        if not workflow.all_handlers_finished() or self._run.cancel_order is not None:
+        if not workflow.all_handlers_finished() or self._run.cancel_order is not None or self._run.has_answers:
             return False
         limit = self._run.start.policy.roll_after_events
         info = workflow.info()

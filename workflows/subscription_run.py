@@ -41,6 +41,7 @@ class SubscriptionRun:
         self.wakes_at: datetime | None = None
         self.opened = False
         self._shown: tuple[object, ...] = ()
+        self.failures_seen: set[str] = set()
         self._answered: list[WebhookDisposition] = []
 
     @property
@@ -90,6 +91,10 @@ class SubscriptionRun:
             message=reason,
         )
 
+    def note_failures(self, rows: Sequence[PaymentFact]) -> None:
+        """Remember every failed row of a look, so that an old failure is not counted again after the next attempt."""
+        self.failures_seen.update(row.imp_uid for row in rows if row.status == "failed")
+
     # -------------------------------------------------------------- waiting
 
     async def hear(self, until: datetime, summary: str) -> None:
@@ -127,6 +132,11 @@ class SubscriptionRun:
     def answer_bell(self, bell: PaymentReported, disposition: Disposition) -> None:
         """Say what a webhook came to; the next write closes its inbox row."""
         self._answered.append(WebhookDisposition(bell.merchant_uid, bell.imp_uid, bell.status, disposition))
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether webhooks have been answered whose inbox rows no write has closed yet."""
+        return bool(self._answered)
 
     async def close_answered_bells(self) -> None:
         """Close the inbox rows of webhooks that said nothing new, when no other write did it."""

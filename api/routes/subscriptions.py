@@ -21,7 +21,7 @@ from api.views import charge_view, instant, subscription_view
 from billing.domain.merchant_uid import new_incarnation
 from billing.domain.plans import PlanTerms
 from billing.domain.records import SubscriptionRecord
-from billing.domain.states import ENDED, SubscriptionStatus
+from billing.domain.states import ENDED, CycleState, SubscriptionStatus
 from workflows.contracts import (
     CancelAnswered,
     CancelSubscription,
@@ -37,7 +37,7 @@ Handle = WorkflowHandle[SubscriptionWorkflow, SubscriptionSnapshot]
 
 # Why a start has failed, as HTTP: the card's issuer said no, the caller must choose otherwise, or PortOne was away.
 DECLINED = frozenset({"charge_declined", "billing_key_refused"})
-CONFLICTS = frozenset({"billing_key_exists", "billing_key_not_found"})
+CONFLICTS = frozenset({"billing_key_exists", "billing_key_not_found", "charge_mismatch"})
 
 
 @router.post("", status_code=201)
@@ -154,6 +154,10 @@ async def _start(desk: Desk, body: SubscriptionBody, terms: PlanTerms, subscript
     begun = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, workflow_id)
     if await remembers(begun, subscription_id):
         return begun
+    last = await desk.ledger.get_subscription(body.customer_uid)
+    if last is not None and last.ended_at is not None and last.cycle_state is CycleState.MISMATCH:
+        detail = "the last charge under this customer_uid was paid but not as ordered; settle it first"
+        raise Problem(409, "charge_mismatch", detail, field="customer_uid", merchant_uid=last.merchant_uid)
     card = body.payment_method.card
     vault_handle = await desk.vault.seal(card.fields(), desk.now()) if card else None
     start = StartSubscription(

@@ -72,18 +72,20 @@ CYCLE_TRANSITIONS: Mapping[CycleState, frozenset[CycleState]] = MappingProxyType
         # Straight to VERIFYING is the charge that is made now with `again`, without a schedule.
         _C.PLANNED: frozenset({_C.GATED, _C.REGISTERING, _C.DUE, _C.VERIFYING, _C.SKIPPED, _C.REVOKED}),
         _C.GATED: frozenset({_C.REGISTERING, _C.DUE, _C.VERIFYING, _C.SKIPPED, _C.REVOKED}),
-        _C.REGISTERING: frozenset({_C.REGISTERED, _C.DUE, _C.VERIFYING}) | _FOUND,
+        # SKIPPED: the start ends here, since the card that should have been registered with it was refused.
+        _C.REGISTERING: frozenset({_C.REGISTERED, _C.DUE, _C.VERIFYING, _C.SKIPPED}) | _FOUND,
         _C.REGISTERED: frozenset({_C.DUE, _C.VERIFYING}) | _FOUND,
         _C.DUE: frozenset({_C.VERIFYING, _C.SKIPPED}) | _FOUND,
         # Back to DUE or REGISTERED: PortOne has not executed yet, wait for the bell or the next look.
         _C.VERIFYING: frozenset({_C.DUE, _C.REGISTERED}) | _FOUND,
         _C.UNKNOWN: frozenset({_C.VERIFYING, _C.DUE}) | (_FOUND - {_C.UNKNOWN}),
         # A person decided: what was found is accepted, refunded, or looked at again.
-        _C.MISMATCH: frozenset({_C.VERIFYING, _C.PAID, _C.DECLINED, _C.REFUNDED, _C.REVOKED, _C.SKIPPED}),
+        _C.MISMATCH: frozenset({_C.VERIFYING, _C.REFUNDED, _C.SKIPPED}) | (_FOUND - {_C.MISMATCH, _C.NOT_EXECUTED}),
         # These three may be tried again under the same number, and may turn out to be paid late.
         _C.DECLINED: frozenset({_C.REGISTERING, _C.REGISTERED, _C.DUE, _C.VERIFYING, _C.SKIPPED, _C.LATE_PAID})
         | (_FOUND - {_C.DECLINED}),
-        _C.REVOKED: frozenset({_C.REGISTERING, _C.DUE, _C.VERIFYING, _C.SKIPPED, _C.LATE_PAID, _C.PAID, _C.MISMATCH}),
+        _C.REVOKED: frozenset({_C.REGISTERING, _C.DUE, _C.VERIFYING, _C.SKIPPED, _C.LATE_PAID})
+        | (_FOUND - {_C.REVOKED, _C.NOT_EXECUTED}),
         _C.NOT_EXECUTED: frozenset({_C.REGISTERING, _C.DUE, _C.VERIFYING, _C.SKIPPED, _C.LATE_PAID})
         | (_FOUND - {_C.NOT_EXECUTED}),
         _C.SKIPPED: frozenset({_C.LATE_PAID}),

@@ -78,3 +78,40 @@ async def test_a_late_approval_settles_the_period_and_takes_the_retry_back(stack
     assert (await stack.portone.find_schedule(number)).schedule_status == "revoked"
     await stack.advance(uid, days=3)
     assert await stack.agree(uid) == 1
+
+
+async def test_a_trial_whose_card_is_refused_ends_at_once_and_may_be_started_again(stack):
+    answer = await stack.refused_start("trial_refused", card="4518-4212-3456-0001", plan=trial())
+    assert answer["code"] == "card_declined"
+    assert (await stack.subscription("trial_refused"))["status"] == "incomplete_expired"
+    await stack.start("trial_refused", plan=trial())
+
+
+async def test_a_refused_registration_is_no_decline_and_is_charged_on_its_day(stack):
+    uid = await stack.start()
+    second = (await stack.snapshot(uid))["merchant_uid"]
+    await stack.advance(uid, days=1)
+    third = second.replace("00002a", "00003a")
+    # Somebody has taken the next order number: PortOne refuses to register it.
+    taken = dict(stack.account().world.store["schedules"][second])
+    stack.account().world.store["schedules"][third] = {**taken, "merchant_uid": third, "schedule_status": "revoked"}
+    await stack.advance(uid, days=35)
+    shown = await stack.subscription(uid)
+    assert shown["cycle"]["failed_attempts"] == 0
+    assert shown["status"] == "active"
+
+
+async def test_a_schedule_revoked_in_the_console_stands_still_for_months_and_can_be_cancelled(stack):
+    uid = await stack.start()
+    number = (await stack.snapshot(uid))["merchant_uid"]
+    await stack.advance(uid, days=1)
+    await stack.emulator.post("/emulator/console", json={"act": "revoke", "merchant_uid": number})
+    await stack.advance(uid, days=90)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["cycle"]["state"]) == ("active", "revoked")
+    assert "revoked" in shown["parked_reason"]
+    history = await stack.handle(uid).fetch_history()
+    assert len(history.events) < 2500
+    told = await stack.api.post(f"/v1/subscriptions/{uid}/cancel", json={"at": "now"})
+    assert told.json()["status"] == "canceled"
+    assert await stack.agree(uid) == 1

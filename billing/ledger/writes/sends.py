@@ -16,7 +16,8 @@ from billing.ledger.writes.charges import MONEY_MOVED
 async def mark_charge_sent(connection: AsyncConnection, merchant_uid: str, send_no: int, at: datetime) -> bool:
     """Whether the caller may send this charge for the `send_no`-th time.
 
-    Never when the order was ever paid, nor when another order number of its cycle is.
+    Never when the order was ever paid or something was paid that was not ordered so, nor when another order number
+    of its cycle is paid.
 
     Raises:
         LedgerConflictError: the order was never opened; nothing may be sent without an intent.
@@ -35,7 +36,7 @@ async def mark_charge_sent(connection: AsyncConnection, merchant_uid: str, send_
             charges.c.merchant_uid == merchant_uid,
             charges.c.sends == send_no - 1,
             charges.c.paid_at.is_(None),
-            charges.c.state.not_in(MONEY_MOVED),
+            charges.c.state.not_in(MONEY_MOVED | {CycleState.MISMATCH}),
             ~cycle_is_paid,
         )
         .values(sends=send_no, sent_at=at, updated_at=written_at())
