@@ -45,4 +45,4 @@ def links(stack: LocalStack) -> str:
         ("PortOne emulator", f"{stack.emulator_url}/emulator/books", "what it has charged"),
         ("Data and logs", str(stack.folder), "gudok up --fresh starts anew"),
     )
-    return "\n".join(f"  {name:18}{where:50}{note}" for name, where, note in rows)
+    return "\n".join(f"  {name:18}{where:54}{note}" for name, where, note in rows)
