@@ -217,9 +217,8 @@ class Settings(BaseSettings):
     vault_ttl_minutes: int = Field(15, ge=1, le=1_440, description="How long a sealed card can be used.")
     payload_keys: NamedKeys = Field(
         (),
-        description="Encrypts what Temporal stores: `id:key`, the key like `vault_key`. "
-        "The first encrypts, all decrypt; keep an old one for as long as histories written with it. "
-        "None: no encryption.",
+        description="Keys that will encrypt what Temporal stores: `id:key`, the key like `vault_key`. "
+        "Checked for their form, and not used yet: nothing is encrypted by setting them.",
     )
 
     schedule_horizon_days: int = Field(

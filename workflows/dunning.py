@@ -7,7 +7,7 @@ from temporalio import workflow
 from billing.domain.records import Disposition
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding, Verdict
-from workflows import booking
+from workflows import booking, policies
 from workflows.bells import answer_stale_bells
 from workflows.charge_protocol import CONCLUSIVE, look
 from workflows.charging import charge_now
@@ -79,6 +79,10 @@ async def wait_and_charge(run: SubscriptionRun) -> Verdict | None:
         found = await look(run.expected(), run.state.known_failures, run.note_failures)
         if found.finding in CONCLUSIVE:
             return found
+        if found.finding is Finding.PENDING:
+            # PortOne has not finished an earlier payment of this number: sending it again could pay it twice.
+            await run.hear(workflow.now() + policies.PENDING_LOOK, "PortOne has not finished the last attempt")
+            return None
     if run.cancel_order is not None or not due:
         return None
     run.state.move(CycleState.VERIFYING)

@@ -115,3 +115,21 @@ async def test_a_schedule_revoked_in_the_console_stands_still_for_months_and_can
     told = await stack.api.post(f"/v1/subscriptions/{uid}/cancel", json={"at": "now"})
     assert told.json()["status"] == "canceled"
     assert await stack.agree(uid) == 1
+
+
+async def test_our_own_retry_waits_while_portone_has_not_finished_an_earlier_payment(stack):
+    uid = "toss_pending"
+    window = {"customer_uid": uid, "card_number": "4518-4212-3456-0002", "pg": "tosspay_v2"}
+    await stack.emulator.post("/emulator/window/billing-key", json=window)
+    await stack.start(uid, payment_method={"billing_key": True}, plan=trial())
+    await stack.advance(uid, days=1, hours=1)
+    charge = (await stack.ledger.list_charges(customer_uid=uid))[0]
+    assert (await stack.subscription(uid))["status"] == "past_due"
+    # PortOne takes the failed payment up again, as PayPal's pending ones are, and does not say yet how it ends.
+    payments = stack.account().world.store["payments"]
+    (failed,) = [key for key, row in payments.items() if row["merchant_uid"] == charge.merchant_uid]
+    payments[failed] = {**payments[failed], "status": "ready"}
+    await stack.advance(uid, days=2)
+    charge = await stack.ledger.get_charge(charge.merchant_uid)
+    assert charge.sends == 0
+    assert (await stack.subscription(uid))["status"] == "past_due"
