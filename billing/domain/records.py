@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from billing.domain.events import OutgoingEvent
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.instants import require_utc
 from billing.domain.money import Money
@@ -216,3 +217,4 @@ class LedgerEntry:
     deleted_billing_key: str | None = None
     refunds: tuple[RefundRecord, ...] = ()
     webhooks: tuple[WebhookDisposition, ...] = ()
+    events: tuple[OutgoingEvent, ...] = ()
