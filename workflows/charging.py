@@ -1,10 +1,11 @@
-"""Charging the current cycle ourselves, where PortOne has no schedule that would do it."""
+"""Charging an order ourselves, where PortOne has no schedule that would do it."""
 
 from temporalio import workflow
 
+from billing.domain.bills import Bill
 from billing.domain.outcomes import ChargeOutcome
-from billing.domain.verdict import Verdict
-from workflows import policies
+from billing.domain.verdict import Expected, Verdict
+from workflows import policies, showing
 from workflows.charge_protocol import charge_to_the_end
 from workflows.contracts import ChargeAgain, ChargeAnswer
 from workflows.ports import PaymentActivities
@@ -16,28 +17,7 @@ async def charge_now(run: SubscriptionRun) -> Verdict:
 
     async def send(send_no: int) -> ChargeAnswer:
         run.state.sends = send_no
-        plan = run.start.plan
-        order = ChargeAgain(
-            workflow_id=workflow.info().workflow_id,
-            merchant_uid=run.merchant_uid,
-            customer_uid=run.start.customer_uid,
-            amount=plan.price,
-            name=plan.name,
-            send_no=send_no,
-            tax_free=plan.tax_free,
-            vat_amount=plan.vat_amount,
-            customer=run.start.customer,
-            channel=run.start.channel,
-        )
-        answer = await workflow.execute_activity_method(
-            PaymentActivities.charge_again,
-            order,
-            summary=f"charge {plan.price}, period {run.state.cycle}",
-            **policies.CHARGE,
-        )
-        if answer.outcome is ChargeOutcome.UNKNOWN:
-            workflow.set_current_details(f"{run.details()}\n\nThe answer to the charge is lost; looking it up.")
-        return answer
+        return await _again(run, run.merchant_uid, run.bill(), f"period {run.state.cycle}", send_no)
 
     return await charge_to_the_end(
         run.expected(),
@@ -48,3 +28,34 @@ async def charge_now(run: SubscriptionRun) -> Verdict:
         first_send_no=run.state.sends + 1,
         note=run.note_failures,
     )
+
+
+async def charge_order(run: SubscriptionRun, merchant_uid: str, bill: Bill, what: str) -> Verdict:
+    """Charge an order that is not the current cycle's, under a number of its own that was never sent before."""
+
+    async def send(send_no: int) -> ChargeAnswer:
+        return await _again(run, merchant_uid, bill, what, send_no)
+
+    expected = Expected(merchant_uid, bill.amount, run.customer_uid)
+    return await charge_to_the_end(expected, send, quiet=run.start.policy.quiet, pause=run.pause)
+
+
+async def _again(run: SubscriptionRun, merchant_uid: str, bill: Bill, what: str, send_no: int) -> ChargeAnswer:
+    order = ChargeAgain(
+        workflow_id=workflow.info().workflow_id,
+        merchant_uid=merchant_uid,
+        customer_uid=run.customer_uid,
+        amount=bill.amount,
+        name=run.holding().terms.name,
+        send_no=send_no,
+        tax_free=bill.tax_free,
+        vat_amount=bill.vat_amount,
+        customer=run.start.customer,
+        channel=run.start.channel,
+    )
+    answer = await workflow.execute_activity_method(
+        PaymentActivities.charge_again, order, summary=f"charge {bill.amount}, {what}", **policies.CHARGE
+    )
+    if answer.outcome is ChargeOutcome.UNKNOWN:
+        workflow.set_current_details(f"{showing.details(run)}\n\nThe answer to the charge is lost; looking it up.")
+    return answer
