@@ -94,7 +94,7 @@ def period_bill(holding: Holding, balance: int = 0) -> Bill:
         holding: of that period.
         balance: carried in, in minor units: negative is a credit owed to the customer, positive is owed by them.
     """
-    return bill_of(holding, balance, _lines(holding, str(holding), 0, 1))
+    return bill_of(holding, balance, period_lines(holding))
 
 
 def partial_bill(holding: Holding, from_day: int, days: int, balance: int = 0) -> Bill:
@@ -105,6 +105,11 @@ def partial_bill(holding: Holding, from_day: int, days: int, balance: int = 0) -
     """
     title = f"{holding}, {days - from_day} of {days} days"
     return bill_of(holding, balance, _lines(holding, title, from_day, days))
+
+
+def period_lines(holding: Holding) -> tuple[BillLine, ...]:
+    """The lines of one whole period: its price and, with a coupon, what comes off."""
+    return _lines(holding, str(holding), 0, 1)
 
 
 def bill_of(holding: Holding, balance: int, lines: tuple[BillLine, ...], *, coupon_used: bool | None = None) -> Bill:
