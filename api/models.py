@@ -11,7 +11,7 @@ from billing.domain.customer_uid import is_valid_customer_uid
 from billing.domain.merchant_uid import is_valid_merchant_uid
 from billing.domain.money import MAX_AMOUNT, MINOR_DIGITS, Money
 from billing.domain.pg_capabilities import PG_CAPABILITIES, provider_of
-from billing.domain.plans import PlanTerms
+from billing.domain.plans import OnNoConsent, PlanTerms, TrialEnd
 from billing.domain.records import Customer
 from workflows.contracts import CancelAt, PortOneChannel
 
@@ -58,6 +58,8 @@ def _pg(value: str) -> str:
 CustomerUid = Annotated[str, AfterValidator(_customer_uid)]
 MerchantUid = Annotated[str, AfterValidator(_merchant_uid)]
 Amount = Annotated[int, Field(gt=0, le=MAX_AMOUNT)]
+Price = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
+"""Of a plan: 0 is a free period, for which nothing is charged."""
 Currency = Annotated[str, AfterValidator(_currency)]
 Words = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Pg = Annotated[str, Field(max_length=80), AfterValidator(_printable), AfterValidator(_pg)]
@@ -121,7 +123,7 @@ class PlanBody(Body):
     """The terms of a plan."""
 
     name: OrderName
-    amount: Amount
+    amount: Price
     currency: Currency = "KRW"
     interval: Literal["day", "week", "month", "year"]
     interval_count: Annotated[int, Field(ge=1, le=365)] = 1
@@ -130,6 +132,9 @@ class PlanBody(Body):
     trial_days: Annotated[int, Field(ge=0, le=730)] = 0
     max_cycles: Annotated[int, Field(ge=1, le=9999)] | None = None
     time_zone: Annotated[str, AfterValidator(_zone)] = "Asia/Seoul"
+    consent_required: bool = False
+    on_no_consent: Annotated[OnNoConsent, Field(strict=False)] = OnNoConsent.END
+    trial_end_without_card: Annotated[TrialEnd, Field(strict=False)] = TrialEnd.PAUSE
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -148,6 +153,9 @@ class PlanBody(Body):
             trial_days=self.trial_days,
             max_cycles=self.max_cycles,
             zone=self.time_zone,
+            consent_required=self.consent_required,
+            on_no_consent=self.on_no_consent,
+            trial_end_without_card=self.trial_end_without_card,
         )
 
 

@@ -32,6 +32,9 @@ def plan_view(terms: PlanTerms) -> Json:
         "trial_days": terms.trial_days,
         "max_cycles": terms.max_cycles,
         "time_zone": terms.zone,
+        "consent_required": terms.consent_required,
+        "on_no_consent": terms.on_no_consent.value,
+        "trial_end_without_card": terms.trial_end_without_card.value,
     }
 
 
