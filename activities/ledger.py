@@ -1,5 +1,8 @@
 """The ledger's one write, as an activity."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from temporalio import activity
 
 from activities.errors import of_ledger
@@ -21,3 +24,8 @@ class LedgerActivities(ports.LedgerActivities):
             await self._ledger.record(entry)
         except LedgerConflictError as error:
             raise of_ledger(error) from None
+
+    @activity.defn
+    async def attempts_on_card(self, customer_uid: str) -> Sequence[datetime]:
+        """When the card behind a billing key was tried, over all subscriptions."""
+        return await self._ledger.attempts_on_card(customer_uid)

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from billing.domain.facts import PaymentFact
 from billing.domain.states import CycleState
 from billing.domain.verdict import Finding, Verdict
-from workflows import billing_cycle, booking, policies
+from workflows import booking, policies
 from workflows.charge_protocol import look
 from workflows.orders import ChargeAtOrder
+from workflows.settling import settle, verify
 from workflows.subscription_run import SubscriptionRun
+from workflows.turnover import settle_paid
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ async def stop_the_charge(run: SubscriptionRun, *, ending: bool = False) -> Stop
             # Nothing is scheduled, but something was sent: a late approval must not be left behind.
             verdict = await look(run.expected(), run.state.known_failures, run.note_failures)
             if verdict.finding is Finding.PAID:
-                await billing_cycle.settle_paid(run, verdict)
+                await settle_paid(run, verdict)
                 return Stopped(ChargeAtOrder.PAID, merchant_uid, verdict.payment)
         return Stopped(ChargeAtOrder.NONE_PLANNED, merchant_uid)
     attempts = 0
@@ -58,20 +60,20 @@ async def stop_the_charge(run: SubscriptionRun, *, ending: bool = False) -> Stop
 
 async def _book_the_winner(run: SubscriptionRun, merchant_uid: str, *, ending: bool) -> Stopped:
     """The charge ran first: prove what it came to and book it."""
-    verdict = await billing_cycle.verify(run)
+    verdict = await verify(run)
     while verdict.finding in (Finding.PENDING, Finding.ABSENT):
         await run.pause(policies.SCHEDULE_MARGIN, f"{merchant_uid} was executed; looking for its payment")
-        verdict = await billing_cycle.verify(run)
+        verdict = await verify(run)
     if verdict.finding is Finding.PAID:
-        await billing_cycle.settle_paid(run, verdict)
+        await settle_paid(run, verdict)
         return Stopped(ChargeAtOrder.PAID, merchant_uid, verdict.payment)
     if verdict.finding is Finding.DECLINED:
         if ending:
             await _write_the_last_decline(run, verdict)
         else:
-            await billing_cycle.settle(run, verdict)
+            await settle(run, verdict)
         return Stopped(ChargeAtOrder.DECLINED, merchant_uid)
-    await billing_cycle.settle(run, verdict)
+    await settle(run, verdict)
     run.state.booked = False
     return Stopped(ChargeAtOrder.MISMATCH, merchant_uid, verdict.payment)
 

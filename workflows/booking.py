@@ -43,7 +43,7 @@ def number_is_reusable(run: SubscriptionRun) -> bool:
 
 
 def _pg(run: SubscriptionRun) -> PgCapability | None:
-    provider = run.state.pg_provider or provider_of(run.start.channel.pg)
+    provider = run.state.pg_provider or provider_of(run.channel.pg)
     return capability(provider) if provider else None
 
 
@@ -157,7 +157,7 @@ def _order(run: SubscriptionRun, vault_handle: str | None) -> RegisterSchedule:
         tax_free=bill.tax_free,
         vat_amount=bill.vat_amount,
         customer=run.start.customer,
-        channel=run.start.channel,
+        channel=run.channel,
         vault_handle=vault_handle,
     )
 

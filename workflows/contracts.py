@@ -184,6 +184,13 @@ class ScheduleAnswer(Message):
     message: str | None = None
 
 
+class RetrySchedule(Message):
+    """Charge a failed or revoked schedule now, as the `send_no`-th sending of this order number."""
+
+    merchant_uid: str
+    send_no: int
+
+
 class Unschedule(Message):
     """Revoke one order number; never sent without it, since that would revoke every schedule of the key."""
 
@@ -312,6 +319,8 @@ class StartRefund(Message):
     reason: str | None = None
     tax_free: int = 0
     vat_amount: int | None = None
+    customer_uid: str | None = None
+    subscription_id: str | None = None
 
 
 class RefundSettled(Message):

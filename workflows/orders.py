@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
+from billing.domain.bills import Bill
 from billing.domain.consent import ConsentDecision
 from billing.domain.coupons import Coupon
 from billing.domain.money import Money
@@ -70,6 +71,7 @@ class ChangePlan(Message):
     plan: PlanTerms | None = None
     quantity: int | None = None
     coupon: Coupon | None = None
+    without_coupon: bool = False
     at: When = When.PERIOD_END
     proration: ProrationMode = ProrationMode.PRORATE
 
@@ -129,6 +131,26 @@ class Decide(Message):
     decision: Decision
     by: str
     reason: str
+
+
+class LookAgain(Message):
+    """Somebody found that PortOne and the ledger differ: a reason to look, never a fact."""
+
+    merchant_uid: str = ""
+    reason: str = ""
+
+
+class Preview(Message):
+    """What will be charged: the bill of the next period, and of a change what it charges at once.
+
+    `balance` is what is carried on after these bills, in minor units; negative is credit.
+    """
+
+    bill: Bill
+    due_at: datetime | None = None
+    balance: int = 0
+    due_now: Bill | None = None
+    new_period: bool = False
 
 
 Order = (

@@ -23,12 +23,13 @@ from billing.domain.records import (
     ChargeResult,
     Disposition,
     LedgerEntry,
+    PendingChange,
     WebhookDisposition,
 )
 from billing.domain.states import CycleState
 from billing.domain.verdict import Expected
 from workflows import policies, showing
-from workflows.contracts import PaymentReported, StartSubscription
+from workflows.contracts import PaymentReported, PortOneChannel, StartSubscription
 from workflows.orders import CancelAnswered, Order, OrderAnswered
 from workflows.ports import LedgerActivities
 from workflows.subscription_state import OpenOrder, SubscriptionState
@@ -81,6 +82,11 @@ class SubscriptionRun:
         return self.state.customer_uid or self.start.customer_uid
 
     @property
+    def channel(self) -> PortOneChannel:
+        """The channel that the billing key belongs to."""
+        return self.state.channel or self.start.channel
+
+    @property
     def plan(self) -> PlanTerms:
         """The terms in force."""
         return self.state.plan or self.start.plan
@@ -94,20 +100,35 @@ class SubscriptionRun:
 
     def holding(self) -> Holding:
         """What the open period is charged for: what it changes to, where a change is pending."""
-        state, change = self.state, self.state.pending_change
-        if change is not None:
-            used = state.coupon_cycles_used if change.coupon == state.coupon else 0
-            return _holding(change.plan, change.quantity, change.coupon, used)
-        return _holding(self.plan, state.quantity, state.coupon, state.coupon_cycles_used)
+        state = self.state
+        return self.holding_of(state.pending_change or PendingChange(self.plan, state.quantity, state.coupon))
+
+    def holding_of(self, held: PendingChange) -> Holding:
+        """What would be held, with its coupon only while that applies."""
+        state, coupon = self.state, held.coupon
+        used = state.coupon_cycles_used if coupon == state.coupon else 0
+        return Holding(held.plan, held.quantity, coupon if coupon is not None and coupon.applies(used) else None)
+
+    def take_over(self, held: PendingChange, *, coupon_used: bool) -> None:
+        """Hold something else from now on; a new coupon begins to be counted."""
+        state = self.state
+        used = state.coupon_cycles_used if held.coupon == state.coupon else 0
+        state.plan, state.quantity, state.coupon = held.plan, held.quantity, held.coupon
+        state.coupon_cycles_used = used + (1 if coupon_used else 0)
+        state.pending_change = None
 
     def bill(self) -> Bill:
         """What the open period is charged: the same function makes the preview, so they cannot disagree."""
+        return self.bill_of(self.holding(), self.state.balance)
+
+    def bill_of(self, holding: Holding, balance: int) -> Bill:
+        """What the open period would be charged for holding that."""
         state = self.state
         if not state.paid_days:
-            return period_bill(self.holding(), state.balance)
+            return period_bill(holding, balance)
         begins, ends = self.due(state.cycle), self.due(state.cycle + 1)
         _, days = day_of(begins, ends, ends, self.plan.zone)
-        return partial_bill(self.holding(), state.paid_days, days, state.balance)
+        return partial_bill(holding, state.paid_days, days, balance)
 
     def expected(self) -> Expected:
         """What PortOne's rows of the current cycle are judged against."""
@@ -280,6 +301,3 @@ class SubscriptionRun:
         """An instant as the plan's zone reads it, to the minute."""
         return instant.astimezone(ZoneInfo(self.plan.zone)).strftime("%Y-%m-%d %H:%M %Z")
 
-
-def _holding(plan: PlanTerms, quantity: int, coupon: Any, cycles_used: int) -> Holding:
-    return Holding(plan, quantity, coupon if coupon is not None and coupon.applies(cycles_used) else None)

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel
 
+from billing.domain.bills import Holding
 from billing.domain.calendar import Anchor
 from billing.domain.consent import ConsentNeed
 from billing.domain.coupons import Coupon
@@ -23,7 +24,7 @@ from billing.domain.states import (
     SubscriptionStatus,
     walk,
 )
-from workflows.contracts import PaymentReported
+from workflows.contracts import PaymentReported, PortOneChannel
 from workflows.orders import ResumeAnchor
 
 HEARD_LIMIT = 100
@@ -63,6 +64,7 @@ class SubscriptionState(BaseModel):
     `first_cycle` is the cycle that is due at the anchor: a pause or another interval sets a new one.
     `booked` says that PortOne may charge it by itself: only then is there something to revoke.
     `sends` counts how often we ourselves sent the current order number.
+    `paid_by` is what the running period is paid for: what a change in the middle of it is reckoned against.
     `paid_days` of a first period of so many are paid when it begins inside an old one, and are not charged again.
     """
 
@@ -97,6 +99,7 @@ class SubscriptionState(BaseModel):
 
     # What is held: None stands for what the start said.
     customer_uid: str | None = None
+    channel: PortOneChannel | None = None
     has_card: bool = True
     plan: PlanTerms | None = None
     quantity: int = 1
@@ -104,6 +107,7 @@ class SubscriptionState(BaseModel):
     coupon_cycles_used: int = 0
     balance: int = 0
     pending_change: PendingChange | None = None
+    paid_by: Holding | None = None
     changes: int = 0
 
     # Where the periods lie.
@@ -125,6 +129,8 @@ class SubscriptionState(BaseModel):
     first_failed_at: datetime | None = None
     spent_attempts: int = 0
     hard_declined: bool = False
+    retries_over: bool = False
+    left_past_due: bool = False
     consent: ConsentState = ConsentState.NOT_NEEDED
     consent_need: ConsentNeed | None = None
     announced: list[str] = []
@@ -179,6 +185,8 @@ class SubscriptionState(BaseModel):
         self.first_failed_at = None
         self.spent_attempts = 0
         self.hard_declined = False
+        self.retries_over = False
+        self.left_past_due = False
         self.consent = ConsentState.NOT_NEEDED
         self.consent_need = None
         self.announced = []

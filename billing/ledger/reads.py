@@ -46,6 +46,7 @@ class Reads:
         *,
         status: SubscriptionStatus | None,
         plan_id: str | None,
+        parked: bool,
         limit: int,
         after: tuple[datetime, str] | None,
     ) -> list[SubscriptionRow]:
@@ -55,6 +56,8 @@ class Reads:
             query = query.where(subscriptions.c.status == status)
         if plan_id is not None:
             query = query.where(subscriptions.c.plan_id == plan_id)
+        if parked:
+            query = query.where(subscriptions.c.parked_reason.is_not(None))
         if after is not None:
             query = query.where(_beyond(subscriptions.c.started_at, subscriptions.c.subscription_id, after, down=True))
         return [_subscription(row) for row in await self.rows(query)]
@@ -69,6 +72,7 @@ class Reads:
         *,
         customer_uid: str | None,
         subscription_id: str | None,
+        workflow_id: str | None,
         limit: int | None,
         after: tuple[datetime, str] | None,
     ) -> list[ChargeRow]:
@@ -78,6 +82,8 @@ class Reads:
             query = query.where(charges.c.customer_uid == customer_uid)
         if subscription_id is not None:
             query = query.where(charges.c.subscription_id == subscription_id)
+        if workflow_id is not None:
+            query = query.where(charges.c.workflow_id == workflow_id)
         if after is not None:
             query = query.where(_beyond(charges.c.due_at, charges.c.merchant_uid, after, down=False))
         return [_charge(row) for row in await self.rows(query)]

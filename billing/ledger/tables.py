@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from billing.domain.records import ChargeKind, Disposition, RefundState
 from billing.domain.states import CycleState, SubscriptionStatus
-from billing.ledger.types import Id, Instant, State, Terms, Words
+from billing.ledger.types import Id, Instant, Life, State, Terms, Words
 
 metadata = MetaData(
     naming_convention={
@@ -70,7 +70,10 @@ subscriptions = Table(
     Column("started_at", Instant, nullable=False),
     Column("ended_at", Instant),
     Column("end_reason", Words),
+    Column("billing_key", Id),
+    Column("life", Life),
     *_written(),
+    Index(None, "parked_reason"),
     Index(None, "customer_uid", "started_at"),
     Index(None, "started_at", "subscription_id"),
     Index(None, "status", "started_at"),
@@ -104,10 +107,11 @@ charges = Table(
     *_written(),
     UniqueConstraint("subscription_id", "cycle", "generation", name="uq_charges_one_per_generation"),
     CheckConstraint("amount >= 0", name="amount"),
-    CheckConstraint("(subscription_id IS NULL) = (cycle IS NULL)", name="cycle"),
+    CheckConstraint("cycle IS NULL OR subscription_id IS NOT NULL", name="cycle"),
     CheckConstraint("state <> 'paid' OR paid_at IS NOT NULL", name="paid_at"),
     Index(None, "customer_uid", "due_at"),
     Index(None, "subscription_id", "due_at"),
+    Index(None, "workflow_id", "due_at"),
     Index(None, "due_at", "merchant_uid"),
 )
 

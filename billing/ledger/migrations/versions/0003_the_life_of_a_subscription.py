@@ -1,0 +1,34 @@
+"""What a subscription holds beside its period, the key it charges, and charges of plan changes inside a period."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+_OLD = "(subscription_id IS NULL) = (cycle IS NULL)"
+_NEW = "cycle IS NULL OR subscription_id IS NOT NULL"
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("subscriptions") as table:
+        table.add_column(sa.Column("billing_key", sa.Text(), nullable=True))
+        table.add_column(sa.Column("life", sa.JSON(), nullable=True))
+    op.create_index("ix_subscriptions_parked_reason", "subscriptions", ["parked_reason"])
+    op.create_index("ix_charges_workflow_id_due_at", "charges", ["workflow_id", "due_at"])
+    with op.batch_alter_table("charges") as table:
+        table.drop_constraint("ck_charges_cycle", type_="check")
+        table.create_check_constraint("cycle", _NEW)
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("charges") as table:
+        table.drop_constraint("ck_charges_cycle", type_="check")
+        table.create_check_constraint("cycle", _OLD)
+    op.drop_index("ix_charges_workflow_id_due_at", "charges")
+    op.drop_index("ix_subscriptions_parked_reason", "subscriptions")
+    with op.batch_alter_table("subscriptions") as table:
+        table.drop_column("life")
+        table.drop_column("billing_key")
