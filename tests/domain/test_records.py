@@ -14,7 +14,7 @@ from billing.domain.bills import Bill, Holding, period_bill
 from billing.domain.calendar import Anchor, Interval, IntervalUnit
 from billing.domain.coupons import Coupon
 from billing.domain.deadlines import DeadlineLadder, QuietWindow
-from billing.domain.dunning import RetryLadder
+from billing.domain.dunning import DunningPolicy, RetryLadder
 from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact, last_four, mask_to_last_four
 from billing.domain.money import Money
 from billing.domain.notice_token import NoticeRoute
@@ -105,7 +105,7 @@ def quotes():
 CARRIED = {
     type_: any_of(type_) for type_ in (PaymentFact, ScheduleFact, BillingKeyFact, Verdict, Expected, NoticeRoute)
 }
-CARRIED |= {type_: st.just(type_()) for type_ in (RetryLadder, DeadlineLadder, QuietWindow)}
+CARRIED |= {type_: st.just(type_()) for type_ in (RetryLadder, DunningPolicy, DeadlineLadder, QuietWindow)}
 CARRIED |= {Money: money, Interval: intervals, PlanTerms: plans}
 CARRIED |= {Coupon: coupons(), Holding: holdings(), Bill: st.builds(period_bill, holdings(), balances)}
 CARRIED |= {ChangeQuote: quotes()}
