@@ -24,6 +24,7 @@ SEARCH_ATTRIBUTES: tuple[SearchAttributeKey[Any], ...] = (
     SearchAttributeKey.for_keyword("PlanId"),
     SearchAttributeKey.for_keyword("SubscriptionStatus"),
     SearchAttributeKey.for_keyword("PgProvider"),
+    SearchAttributeKey.for_keyword("Parked"),
     SearchAttributeKey.for_datetime("NextChargeAt"),
     SearchAttributeKey.for_int("FailedAttempts"),
 )

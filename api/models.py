@@ -13,7 +13,8 @@ from billing.domain.money import MAX_AMOUNT, MINOR_DIGITS, Money
 from billing.domain.pg_capabilities import PG_CAPABILITIES, provider_of
 from billing.domain.plans import OnNoConsent, PlanTerms, TrialEnd
 from billing.domain.records import Customer
-from workflows.contracts import CancelAt, PortOneChannel
+from workflows.contracts import PortOneChannel
+from workflows.orders import RefundAtCancel, When
 
 _EXPIRY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])\Z")
 _ZONES = frozenset(available_timezones())
@@ -209,8 +210,9 @@ class SubscriptionBody(ChannelBody):
 class CancelBody(Body):
     """POST /v1/subscriptions/{customer_uid}/cancel."""
 
-    at: Annotated[CancelAt, Field(strict=False)] = CancelAt.PERIOD_END
+    at: Annotated[When, Field(strict=False)] = When.PERIOD_END
     reason: Words | None = None
+    refund: Annotated[RefundAtCancel, Field(strict=False)] = RefundAtCancel.NONE
 
 
 def _check_tax(amount: int | None, tax_free: int, vat_amount: int | None) -> None:

@@ -1,56 +1,28 @@
 """One period, from planned to paid, declined, or a named state that says why not.
 
-What if the webhook never comes? The wait in `_wait_for_the_charge` ends at the next rung of the deadline ladder whether
-or not anybody rang, and `settling.verify` looks the payment up either way: the timer, not the webhook, guarantees progress.
+What if the webhook never comes? The wait in `_wait_for_the_charge` ends at the next rung of the deadline ladder
+whether or not anybody rang, and `settling.verify` looks the payment up either way: the timer, not the webhook,
+guarantees progress.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 
 from temporalio import workflow
 
 from billing.domain.events import EventType
-from billing.domain.records import Disposition
-from billing.domain.states import CycleState, SubscriptionStatus
-from billing.domain.verdict import Finding, Verdict, judge
-from workflows import booking, consenting, dunning, foreign, pausing, policies, reminders, telling, trials
+from billing.domain.states import SubscriptionStatus
+from workflows import booking, consenting, dunning, foreign, pausing, reminders, telling, trials
 from workflows.bells import answer_stale_bells
-from workflows.contracts import PaymentReported
-from workflows.ports import PaymentActivities
+from workflows.settling import STANDING, settle, verify
 from workflows.subscription_run import SubscriptionRun
-from workflows.turnover import settle_paid, settle_skipped
+from workflows.turnover import settle_skipped
+
 
 async def step(run: SubscriptionRun) -> None:
-    """Do the next thing of the current period: wait, register, look, settle; one of them, then return."""
-    if await reminders.announce_what_is_due(run):
-        return
-    if run.state.paused_at is not None:
-        await pausing.wait(run)
-    elif not run.charging:
-        await _wait_for_the_end(run)
-    elif run.state.booked or run.state.cycle_state in STANDING:
-        await _wait_for_the_charge(run)
-    elif dunning.stands(run):
-        await _settle_if_found(run, await dunning.wait_for_another_card(run))
-    elif dunning.charges_itself(run):
-        await _settle_if_found(run, await dunning.wait_and_charge(run))
-    elif run.bill().amount.amount == 0:
-        await _wait_and_skip(run)
-    elif not run.state.has_card:
-        await trials.wait_for_a_card(run)
-    elif consenting.needs(run):
-        await consenting.gate(run)
-    elif not booking.within_horizon(run):
-        await run.hear(booking.opens_at(run), f"until period {run.state.cycle} can be scheduled")
-        await answer_stale_bells(run)
-    else:
-        refusal = await booking.register(run)
-        if refusal is not None:
-            await booking.charge_ourselves(run, refusal)
-
-
-async def _settle_if_found(run: SubscriptionRun, found: Verdict | None) -> None:
-    if found is not None:
-        await settle(run, found)
+    """Do the next thing of the current period, the first that applies: wait, register, look, settle; then return."""
+    if not await reminders.announce_what_is_due(run):
+        do = next(do for applies, do in _STEPS if applies(run))
+        await do(run)
 
 
 async def _wait_for_the_end(run: SubscriptionRun) -> None:
@@ -96,3 +68,41 @@ async def _wait_for_the_charge(run: SubscriptionRun) -> None:
         await run.close_answered_bells()
     elif run.state.look_asked:
         await foreign.look_again(run)
+
+
+async def _charge_ourselves(run: SubscriptionRun) -> None:
+    found = await dunning.wait_and_charge(run)
+    if found is not None:
+        await settle(run, found)
+
+
+async def _wait_for_another_card(run: SubscriptionRun) -> None:
+    found = await dunning.wait_for_another_card(run)
+    if found is not None:
+        await settle(run, found)
+
+
+async def _wait_for_the_horizon(run: SubscriptionRun) -> None:
+    await run.hear(booking.opens_at(run), f"until period {run.state.cycle} can be scheduled")
+    await answer_stale_bells(run)
+
+
+async def _register(run: SubscriptionRun) -> None:
+    refusal = await booking.register(run)
+    if refusal is not None:
+        await booking.charge_ourselves(run, refusal)
+
+
+_STEPS: tuple[tuple[Callable[[SubscriptionRun], bool], Callable[[SubscriptionRun], Awaitable[None]]], ...] = (
+    (lambda run: run.state.paused_at is not None, pausing.wait),
+    (lambda run: not run.charging, _wait_for_the_end),
+    (lambda run: run.state.booked or run.state.cycle_state in STANDING, _wait_for_the_charge),
+    (dunning.stands, _wait_for_another_card),
+    (dunning.charges_itself, _charge_ourselves),
+    (lambda run: run.bill().amount.amount == 0, _wait_and_skip),
+    (lambda run: not run.state.has_card, trials.wait_for_a_card),
+    (consenting.needs, consenting.gate),
+    (lambda run: not booking.within_horizon(run), _wait_for_the_horizon),
+    (lambda _run: True, _register),
+)
+"""What a period does, from the strongest reason to the plainest: nothing reaches PortOne before the last line."""

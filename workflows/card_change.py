@@ -144,5 +144,3 @@ async def _delete(customer_uid: str, reason: str) -> None:
         summary=f"delete {customer_uid}",
         **policies.REPEATABLE,
     )
-
-

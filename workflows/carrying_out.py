@@ -1,4 +1,4 @@
-"""One order, carried out by the main loop: checked once more, since the subscription may have moved since it was placed."""
+"""One order, carried out by the main loop: checked once more, since the subscription may have moved meanwhile."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType

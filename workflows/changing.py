@@ -42,7 +42,9 @@ def quote(run: SubscriptionRun, order: ChangePlan, at: datetime) -> ChangeQuote:
     assert start is not None  # noqa: S101 - an active subscription has a period
     assert end is not None  # noqa: S101
     before = state.paid_by or Holding(run.plan, state.quantity)
-    return change_now(before, run.holding_of(after), start, end, min(max(at, start), end), order.proration, state.balance)
+    return change_now(
+        before, run.holding_of(after), start, end, min(max(at, start), end), order.proration, state.balance
+    )
 
 
 async def change(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
@@ -103,7 +105,7 @@ async def _change_now(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
         number = change_merchant_uid(run.start.subscription_id, run.state.changes)
         verdict = await _charge(run, after, bill, number)
         if verdict.finding is not Finding.PAID:
-            return await _declined(run, order, after, bill, number, verdict)
+            return await _declined(run, order, bill, number, verdict)
         paid = _Paid(number, verdict.payment)
     await _apply_now(run, order, after, costs, paid)
     await arbiter.plan_again(run, "the plan has changed")
@@ -129,13 +131,14 @@ async def _charge(run: SubscriptionRun, after: PendingChange, bill: Bill, number
         vat_amount=bill.vat_amount,
     )
     await run.write(f"a change for {bill.amount} is charged", intents=[intent])
-    return await charge_order(run, number, bill, after.plan.name, f"change to {after.plan.name}")
+    return await charge_order(run, number, bill, after.plan.name)
 
 
 async def _declined(
-    run: SubscriptionRun, order: ChangePlan, after: PendingChange, bill: Bill, number: str, verdict: Verdict
+    run: SubscriptionRun, order: ChangePlan, bill: Bill, number: str, verdict: Verdict
 ) -> OrderAnswered:
     """Nothing is changed; money that moved in another way than ordered waits for a person."""
+    after = wanted(run, order)
     states = {Finding.DECLINED: CycleState.DECLINED, Finding.MISMATCH: CycleState.MISMATCH}
     state, payment = states.get(verdict.finding, CycleState.NOT_EXECUTED), verdict.payment
     reason = verdict.reason or verdict.finding.value

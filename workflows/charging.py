@@ -29,7 +29,9 @@ async def charge_now(run: SubscriptionRun) -> Verdict:
     return await _to_the_end(run, _again_for_the_cycle)
 
 
-async def _to_the_end(run: SubscriptionRun, send_it: Callable[[SubscriptionRun, int], Awaitable[ChargeAnswer]]) -> Verdict:
+async def _to_the_end(
+    run: SubscriptionRun, send_it: Callable[[SubscriptionRun, int], Awaitable[ChargeAnswer]]
+) -> Verdict:
     async def send(send_no: int) -> ChargeAnswer:
         run.state.sends = send_no
         return await send_it(run, send_no)
@@ -57,23 +59,22 @@ async def _retry(run: SubscriptionRun, send_no: int) -> ChargeAnswer:
 
 async def _again_for_the_cycle(run: SubscriptionRun, send_no: int) -> ChargeAnswer:
     name = run.holding().terms.name
-    return await _again(run, run.merchant_uid, run.bill(), name, f"period {run.state.cycle}", send_no)
+    order = _order(run, run.merchant_uid, run.bill(), name, send_no)
+    return await _again(run, order, f"period {run.state.cycle}")
 
 
-async def charge_order(run: SubscriptionRun, merchant_uid: str, bill: Bill, name: str, what: str) -> Verdict:
+async def charge_order(run: SubscriptionRun, merchant_uid: str, bill: Bill, name: str) -> Verdict:
     """Charge an order that is not the current cycle's, under a number of its own that was never sent before."""
 
     async def send(send_no: int) -> ChargeAnswer:
-        return await _again(run, merchant_uid, bill, name, what, send_no)
+        return await _again(run, _order(run, merchant_uid, bill, name, send_no), f"change to {name}")
 
     expected = Expected(merchant_uid, bill.amount, run.customer_uid)
     return await charge_to_the_end(expected, send, quiet=run.start.policy.quiet, pause=run.pause)
 
 
-async def _again(
-    run: SubscriptionRun, merchant_uid: str, bill: Bill, name: str, what: str, send_no: int
-) -> ChargeAnswer:
-    order = ChargeAgain(
+def _order(run: SubscriptionRun, merchant_uid: str, bill: Bill, name: str, send_no: int) -> ChargeAgain:
+    return ChargeAgain(
         workflow_id=workflow.info().workflow_id,
         merchant_uid=merchant_uid,
         customer_uid=run.customer_uid,
@@ -85,8 +86,11 @@ async def _again(
         customer=run.start.customer,
         channel=run.channel,
     )
+
+
+async def _again(run: SubscriptionRun, order: ChargeAgain, what: str) -> ChargeAnswer:
     answer = await workflow.execute_activity_method(
-        PaymentActivities.charge_again, order, summary=f"charge {bill.amount}, {what}", **policies.CHARGE
+        PaymentActivities.charge_again, order, summary=f"charge {order.amount}, {what}", **policies.CHARGE
     )
     if answer.outcome is ChargeOutcome.UNKNOWN:
         workflow.set_current_details(f"{showing.details(run)}\n\nThe answer to the charge is lost; looking it up.")

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from billing.domain.deadlines import DeadlineLadder, QuietWindow
 from billing.domain.coupons import Coupon
+from billing.domain.deadlines import DeadlineLadder, QuietWindow
 from billing.domain.dunning import DunningPolicy, RetryLadder
 from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact
 from billing.domain.money import Money

@@ -33,15 +33,18 @@ async def after_decline(
     next_at = planned or await _next_attempt_at(run, failed_at)
     another_number = next_at is not None and not booking.number_is_reusable(run)
     was = state.status
-    state.become(SubscriptionStatus.PAST_DUE)
+    if was is not SubscriptionStatus.UNPAID:
+        state.become(SubscriptionStatus.PAST_DUE)
     if next_at is None:
         state.retries_over = True
-        if _ends_at(run) is None or workflow.now() >= (_ends_at(run) or workflow.now()):
-            _act(run)
     else:
+        state.retries_over = False
         state.due_at = next_at
         state.looks = 0
+    _note_where_dunning_stands(run, next_at)
     _tell(run, was, verdict)
+    if _is_over(run):
+        _act(run)
     if another_number:
         # PortOne has run this number and it is verified unpaid: only now may another one stand for the cycle.
         state.next_generation()
@@ -77,7 +80,8 @@ async def _next_attempt_at(run: SubscriptionRun, failed_at: datetime) -> datetim
     state, policy = run.state, run.start.policy.dunning
     if policy is None:
         return run.start.policy.retries.next_attempt_at(state.failed_attempts, failed_at)
-    next_at = policy.next_attempt_at(max(1, state.spent_attempts), failed_at, hard=state.hard_declined)
+    decline = DeclineClass.HARD if state.hard_declined else DeclineClass.SOFT
+    next_at = policy.next_attempt_at(decline, max(1, state.spent_attempts), failed_at)
     return next_at if next_at is None else await _when_the_card_may_be_tried(run, policy, next_at)
 
 
@@ -92,37 +96,48 @@ async def _when_the_card_may_be_tried(run: SubscriptionRun, policy: DunningPolic
     return policy.next_allowed(attempts, at)
 
 
+def _note_where_dunning_stands(run: SubscriptionRun, next_at: datetime | None) -> None:
+    policy, state = run.start.policy.dunning, run.state
+    if policy is not None and state.dunning is not DunningState.ENDED:
+        stands_at = policy.state_at(workflow.now(), state.first_failed_at, next_at)
+        state.dun(DunningState.GRACE if stands_at is DunningState.ENDED else stands_at)
+
+
 def _ends_at(run: SubscriptionRun) -> datetime | None:
-    """When the end action is due; None where there is no policy to wait by, or the subscription is left as it is."""
-    policy, failed_at = run.start.policy.dunning, run.state.first_failed_at
-    if policy is None or failed_at is None:
+    """When the end action is due; None where it was taken, or where an attempt is still to come."""
+    policy, state = run.start.policy.dunning, run.state
+    if not state.retries_over or state.end_action_taken:
         return None
-    return policy.end_action_at(failed_at, hard=run.state.hard_declined)
+    if policy is None or state.first_failed_at is None:
+        return workflow.now()
+    return policy.ends_at(state.first_failed_at)
+
+
+def _is_over(run: SubscriptionRun) -> bool:
+    ends_at = _ends_at(run)
+    return ends_at is not None and workflow.now() >= ends_at
 
 
 def _act(run: SubscriptionRun) -> None:
     """Every attempt is used up: cancel, close access and keep the key, or leave it as it is."""
     state, policy = run.state, run.start.policy.dunning
     reason = f"every retry was declined: {state.last_failure}"
+    state.end_action_taken = True
+    if policy is not None:
+        state.dun(DunningState.ENDED)
     match EndAction.CANCEL if policy is None else policy.end_action:
         case EndAction.CANCEL:
             state.end(SubscriptionStatus.CANCELED, workflow.now(), reason)
-            state.dun(DunningState.ENDED)
             run.tell(EventType.SUBSCRIPTION_CANCELED, reason, telling.subscription(run))
         case EndAction.UNPAID:
             state.become(SubscriptionStatus.UNPAID)
-            state.dun(DunningState.SUSPENDED)
             run.tell(EventType.SUBSCRIPTION_UNPAID, reason, telling.subscription(run, reason))
         case EndAction.LEAVE:
-            state.left_past_due = True
+            pass
 
 
 def _tell(run: SubscriptionRun, was: SubscriptionStatus, verdict: Verdict) -> None:
     state = run.state
-    if state.dunning is DunningState.CLEAR and state.ended_at is None:
-        state.dun(DunningState.RETRYING)
-    if state.retries_over and state.dunning is DunningState.RETRYING:
-        state.dun(DunningState.GRACE)
     if was is not SubscriptionStatus.PAST_DUE and state.status is SubscriptionStatus.PAST_DUE:
         run.tell(EventType.SUBSCRIPTION_PAST_DUE, "a period is due and not paid", telling.subscription(run))
     run.tell(
@@ -146,13 +161,12 @@ async def wait_for_another_card(run: SubscriptionRun) -> Verdict | None:
     Answers what was found meanwhile, None where nothing was.
     """
     state = run.state
-    acted = state.status is SubscriptionStatus.UNPAID or state.left_past_due
-    ends_at = None if acted else _ends_at(run)
+    ends_at = _ends_at(run)
     await run.hear(ends_at, f"period {state.cycle} is unpaid: until another card, or a retry by hand")
     found = await _found_by_bells(run)
     if found is not None and found.finding in CONCLUSIVE:
         return found
-    if ends_at is not None and workflow.now() >= ends_at and not run.orders:
+    if _is_over(run) and not run.orders:
         _act(run)
         await run.write("every attempt is used up")
     return None

@@ -82,9 +82,7 @@ async def _begin_trial(run: SubscriptionRun, key: BillingKeyFact | None) -> None
         if key is not None:
             _note_key(run, key)
     run.state.become(SubscriptionStatus.TRIALING)
-    run.tell(
-        EventType.SUBSCRIPTION_TRIALING, f"a trial until {run.local(run.state.due_at)}", telling.subscription(run)
-    )
+    run.tell(EventType.SUBSCRIPTION_TRIALING, f"a trial until {run.local(run.state.due_at)}", telling.subscription(run))
     await run.write("the trial has begun", billing_key=key)
 
 

@@ -10,6 +10,7 @@ from billing.domain.money import Money
 from billing.domain.plans import PlanTerms
 from billing.domain.proration import ProrationMode
 from billing.domain.records import Customer
+from billing.domain.states import SubscriptionStatus
 from workflows.contracts import Message, PortOneChannel, SubscriptionSnapshot
 
 
@@ -181,7 +182,7 @@ class ChargeAtOrder(StrEnum):
 class CancelAnswered(Message):
     """What the cancel did, told in the same call: whether the next charge was stopped or had already run."""
 
-    status: str
+    status: SubscriptionStatus
     charge: ChargeAtOrder
     merchant_uid: str | None = None
     charged_imp_uid: str | None = None

@@ -28,6 +28,7 @@ from workflows.orders import (
 from workflows.subscription_state import SubscriptionState
 
 OWING = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
+ANSWERABLE = frozenset({ConsentState.ASKED, ConsentState.REFUSED})
 MOST_RENUMBERINGS = 24
 """Order numbers of one cycle have 26 generations: orders that need another one are refused before they run out."""
 
@@ -53,38 +54,47 @@ def check(order: Order, state: SubscriptionState, terms: PlanTerms, now: datetim
     """
     if state.status in ENDED:
         raise _refused("SubscriptionEnded", f"the subscription is {state.status.value}")
-    if state.status is SubscriptionStatus.INCOMPLETE and not isinstance(order, CancelSubscription):
-        raise _refused("not_begun", "the first charge is not settled yet")
+    if isinstance(order, CancelSubscription):
+        return
+    _need(state.status is not SubscriptionStatus.INCOMPLETE, "not_begun", "the first charge is not settled yet")
     match order:
-        case CancelSubscription():
-            return
-        case UndoCancel():
-            _need(state.cancel_at_period_end, "not_canceled", "no cancel at period end is set")
+        case ChangePlan():
+            _check_change(order, state, terms)
         case PauseSubscription():
             _check_pause(order, state, now)
         case ResumeSubscription():
-            paused = state.status is SubscriptionStatus.PAUSED or state.pause_at_period_end
-            _need(paused, "not_paused", "it is not paused, and no pause is set")
-            if not state.pause_at_period_end:
-                _need(state.has_card, "no_payment_method", "a payment method is needed first")
-        case ChangePlan():
-            _check_change(order, state, terms)
-        case CancelChange():
-            _need(state.pending_change is not None, "no_pending_change", "no change is pending")
+            _check_resume(state)
         case ChangeTrial():
             _need(state.status is SubscriptionStatus.TRIALING, "not_trialing", "it is not in a trial")
             _need(order.ends_at is None or order.ends_at > now, "in_the_past", "ends_at must lie ahead")
         case ChangePaymentMethod():
             _check_payment_method(order, state)
+        case _:
+            _check_what_it_answers(order, state)
+
+
+def _check_what_it_answers(order: Order, state: SubscriptionState) -> None:
+    """Orders that answer something: it must be there."""
+    match order:
+        case UndoCancel():
+            _need(state.cancel_at_period_end, "not_canceled", "no cancel at period end is set")
+        case CancelChange():
+            _need(state.pending_change is not None, "no_pending_change", "no change is pending")
         case RetryNow():
             _need(state.status in OWING, "nothing_to_retry", "no period is unpaid")
             _need(not _stands(state), "parked", "it stands parked; decide that first")
         case AnswerConsent():
-            _need(state.consent is ConsentState.ASKED, "consent_not_asked", "no consent is asked for now")
+            _need(state.consent in ANSWERABLE, "consent_not_asked", "no consent is asked for now")
         case Decide():
             allowed = decisions(state)
             words = ", ".join(each.value for each in allowed) or "nothing"
             _need(order.decision in allowed, "not_allowed", f"allowed now: {words}")
+
+
+def _check_resume(state: SubscriptionState) -> None:
+    paused = state.status is SubscriptionStatus.PAUSED or state.pause_at_period_end
+    _need(paused, "not_paused", "it is not paused, and no pause is set")
+    _need(state.has_card or state.pause_at_period_end, "no_payment_method", "a payment method is needed first")
 
 
 def _check_pause(order: PauseSubscription, state: SubscriptionState, now: datetime) -> None:
@@ -94,7 +104,9 @@ def _check_pause(order: PauseSubscription, state: SubscriptionState, now: dateti
     _need(not _stands(state), "parked", "it stands parked; decide that first")
     _need(order.resumes_at is None or order.resumes_at > now, "in_the_past", "resumes_at must lie ahead")
     if order.at is When.PERIOD_END and order.resumes_at is not None and state.period_end is not None:
-        _need(order.resumes_at > state.period_end, "before_the_pause", "resumes_at must lie behind the end of the period")
+        _need(
+            order.resumes_at > state.period_end, "before_the_pause", "resumes_at must lie behind the end of the period"
+        )
     _check_numbers(state)
 
 

@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
 from billing.domain.records import SubscriptionLife, SubscriptionRecord
-from billing.domain.states import ConsentState, DunningState, SubscriptionStatus
+from billing.domain.states import ConsentState, SubscriptionStatus
 from workflows import possible
 from workflows.contracts import SubscriptionSnapshot
 
@@ -27,7 +27,9 @@ NO_ACCESS = frozenset({SubscriptionStatus.UNPAID, SubscriptionStatus.PAUSED, Sub
 def life(run: "SubscriptionRun") -> SubscriptionLife:
     """What the subscription holds beside its period."""
     state = run.state
-    closed = state.ended_at is not None or state.status in NO_ACCESS or state.dunning is DunningState.SUSPENDED
+    grace_ends_at = run.grace_ends_at()
+    out_of_grace = grace_ends_at is not None and workflow.now() >= grace_ends_at
+    closed = state.ended_at is not None or state.status in NO_ACCESS or out_of_grace
     return SubscriptionLife(
         quantity=state.quantity,
         coupon=state.coupon,
@@ -41,7 +43,7 @@ def life(run: "SubscriptionRun") -> SubscriptionLife:
         dunning=state.dunning,
         consent=state.consent,
         access=not closed,
-        grace_ends_at=run.grace_ends_at(),
+        grace_ends_at=grace_ends_at,
         allowed_decisions=tuple(each.value for each in possible.decisions(run.state)),
     )
 
@@ -136,9 +138,7 @@ def details(run: "SubscriptionRun") -> str:
     elif run.charging:
         how = "scheduled at PortOne" if state.booked else "planned"
         amount = run.bill().amount
-        lines.append(
-            f"Period {state.cycle}: {amount} {how} for {run.local(state.due_at)}, order `{run.merchant_uid}`"
-        )
+        lines.append(f"Period {state.cycle}: {amount} {how} for {run.local(state.due_at)}, order `{run.merchant_uid}`")
     elif state.paused_at is not None:
         lines.append(f"Paused since {run.local(state.paused_at)}{_until(run, state.resumes_at)}")
     elif state.period_end is not None:

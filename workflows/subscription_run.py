@@ -16,7 +16,6 @@ from billing.domain.event_data import EventData
 from billing.domain.events import EventType, OutgoingEvent
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.plans import PlanTerms
-from billing.domain.shares import day_of
 from billing.domain.records import (
     ChargeIntent,
     ChargeKind,
@@ -26,9 +25,10 @@ from billing.domain.records import (
     PendingChange,
     WebhookDisposition,
 )
+from billing.domain.shares import day_of
 from billing.domain.states import CycleState
 from billing.domain.verdict import Expected
-from workflows import policies, showing
+from workflows import policies, reminders, showing
 from workflows.contracts import PaymentReported, PortOneChannel, StartSubscription
 from workflows.orders import CancelAnswered, Order, OrderAnswered
 from workflows.ports import LedgerActivities
@@ -201,7 +201,10 @@ class SubscriptionRun:
     # -------------------------------------------------------------- waiting
 
     async def hear(self, until: datetime | None, summary: str) -> None:
-        """Wait until a webhook rings, an order comes, or `until`; whichever is first. None waits for as long as it takes."""
+        """Wait until a webhook rings, an order comes, something is to be announced, or `until`; whichever is first."""
+        coming = reminders.next_reminder(self)
+        if coming is not None:
+            until = min(until or coming[0], coming[0])
         left = None if until is None else until - workflow.now()
         if left is not None and left <= timedelta(0):
             return
@@ -291,7 +294,7 @@ class SubscriptionRun:
     def grace_ends_at(self) -> datetime | None:
         """Until when an unpaid period still gives access; None while nothing has failed."""
         failed_at, policy = self.state.first_failed_at, self.start.policy.dunning
-        return policy.access_ends_at(failed_at) if policy is not None and failed_at is not None else None
+        return policy.suspended_at(failed_at) if policy is not None and failed_at is not None else None
 
     def next_charge_at(self) -> datetime | None:
         """When the card is charged next, or None when it will not be."""
@@ -300,4 +303,3 @@ class SubscriptionRun:
     def local(self, instant: datetime) -> str:
         """An instant as the plan's zone reads it, to the minute."""
         return instant.astimezone(ZoneInfo(self.plan.zone)).strftime("%Y-%m-%d %H:%M %Z")
-

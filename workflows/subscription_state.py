@@ -130,7 +130,7 @@ class SubscriptionState(BaseModel):
     spent_attempts: int = 0
     hard_declined: bool = False
     retries_over: bool = False
-    left_past_due: bool = False
+    end_action_taken: bool = False
     consent: ConsentState = ConsentState.NOT_NEEDED
     consent_need: ConsentNeed | None = None
     announced: list[str] = []
@@ -186,7 +186,7 @@ class SubscriptionState(BaseModel):
         self.spent_attempts = 0
         self.hard_declined = False
         self.retries_over = False
-        self.left_past_due = False
+        self.end_action_taken = False
         self.consent = ConsentState.NOT_NEEDED
         self.consent_need = None
         self.announced = []

@@ -11,12 +11,10 @@ from billing.domain.event_data import (
     ParkedData,
     PaymentMethodData,
     PlanData,
-    RefundData,
     SubscriptionData,
 )
 from billing.domain.facts import PaymentFact
-from billing.domain.money import Money
-from billing.domain.records import PendingChange, RefundState
+from billing.domain.records import PendingChange
 from billing.domain.states import CycleState
 from workflows import possible
 
@@ -179,28 +177,5 @@ def payment_method(
         card=run.state.card,
         pg_provider=run.state.pg_provider,
         code=code,
-        reason=reason,
-    )
-
-
-def refund(
-    run: "SubscriptionRun",
-    refund_id: str,
-    merchant_uid: str,
-    imp_uid: str | None,
-    state: RefundState,
-    amount: Money,
-    reason: str | None = None,
-) -> RefundData:
-    """A refund that the subscription made by itself."""
-    return RefundData(
-        customer_uid=run.start.customer_uid,
-        subscription_id=run.start.subscription_id,
-        refund_id=refund_id,
-        merchant_uid=merchant_uid,
-        imp_uid=imp_uid,
-        state=state.value,
-        amount=amount.amount,
-        currency=amount.currency,
         reason=reason,
     )

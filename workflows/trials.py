@@ -30,9 +30,7 @@ async def change(run: SubscriptionRun, order: ChangeTrial) -> OrderAnswered:
     state.due_at = state.period_end = state.trial_ends_at = ends_at
     if TRIAL in state.announced:
         state.announced = [each for each in state.announced if each != TRIAL]
-    run.tell(
-        EventType.SUBSCRIPTION_TRIAL_CHANGED, f"the trial ends {run.local(ends_at)}", telling.subscription(run)
-    )
+    run.tell(EventType.SUBSCRIPTION_TRIAL_CHANGED, f"the trial ends {run.local(ends_at)}", telling.subscription(run))
     await run.write(f"the trial ends {run.local(ends_at)}")
     if stopped.charge is ChargeAtOrder.REVOKED:
         await arbiter.plan_again(run, "the trial ends on another day")

@@ -49,9 +49,7 @@ async def settle_skipped(run: SubscriptionRun, billing_key: BillingKeyFact | Non
     state = run.state
     state.move(CycleState.SKIPPED)
     result = run.result(CycleState.SKIPPED, None, "costs nothing")
-    run.tell(
-        EventType.CHARGE_SKIPPED, f"period {state.cycle} costs nothing", telling.charge(run, CycleState.SKIPPED)
-    )
+    run.tell(EventType.CHARGE_SKIPPED, f"period {state.cycle} costs nothing", telling.charge(run, CycleState.SKIPPED))
     state.period_orders = []
     state.paid_cycles += 1
     skipped = state.cycle

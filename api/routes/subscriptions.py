@@ -23,12 +23,11 @@ from billing.domain.plans import PlanTerms
 from billing.domain.records import SubscriptionRecord
 from billing.domain.states import ENDED, CycleState, SubscriptionStatus
 from workflows.contracts import (
-    CancelAnswered,
-    CancelSubscription,
     StartSubscription,
     SubscriptionSnapshot,
     subscription_workflow_id,
 )
+from workflows.orders import CancelAnswered, CancelSubscription
 from workflows.subscription import SubscriptionWorkflow
 
 router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"], dependencies=[Depends(caller_of)])

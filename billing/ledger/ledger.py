@@ -143,9 +143,7 @@ class Ledger:
 
         `after` is the `cursor` of the last one seen.
         """
-        return await self._reads.subscriptions(
-            status=status, plan_id=plan_id, parked=parked, limit=limit, after=after
-        )
+        return await self._reads.subscriptions(status=status, plan_id=plan_id, parked=parked, limit=limit, after=after)
 
     async def get_charge(self, merchant_uid: str) -> ChargeRow | None:
         """The charge of an order number."""
