@@ -50,7 +50,7 @@ class DeclineRow:
 _NICE = "NICE's code list (github.com/nicepayments/nicepay-manual, common/code.md)"
 _TOSS = "Toss Payments' error codes, as public clients of it list them"
 _FACTS = "facts.md 1.6"
-_CARD_COMPANY = "the card companies' own words, as PGs pass them on"
+_CARD_COMPANY = "plain words of card companies, which no PG documents"
 
 
 def _hard(source: str, *words: str) -> tuple[DeclineRow, ...]:

@@ -210,6 +210,7 @@ DUNNING_STEPS: Steps[DunningState] = _steps(
         (_D.GRACE, _D.RETRYING, "another card, or the card's budget, allows the next attempt"),
         (_D.SUSPENDED, _D.ENDED, "no attempt is to come and the time is up: the end action"),
         ((_D.RETRYING, _D.GRACE, _D.SUSPENDED), _D.CLEAR, "the period is paid"),
+        (_D.ENDED, _D.SUSPENDED, "another card brings one more attempt; access stays away until it is paid"),
         (_D.ENDED, _D.CLEAR, "paid after the end action: by hand, with another card or late"),
     )
 )

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from billing.domain import records
 from billing.domain.bills import Bill, Holding, period_bill
 from billing.domain.calendar import Anchor, Interval, IntervalUnit
+from billing.domain.consent import ConsentDecision, ConsentEvidence, ConsentKind, ConsentNeed
 from billing.domain.coupons import Coupon
 from billing.domain.deadlines import DeadlineLadder, QuietWindow
 from billing.domain.dunning import DunningPolicy, RetryLadder
@@ -88,6 +89,16 @@ def any_of(type_):
     return st.builds(type_, **drawn)
 
 
+def any_answer():
+    text = st.text(min_size=1, max_size=9).filter(str.strip)
+    return st.builds(ConsentEvidence, text, st.sampled_from(ConsentDecision), text, instants, text, st.none() | text)
+
+
+def any_need():
+    after = st.builds(Money, st.integers(10, 99))
+    return st.builds(ConsentNeed, st.sampled_from(ConsentKind), st.just(Money(9)), after, instants, st.text(max_size=9))
+
+
 def quotes():
     end = NOW + timedelta(days=31)
     return st.builds(
@@ -108,7 +119,7 @@ CARRIED = {
 CARRIED |= {type_: st.just(type_()) for type_ in (RetryLadder, DunningPolicy, DeadlineLadder, QuietWindow)}
 CARRIED |= {Money: money, Interval: intervals, PlanTerms: plans}
 CARRIED |= {Coupon: coupons(), Holding: holdings(), Bill: st.builds(period_bill, holdings(), balances)}
-CARRIED |= {ChangeQuote: quotes()}
+CARRIED |= {ChangeQuote: quotes(), ConsentEvidence: any_answer(), ConsentNeed: any_need()}
 CARRIED |= {Anchor: st.builds(Anchor.at, instants, st.just("Asia/Seoul"))}
 
 
