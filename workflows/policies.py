@@ -93,3 +93,7 @@ REGISTER_AGAIN_AFTER = (
 
 # PortOne refuses a schedule in the past; a minute absorbs clock skew between it and Temporal.
 SCHEDULE_MARGIN = timedelta(minutes=1)
+
+# Before an event's turn is asked for again when an attempt came to nothing for a reason of ours (a worker that died,
+# a ledger that is away): the endpoint must not be the one who is asked in a loop.
+DELIVERY_PAUSE = timedelta(minutes=1)

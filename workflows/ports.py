@@ -18,11 +18,15 @@ from workflows.contracts import (
     ChargeAnswer,
     ChargeOnetime,
     DeleteBillingKey,
+    DeliveryDue,
     IssueBillingKey,
     KeyAnswer,
+    NextDelivery,
     RegisterSchedule,
     Reschedule,
     ScheduleAnswer,
+    SendAnswer,
+    SendEvent,
     Unschedule,
 )
 
@@ -120,3 +124,17 @@ class LedgerActivities(ABC):
         Raises:
             ApplicationError: type `LedgerConflict`, when the step contradicts what is written.
         """
+
+
+class EventActivities(ABC):
+    """The outgoing events: whose turn it is, and the one POST."""
+
+    @activity.defn
+    @abstractmethod
+    async def next_delivery(self, order: NextDelivery) -> DeliveryDue | None:
+        """The event whose turn it is, due or not; None when nothing is left to send."""
+
+    @activity.defn
+    @abstractmethod
+    async def send_event(self, order: SendEvent) -> SendAnswer:
+        """Sign and send one event, counted before it leaves and written down after it."""
