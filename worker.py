@@ -17,6 +17,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.billing_keys import BillingKeyActivities
 from activities.cards import VaultedCards
+from activities.events import EventActivities
 from activities.ledger import LedgerActivities
 from activities.metrics import ActivityMetrics
 from activities.notices import NoticeUrls
@@ -29,6 +30,7 @@ from billing.settings import Settings, load_settings
 from billing.temporal import connect
 from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
 from workflows.contracts import BILLING_TASK_QUEUE
+from workflows.event_delivery import EventDeliveryWorkflow
 from workflows.key_in_payment import KeyInPaymentWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.subscription import SubscriptionWorkflow
@@ -39,6 +41,7 @@ WORKFLOWS: Sequence[type] = (
     RefundWorkflow,
     IssueBillingKeyWorkflow,
     DeleteBillingKeyWorkflow,
+    EventDeliveryWorkflow,
 )
 
 # A charge in flight is at most 30 s at PortOne: a deploy lets it finish.
@@ -56,6 +59,7 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
     payments = PaymentActivities(client, ledger, cards, notices)
     schedules = ScheduleActivities(client, cards, notices)
     writes = LedgerActivities(ledger)
+    events = EventActivities(ledger.event_deliveries(settings.event_keys()), allow_loopback=settings.event_loopback)
     return [
         keys.issue_billing_key,
         keys.find_billing_key,
@@ -74,6 +78,8 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         schedules.has_open_schedules,
         writes.record,
         writes.attempts_on_card,
+        events.next_delivery,
+        events.send_event,
     ]
 
 

@@ -29,6 +29,7 @@ LOCAL_IMP_SECRET = "ekKoeW8RyKuT0zgaZsUtXXTLQ4AhPFW3ZGseDA6bkA5lamv9OqDMnxyeB9wq
 LOCAL_API_KEY = "gudok_local_key"
 LOCAL_WEBHOOK_SECRET = "gudok-local-webhook-secret"  # noqa: S105 - production refuses it
 LOCAL_VAULT_KEY = base64.b64encode(b"gudok-local-vault-key-not-secret").decode()
+LOCAL_EVENT_KEY = base64.b64encode(b"gudok-local-event-key-not-secret").decode()
 
 PORTONE_WEBHOOK_ADDRESSES = ("52.78.100.19", "52.78.48.223", "52.78.5.241")
 """Where PortOne's V1 webhooks come from (facts.md, webhooks)."""
@@ -108,6 +109,10 @@ def _check_database_url(url: SecretStr) -> SecretStr:
 def _allowed_addresses(data: dict[str, Any]) -> tuple[IPNetwork, ...]:
     local = data["mode"] is not Mode.PRODUCTION
     return tuple(ip_network(address) for address in (*PORTONE_WEBHOOK_ADDRESSES, *(LOOPBACK if local else ())))
+
+
+def _loopback_endpoints(data: dict[str, Any]) -> bool:
+    return data["mode"] is not Mode.PRODUCTION
 
 
 def _log_format(data: dict[str, Any]) -> LogFormat:
@@ -215,6 +220,19 @@ class Settings(BaseSettings):
         "The first seals, all open; an old one may go after `vault_ttl_minutes`.",
     )
     vault_ttl_minutes: int = Field(15, ge=1, le=1_440, description="How long a sealed card can be used.")
+    event_key: Keys = Field(
+        (SecretStr(LOCAL_EVENT_KEY),),
+        min_length=1,
+        description="Seals the secrets that sign outgoing events: 32 bytes in base64 or hexadecimal. "
+        "The first seals, all open; an old one may go once an api has started with the new one in front.",
+    )
+    event_secret_overlap_hours: int = Field(
+        24, ge=0, le=168, description="How long a replaced event secret still signs beside the new one."
+    )
+    event_loopback: bool = Field(
+        default_factory=_loopback_endpoints,
+        description="Whether events may go to this machine, over http and to any port; never in production.",
+    )
     payload_keys: NamedKeys = Field(
         (),
         description="Keys that will encrypt what Temporal stores: `id:key`, the key like `vault_key`. "
@@ -261,6 +279,10 @@ class Settings(BaseSettings):
         """The vault's keys, 32 bytes each; the first seals."""
         return tuple(_decode_key(key.get_secret_value()) for key in self.vault_key)
 
+    def event_keys(self) -> tuple[bytes, ...]:
+        """The keys of the event secrets, 32 bytes each; the first seals."""
+        return tuple(_decode_key(key.get_secret_value()) for key in self.event_key)
+
     def payload_keyring(self) -> dict[str, bytes]:
         """Key id to 32 bytes, in the order given; the first encrypts, and none means no encryption."""
         pairs = (pair.get_secret_value().partition(":") for pair in self.payload_keys)
@@ -278,6 +300,7 @@ def _production_faults(settings: Settings) -> list[str]:
         "api_keys": LOCAL_API_KEY,
         "webhook_secret": LOCAL_WEBHOOK_SECRET,
         "vault_key": LOCAL_VAULT_KEY,
+        "event_key": LOCAL_EVENT_KEY,
     }
     faults = [
         f"{variable(name)}: the default is for local use; set one of your own"
@@ -294,6 +317,8 @@ def _production_faults(settings: Settings) -> list[str]:
         for name in ("portone_imp_secret", "api_keys", "webhook_secret")
         if any(len(text) < _LEAST_SECRET_CHARACTERS for text in shown(getattr(settings, name)))
     ]
+    if settings.event_loopback:
+        faults.append(f"{variable('event_loopback')}: events never go to this machine in production")
     if settings.portone_imp_key == settings.portone_imp_secret.get_secret_value():
         faults.append(f"{variable('portone_imp_secret')}: is the same as {variable('portone_imp_key')}")
     return faults

@@ -111,7 +111,7 @@ class AnswerConsent(Message):
     decision: ConsentDecision
     shown: str
     by: str
-    locale: str | None = None
+    locale: str = "ko-KR"
     ip: str | None = None
     user_agent: str | None = None
 

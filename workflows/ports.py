@@ -27,6 +27,7 @@ from workflows.contracts import (
     ScheduleAnswer,
     Unschedule,
 )
+from workflows.delivery_contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent
 
 
 class BillingKeyActivities(ABC):
@@ -132,3 +133,17 @@ class LedgerActivities(ABC):
     @abstractmethod
     async def attempts_on_card(self, customer_uid: str) -> Sequence[datetime]:
         """When the card behind a billing key was tried, over all subscriptions, oldest first."""
+
+
+class EventActivities(ABC):
+    """The outgoing events: whose turn it is, and the one POST."""
+
+    @activity.defn
+    @abstractmethod
+    async def next_delivery(self, order: NextDelivery) -> DeliveryDue | None:
+        """The event whose turn it is, due or not; None when nothing is left to send."""
+
+    @activity.defn
+    @abstractmethod
+    async def send_event(self, order: SendEvent) -> SendAnswer:
+        """Sign and send one event, counted before it leaves and written down after it."""

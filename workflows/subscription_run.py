@@ -20,6 +20,7 @@ from billing.domain.records import (
     ChargeIntent,
     ChargeKind,
     ChargeResult,
+    ConsentRecord,
     Disposition,
     LedgerEntry,
     PendingChange,
@@ -54,6 +55,7 @@ class _Outbox:
     events: list[OutgoingEvent] = field(default_factory=list)
     results: list[ChargeResult] = field(default_factory=list)
     webhooks: list[WebhookDisposition] = field(default_factory=list)
+    consents: list[ConsentRecord] = field(default_factory=list)
 
 
 class SubscriptionRun:
@@ -263,6 +265,10 @@ class SubscriptionRun:
         """Say in the next write that the current order number will never be charged, and why."""
         self._out.results.append(self.result(state, None, reason))
 
+    def keep_consent(self, consent: ConsentRecord) -> None:
+        """Keep the buyer's answer as evidence, with the next write."""
+        self._out.consents.append(consent)
+
     async def write(
         self,
         summary: str,
@@ -285,6 +291,7 @@ class SubscriptionRun:
             deleted_billing_key=deleted_billing_key,
             webhooks=tuple(out.webhooks),
             events=tuple(out.events),
+            consents=tuple(out.consents),
         )
         await workflow.execute_activity_method(LedgerActivities.record, entry, summary=summary, **policies.LEDGER)
         showing.show(self)

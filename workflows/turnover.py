@@ -51,6 +51,7 @@ async def settle_skipped(run: SubscriptionRun, billing_key: BillingKeyFact | Non
     result = run.result(CycleState.SKIPPED, None, "costs nothing")
     run.tell(EventType.CHARGE_SKIPPED, f"period {state.cycle} costs nothing", telling.charge(run, CycleState.SKIPPED))
     state.period_orders = []
+    state.last_paid = run.holding().value()
     state.paid_cycles += 1
     skipped = state.cycle
     _begin_the_next_period(run)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from billing.domain.consent import ConsentEvidence, ConsentNeed
 from billing.domain.coupons import Coupon
 from billing.domain.events import OutgoingEvent
 from billing.domain.facts import BillingKeyFact, PaymentFact
@@ -268,6 +269,35 @@ class WebhookDisposition:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentRecord:
+    """One answer of the buyer, or that none came: what was asked, what was shown, who answered and when.
+
+    Args:
+        consent_id: of the question; a later answer to the same question is another record.
+        subscription_id: the incarnation.
+        customer_uid: it was started under.
+        state: granted, refused or lapsed.
+        need: what was asked.
+        evidence: the explicit answer; None when none came.
+        at: UTC, when it was noted.
+
+    Raises:
+        ValueError: `at` is not aware UTC.
+    """
+
+    consent_id: str
+    subscription_id: str
+    customer_uid: str
+    state: ConsentState
+    need: ConsentNeed
+    evidence: ConsentEvidence | None
+    at: datetime
+
+    def __post_init__(self) -> None:
+        require_utc("at", self.at)
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """Everything one step of a workflow writes, in one transaction; written twice it changes nothing more."""
 
@@ -280,3 +310,4 @@ class LedgerEntry:
     refunds: tuple[RefundRecord, ...] = ()
     webhooks: tuple[WebhookDisposition, ...] = ()
     events: tuple[OutgoingEvent, ...] = ()
+    consents: tuple[ConsentRecord, ...] = ()

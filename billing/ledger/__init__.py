@@ -1,6 +1,20 @@
 """The ledger: the only place SQLAlchemy is imported."""
 
+from billing.ledger.deliveries import Deliveries
+from billing.ledger.endpoints import Endpoints
 from billing.ledger.errors import CardGoneError, LedgerConflictError, LedgerError, LedgerUnavailableError
+from billing.ledger.event_rows import (
+    AttemptClosed,
+    DeliveryRow,
+    DeliveryTurn,
+    EndpointRow,
+    EventRow,
+    EventStream,
+    HistoryRow,
+    Parcel,
+    Sent,
+)
+from billing.ledger.events import Events
 from billing.ledger.ledger import Ledger
 from billing.ledger.rows import (
     BillingKeyRow,
@@ -19,11 +33,21 @@ from billing.ledger.rows import (
 from billing.ledger.vault import CardVault
 
 __all__ = [
+    "AttemptClosed",
     "BillingKeyRow",
     "CardGoneError",
     "CardVault",
     "ChargeRow",
     "Cursor",
+    "Deliveries",
+    "DeliveryRow",
+    "DeliveryTurn",
+    "EndpointRow",
+    "Endpoints",
+    "EventRow",
+    "EventStream",
+    "Events",
+    "HistoryRow",
     "IdempotencyClaim",
     "InboxReceipt",
     "InboxRow",
@@ -31,10 +55,12 @@ __all__ = [
     "LedgerConflictError",
     "LedgerError",
     "LedgerUnavailableError",
+    "Parcel",
     "PaymentRow",
     "PlanRow",
     "ReceivedWebhook",
     "RefundRow",
     "ResultRow",
+    "Sent",
     "SubscriptionRow",
 ]

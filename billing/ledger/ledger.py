@@ -7,11 +7,16 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.domain.plans import PlanTerms
-from billing.domain.records import LedgerEntry
+from billing.domain.records import ConsentRecord, LedgerEntry
 from billing.domain.states import SubscriptionStatus
 from billing.ledger import migrate
 from billing.ledger.attempts import attempts_on_card
+from billing.ledger.deliveries import Deliveries
+from billing.ledger.endpoints import Endpoints
 from billing.ledger.engine import open_engine, reading, writing
+from billing.ledger.event_rows import EventStream, HistoryRow
+from billing.ledger.events import Events
+from billing.ledger.history import history
 from billing.ledger.idempotency import IdempotencyKeys
 from billing.ledger.inbox import Inbox
 from billing.ledger.plans import Plans
@@ -50,6 +55,7 @@ class Ledger:
         self._inbox = Inbox(self._engine, self._reads)
         self._plans = Plans(self._engine, self._reads)
         self._idempotency = IdempotencyKeys(self._engine)
+        self.events = Events(self._engine)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -73,16 +79,26 @@ class Ledger:
         """The one-time card vault in this database, under keys that are not in it."""
         return CardVault(self._engine, keys, ttl_minutes=ttl_minutes)
 
+    def event_endpoints(self, keys: Sequence[bytes]) -> Endpoints:
+        """The endpoints of outgoing events, their secrets sealed under keys that are not in this database."""
+        return Endpoints(self._engine, keys)
+
+    def event_deliveries(self, keys: Sequence[bytes]) -> Deliveries:
+        """The attempts to deliver outgoing events, for whoever sends them."""
+        return Deliveries(self._engine, keys)
+
     # -------------------------------------------------------------- writes
 
-    async def record(self, entry: LedgerEntry) -> None:
+    async def record(self, entry: LedgerEntry) -> tuple[EventStream, ...]:
         """Write one step of a story, whole or not at all; the same step again, even much later, changes nothing.
+
+        Answers the orders of events that wait for an endpoint because of this step and are still to be rung.
 
         Raises:
             LedgerConflictError: the step contradicts what is written.
         """
         async with writing(self._engine) as connection:
-            await write_entry(connection, entry)
+            return await write_entry(connection, entry)
 
     async def mark_sent(self, merchant_uid: str, send_no: int, at: datetime) -> bool:
         """Whether the caller may send this charge for the `send_no`-th time: True to exactly one caller, ever.
@@ -145,6 +161,12 @@ class Ledger:
         """
         return await self._reads.subscriptions(status=status, plan_id=plan_id, parked=parked, limit=limit, after=after)
 
+    async def history(
+        self, customer_uid: str, *, limit: int = 200, after: tuple[datetime, str] | None = None
+    ) -> list[HistoryRow]:
+        """A page of all that happened under a customer_uid, oldest first; `after` is the `at` and `id` last seen."""
+        return await history(self._engine, customer_uid, limit=limit, after=after)
+
     async def get_charge(self, merchant_uid: str) -> ChargeRow | None:
         """The charge of an order number."""
         return await self._reads.charge(merchant_uid)
@@ -177,6 +199,10 @@ class Ledger:
     async def list_results(self, merchant_uid: str) -> list[ResultRow]:
         """Everything that was found out about a charge, in the order in which it was booked."""
         return await self._reads.results(merchant_uid)
+
+    async def list_consents(self, customer_uid: str) -> list[ConsentRecord]:
+        """What the buyer answered under a customer_uid, with the evidence, oldest first."""
+        return await self._reads.consents(customer_uid)
 
     async def list_payments(self, merchant_uid: str) -> list[PaymentRow]:
         """What PortOne was found to have for an order number."""

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from billing.domain.records import ChargeKind, Disposition, RefundState
-from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.states import ConsentState, CycleState, SubscriptionStatus
 from billing.ledger.types import Id, Instant, Life, State, Terms, Words
 
 metadata = MetaData(
@@ -140,6 +140,21 @@ charge_results = Table(
     Column("code", Words),
     Column("message", Words),
     UniqueConstraint("merchant_uid", "state", "at", "imp_uid", name="uq_charge_results_booked_once"),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("consent_no", _ROW_NUMBER, primary_key=True, autoincrement=True),
+    Column("consent_id", Id, nullable=False),
+    Column("subscription_id", Id, nullable=False),
+    Column("customer_uid", Id, nullable=False),
+    Column("state", State(ConsentState), nullable=False),
+    Column("need", JSON, nullable=False),
+    Column("evidence", JSON),
+    Column("at", Instant, nullable=False),
+    UniqueConstraint("consent_id", "state", "at", name="uq_consents_kept_once"),
+    Index(None, "customer_uid", "at"),
 )
 
 payments = Table(

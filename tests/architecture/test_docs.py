@@ -49,7 +49,7 @@ def test_every_row_of_the_declines_is_documented() -> None:
 
 def test_no_default_secret_is_printed_in_the_reference(generate: dict[str, Any]) -> None:
     page = generate["settings_page"]()
-    fields = ("portone_imp_secret", "api_keys", "webhook_secret", "vault_key")
+    fields = ("portone_imp_secret", "api_keys", "webhook_secret", "vault_key", "event_key")
     defaults = [Settings.model_fields[name].default for name in fields]
     secrets = [
         s.get_secret_value() for default in defaults for s in (default if isinstance(default, tuple) else [default])

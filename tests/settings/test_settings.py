@@ -11,6 +11,7 @@ from billing import settings as module
 from billing.domain.money import MAX_AMOUNT
 from billing.settings import (
     LOCAL_API_KEY,
+    LOCAL_EVENT_KEY,
     LOCAL_IMP_SECRET,
     LOCAL_VAULT_KEY,
     LOCAL_WEBHOOK_SECRET,
@@ -33,6 +34,7 @@ PRODUCTION = {
     "GUDOK_API_KEYS": "first-api-key-0123456789, second-api-key-0123456789",
     "GUDOK_WEBHOOK_SECRET": "newer-webhook-secret,older-webhook-secret",
     "GUDOK_VAULT_KEY": BASE64_KEY,
+    "GUDOK_EVENT_KEY": BASE64_KEY,
     "GUDOK_DATABASE_URL": "postgresql://gudok:a-database-password@db/gudok",
 }
 
@@ -57,6 +59,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         ("API_KEYS", f"another-key-0123456789,{LOCAL_API_KEY}"),
         ("WEBHOOK_SECRET", f"another-secret-0123456789,{LOCAL_WEBHOOK_SECRET}"),
         ("VAULT_KEY", f"{BASE64_KEY},{LOCAL_VAULT_KEY}"),
+        ("EVENT_KEY", f"{BASE64_KEY},{LOCAL_EVENT_KEY}"),
+        ("EVENT_LOOPBACK", "true"),
         ("PUBLIC_URL", "http://billing.example.com"),
         ("PORTONE_URL", "http://api.iamport.kr"),
         ("API_KEYS", "short-key"),

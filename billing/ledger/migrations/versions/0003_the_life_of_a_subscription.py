@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -21,9 +21,24 @@ def upgrade() -> None:
     with op.batch_alter_table("charges") as table:
         table.drop_constraint("ck_charges_cycle", type_="check")
         table.create_check_constraint("cycle", _NEW)
+    op.create_table(
+        "consents",
+        sa.Column("consent_no", sa.BigInteger().with_variant(sa.Integer, "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("consent_id", sa.Text(), nullable=False),
+        sa.Column("subscription_id", sa.Text(), nullable=False),
+        sa.Column("customer_uid", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("need", sa.JSON(), nullable=False),
+        sa.Column("evidence", sa.JSON(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("consent_no", name="pk_consents"),
+        sa.UniqueConstraint("consent_id", "state", "at", name="uq_consents_kept_once"),
+    )
+    op.create_index("ix_consents_customer_uid_at", "consents", ["customer_uid", "at"])
 
 
 def downgrade() -> None:
+    op.drop_table("consents")
     with op.batch_alter_table("charges") as table:
         table.drop_constraint("ck_charges_cycle", type_="check")
         table.create_check_constraint("cycle", _OLD)
