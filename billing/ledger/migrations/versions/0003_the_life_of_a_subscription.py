@@ -18,9 +18,7 @@ def upgrade() -> None:
         table.add_column(sa.Column("life", sa.JSON(), nullable=True))
     op.create_index("ix_subscriptions_parked_reason", "subscriptions", ["parked_reason"])
     op.create_index("ix_charges_workflow_id_due_at", "charges", ["workflow_id", "due_at"])
-    with op.batch_alter_table("charges") as table:
-        table.drop_constraint("ck_charges_cycle", type_="check")
-        table.create_check_constraint("cycle", _NEW)
+    _check_cycle(_NEW)
     op.create_table(
         "consents",
         sa.Column("consent_no", sa.BigInteger().with_variant(sa.Integer, "sqlite"), autoincrement=True, nullable=False),
@@ -39,11 +37,20 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("consents")
-    with op.batch_alter_table("charges") as table:
-        table.drop_constraint("ck_charges_cycle", type_="check")
-        table.create_check_constraint("cycle", _OLD)
+    _check_cycle(_OLD)
     op.drop_index("ix_charges_workflow_id_due_at", "charges")
     op.drop_index("ix_subscriptions_parked_reason", "subscriptions")
     with op.batch_alter_table("subscriptions") as table:
         table.drop_column("life")
         table.drop_column("billing_key")
+
+
+def _check_cycle(condition: str) -> None:
+    """Replace the check on `cycle`; SQLite can only be given the whole table anew, and forgets its checks then."""
+    if op.get_bind().dialect.name == "sqlite":
+        checks = {"amount": "amount >= 0", "cycle": condition, "paid_at": "state <> 'paid' OR paid_at IS NOT NULL"}
+        constraints = [sa.CheckConstraint(text, name=f"ck_charges_{name}") for name, text in checks.items()]
+        with op.batch_alter_table("charges", recreate="always", table_args=constraints):
+            return
+    op.drop_constraint("ck_charges_cycle", "charges", type_="check")
+    op.create_check_constraint("ck_charges_cycle", "charges", condition)
