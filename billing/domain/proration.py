@@ -63,7 +63,7 @@ def change_now(  # noqa: PLR0917 - the order of a sentence: this instead of that
 
     With the same interval and zone the period stays. Otherwise a new period begins at `at` and its bill is due; the
     days of the old one that are not used up are credited to it (`prorate`), to the balance behind it (`next_period`),
-    or not at all (`none`).
+    or not at all (`none`). Not for a trial, whose days nobody paid for: there the new terms simply take their place.
 
     Args:
         old: what the period is paid for, the `paid_by` of the last change in it; a whole period's worth, also when

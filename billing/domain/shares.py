@@ -43,5 +43,4 @@ def day_of(period_start: datetime, period_end: datetime, at: datetime, zone: str
         raise ValueError(f"{at.isoformat()} is not in {period_start.isoformat()} to {period_end.isoformat()}")
     local = time_zone(zone)
     first, last, day = (instant.astimezone(local).date() for instant in (period_start, period_end, at))
-    days = max(1, (last - first).days)
-    return min(days, (day - first).days), days
+    return (day - first).days, max(1, (last - first).days)

@@ -56,6 +56,7 @@ def test_shares_of_adjacent_spans_add_up_to_the_whole(amount, days, data):
     assert sum(shares) == amount
     assert all(abs(part * days - amount * (b - a)) < days for part, a, b in zip(shares, cuts, cuts[1:], strict=False))
     assert all(part * amount >= 0 for part in shares)
+    assert [share(-amount, one, other, days) for one, other in pairwise(cuts)] == [-part for part in shares]
 
 
 @given(
