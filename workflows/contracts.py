@@ -11,7 +11,6 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from billing.domain.deadlines import DeadlineLadder, QuietWindow
-from billing.domain.delivery import DeliveryState
 from billing.domain.dunning import RetryLadder
 from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact
 from billing.domain.money import Money
@@ -373,59 +372,3 @@ class BillingKeySettled(Message):
     key: BillingKeyFact | None = None
     code: str | None = None
     message: str | None = None
-
-
-# ---------------------------------------------------------------- EventDeliveryWorkflow
-
-
-def event_delivery_workflow_id(endpoint_id: str, customer_uid: str) -> str:
-    """The workflow id of delivering one customer_uid's events to one endpoint: one run at a time, so in order."""
-    return f"events/{endpoint_id}/{customer_uid}"
-
-
-class StartEventDelivery(Message):
-    """Deliver the events of `customer_uid` to an endpoint until none is left.
-
-    `roll_after_events` continues as new after that many history events, beside the server's own suggestion.
-    """
-
-    endpoint_id: str
-    customer_uid: str
-    roll_after_events: int | None = None
-
-
-class NextDelivery(Message):
-    """Ask the ledger whose turn it is; `at` is the workflow's clock."""
-
-    endpoint_id: str
-    customer_uid: str
-    at: datetime
-
-
-class DeliveryDue(Message):
-    """The event whose turn it is: ids only. `due_at` None means at once; `attempts` have been made."""
-
-    event_id: str
-    type: str
-    attempts: int
-    due_at: datetime | None = None
-
-
-class SendEvent(Message):
-    """Send an event as attempt number `attempt`; the ledger counts it before it leaves."""
-
-    endpoint_id: str
-    event_id: str
-    attempt: int
-    at: datetime
-
-
-class SendAnswer(Message):
-    """What became of an attempt: the delivery's state, the status the endpoint answered, or why there was none.
-
-    `state` is None when the attempt was not made: it was made before, or the endpoint is disabled.
-    """
-
-    state: DeliveryState | None = None
-    status: int | None = None
-    error: str | None = None

@@ -18,17 +18,14 @@ from workflows.contracts import (
     ChargeAnswer,
     ChargeOnetime,
     DeleteBillingKey,
-    DeliveryDue,
     IssueBillingKey,
     KeyAnswer,
-    NextDelivery,
     RegisterSchedule,
     Reschedule,
     ScheduleAnswer,
-    SendAnswer,
-    SendEvent,
     Unschedule,
 )
+from workflows.event_contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent
 
 
 class BillingKeyActivities(ABC):
