@@ -25,7 +25,7 @@ PORTONE_CALL_SECONDS = Histogram(
 )
 CHARGES = Counter("gudok_charges", "Charges, by outcome.", ["outcome"])
 EVENT_DELIVERIES = Counter(
-    "gudok_event_deliveries", "Attempts to deliver an event, by what state they left it in.", ["state"]
+    "gudok_event_deliveries", "Attempts to deliver an event, by what they left it as.", ["outcome"]
 )
 ACTIVITY_ERRORS = Counter(
     "gudok_activity_errors", "Activities that raised, by activity and error.", ["activity", "error"]

@@ -10,7 +10,7 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from workflows.delivery_contracts import StartEventDelivery, event_delivery_workflow_id
+from workflows.event_contracts import StartEventDelivery, event_delivery_workflow_id
 from workflows.event_delivery import EventDeliveryWorkflow
 
 # Whoever rings is about to do something more important; the sweep rings again.

@@ -14,7 +14,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from billing.domain.delivery import MAX_ATTEMPTS
 from workflows import policies
-from workflows.delivery_contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent, StartEventDelivery
+from workflows.event_contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent, StartEventDelivery
 from workflows.ports import EventActivities
 
 

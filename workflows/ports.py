@@ -27,7 +27,7 @@ from workflows.contracts import (
     ScheduleAnswer,
     Unschedule,
 )
-from workflows.delivery_contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent
+from workflows.event_contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent
 
 
 class BillingKeyActivities(ABC):

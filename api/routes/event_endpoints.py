@@ -88,7 +88,7 @@ async def rotate_secret(endpoint_id: EndpointId, desk: DeskDep, body: RotateBody
 
 @router.post("/{endpoint_id}/test", status_code=202)
 async def send_test(endpoint_id: EndpointId, desk: DeskDep) -> dict[str, Any]:
-    """Send it an `endpoint.ping`, whatever it listens to, on the way of every event; read the event to see what came."""
+    """Send it an `endpoint.ping`, whatever it listens to, the way of every event; read the event to see what came."""
     event_id = f"ping_{secrets.token_hex(12)}"
     waiting = await desk.endpoints.ping(endpoint_id, event_id, desk.now())
     if waiting is None:

@@ -1,4 +1,4 @@
-"""The messages of delivering outgoing events: ids and states only, never a payload or a secret."""
+"""The messages of delivering events; they carry ids, never an address, a secret or an event's data."""
 
 from datetime import datetime
 
