@@ -32,13 +32,13 @@ def within_horizon(run: SubscriptionRun) -> bool:
 
 def can_reschedule(run: SubscriptionRun) -> bool:
     """Whether the PG behind the key supports `reschedule`; an unknown PG is taken to (facts.md 2.7)."""
-    known = _pg(run)
+    known = pg(run)
     return known is None or known.reschedule
 
 
 def number_is_reusable(run: SubscriptionRun) -> bool:
     """Whether a declined order number may be tried again at this PG; Naver Pay's may not (facts.md 4.3)."""
-    known = _pg(run)
+    known = pg(run)
     return known is None or known.merchant_uid_reusable
 
 

@@ -107,7 +107,7 @@ charges = Table(
     *_written(),
     UniqueConstraint("subscription_id", "cycle", "generation", name="uq_charges_one_per_generation"),
     CheckConstraint("amount >= 0", name="amount"),
-    CheckConstraint("cycle IS NULL OR subscription_id IS NOT NULL", name="cycle"),
+    CheckConstraint("(subscription_id IS NULL) = (cycle IS NULL) OR kind = 'change'", name="cycle"),
     CheckConstraint("state <> 'paid' OR paid_at IS NOT NULL", name="paid_at"),
     Index(None, "customer_uid", "due_at"),
     Index(None, "subscription_id", "due_at"),

@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 _OLD = "(subscription_id IS NULL) = (cycle IS NULL)"
-_NEW = "cycle IS NULL OR subscription_id IS NOT NULL"
+_NEW = f"{_OLD} OR kind = 'change'"
 
 
 def upgrade() -> None:
@@ -46,11 +46,6 @@ def downgrade() -> None:
 
 
 def _check_cycle(condition: str) -> None:
-    """Replace the check on `cycle`; SQLite can only be given the whole table anew, and forgets its checks then."""
-    if op.get_bind().dialect.name == "sqlite":
-        checks = {"amount": "amount >= 0", "cycle": condition, "paid_at": "state <> 'paid' OR paid_at IS NOT NULL"}
-        constraints = [sa.CheckConstraint(text, name=f"ck_charges_{name}") for name, text in checks.items()]
-        with op.batch_alter_table("charges", recreate="always", table_args=constraints):
-            return
-    op.drop_constraint("ck_charges_cycle", "charges", type_="check")
-    op.create_check_constraint("ck_charges_cycle", "charges", condition)
+    with op.batch_alter_table("charges") as table:
+        table.drop_constraint(op.f("ck_charges_cycle"), type_="check")
+        table.create_check_constraint(op.f("ck_charges_cycle"), condition)
