@@ -42,7 +42,8 @@ def number_is_reusable(run: SubscriptionRun) -> bool:
     return known is None or known.merchant_uid_reusable
 
 
-def _pg(run: SubscriptionRun) -> PgCapability | None:
+def pg(run: SubscriptionRun) -> PgCapability | None:
+    """What is known of the PG that holds the billing key; None where that is not known."""
     provider = run.state.pg_provider or provider_of(run.channel.pg)
     return capability(provider) if provider else None
 
