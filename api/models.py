@@ -1,12 +1,23 @@
 """What may be asked: strict bodies that refuse what they do not know, and never show a card in an error."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 
 from billing.domain.calendar import Interval, IntervalUnit
+from billing.domain.coupons import Coupon, CouponDuration
 from billing.domain.customer_uid import is_valid_customer_uid
 from billing.domain.merchant_uid import is_valid_merchant_uid
 from billing.domain.money import MAX_AMOUNT, MINOR_DIGITS, Money
@@ -56,6 +67,17 @@ def _pg(value: str) -> str:
     return value
 
 
+def _read_instant(value: object) -> object:
+    try:
+        return datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError("must be an RFC 3339 instant with a time zone") from None
+
+
+def _whole_seconds(value: datetime) -> datetime:
+    return value.astimezone(UTC).replace(microsecond=0)
+
+
 CustomerUid = Annotated[str, AfterValidator(_customer_uid)]
 MerchantUid = Annotated[str, AfterValidator(_merchant_uid)]
 Amount = Annotated[int, Field(gt=0, le=MAX_AMOUNT)]
@@ -64,6 +86,8 @@ Price = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
 Currency = Annotated[str, AfterValidator(_currency)]
 Words = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Pg = Annotated[str, Field(max_length=80), AfterValidator(_printable), AfterValidator(_pg)]
+InstantField = Annotated[AwareDatetime, BeforeValidator(_read_instant), AfterValidator(_whole_seconds)]
+Quantity = Annotated[int, Field(ge=1, le=100_000)]
 OrderName = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_printable)]
 
 
@@ -190,13 +214,37 @@ class ChannelBody(Body):
         return PortOneChannel(pg=self.pg, channel_key=self.channel_key)
 
 
+class CouponBody(Body):
+    """A coupon: a percentage or an amount off, once, for some periods, or for all."""
+
+    name: OrderName
+    percent_off: Annotated[int, Field(ge=1, le=100)] | None = None
+    amount_off: Amount | None = None
+    currency: Currency = "KRW"
+    duration: Annotated[CouponDuration, Field(strict=False)] = CouponDuration.ONCE
+    duration_cycles: Annotated[int, Field(ge=1, le=9999)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        self.coupon()
+        return self
+
+    def coupon(self) -> Coupon:
+        """The same in the domain's words."""
+        off = Money(self.amount_off, self.currency) if self.amount_off is not None else None
+        return Coupon(self.name, self.percent_off, off, self.duration, self.duration_cycles)
+
+
 class SubscriptionBody(ChannelBody):
     """POST /v1/subscriptions."""
 
     customer_uid: CustomerUid
-    payment_method: PaymentMethodBody
+    payment_method: PaymentMethodBody | None = None
     plan_id: Annotated[str, Field(max_length=80)] | None = None
     plan: PlanBody | None = None
+    quantity: Quantity = 1
+    coupon: CouponBody | None = None
+    trial_end: InstantField | None = None
     customer: CustomerBody = CustomerBody()
     metadata: Annotated[dict[str, Annotated[str, Field(max_length=500)]], Field(max_length=50)] = {}
 
