@@ -103,7 +103,7 @@ async def _go_on(run: SubscriptionRun, anchor: ResumeAnchor, *, by_itself: bool)
     paused_at, period_end = state.paused_at or now, state.period_end
     if period_end is not None and paused_at < period_end and (anchor is ResumeAnchor.NEW or now < period_end):
         if anchor is ResumeAnchor.NEW:
-            _begin_periods_at(run, now + (period_end - paused_at))
+            _begin_periods_at(run, (now + (period_end - paused_at)).replace(microsecond=0))
             state.period_end = state.due_at
         await _resumed(run)
         await arbiter.plan_again(run, "resumed")
