@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Write the reference pages that the code can tell by itself; `--check` only says whether they are current."""
 
+import runpy
 import sys
 from enum import Enum
 from pathlib import Path
@@ -59,7 +60,14 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-PAGES = {REFERENCE / "settings.md": settings_page}
+# Long enough for a file of its own; this folder is no package.
+_EVENTS = runpy.run_path(str(Path(__file__).parent / "events_page.py"))
+
+PAGES = {
+    REFERENCE / "settings.md": settings_page,
+    REFERENCE / "events.md": _EVENTS["events_page"],
+    REFERENCE / "events.schema.json": _EVENTS["events_schema"],
+}
 
 
 def main(arguments: list[str]) -> int:
