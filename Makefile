@@ -27,7 +27,7 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo test check up clean
+.PHONY: help demo test check journeys up clean
 
 help: ## List what can be made (the default)
 	@echo 'make TARGET'
@@ -35,6 +35,9 @@ help: ## List what can be made (the default)
 
 demo: $(READY) ## Watch subscriptions being billed by real workflows, and check every charge (DEMO_ARGS=--keep leaves it running)
 	@$(BIN)/gudok demo $(DEMO_ARGS)
+
+journeys: ## List every journey a test lives through, one sentence each
+	@$(firstword $(wildcard $(BIN)/python) python3) tests/journeys/listing.py
 
 up: $(READY) ## Run everything in the foreground: Temporal with its UI, PortOne emulator, worker, api
 	@$(BIN)/gudok up $(UP_ARGS)

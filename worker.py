@@ -67,6 +67,7 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         keys.discard_card,
         payments.charge_again,
         payments.charge_onetime,
+        payments.retry_schedule,
         payments.find_payment,
         payments.find_payments,
         payments.cancel_payment,
@@ -76,6 +77,7 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         schedules.unschedule,
         schedules.has_open_schedules,
         writes.record,
+        writes.attempts_on_card,
         events.next_delivery,
         events.send_event,
     ]

@@ -39,3 +39,8 @@ class LedgerActivities(ports.LedgerActivities):
         with suppress(LedgerError):
             told = [order for order, done in zip(waiting, rung, strict=True) if done]
             await self._ledger.events.mark_rung(told, datetime.now(UTC))
+
+    @activity.defn
+    async def attempts_on_card(self, customer_uid: str) -> Sequence[datetime]:
+        """When the card behind a billing key was tried, over all subscriptions."""
+        return await self._ledger.attempts_on_card(customer_uid)

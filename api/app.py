@@ -17,6 +17,8 @@ from api.routes import (
     event_endpoints,
     events,
     health,
+    orders,
+    parked,
     payments,
     plans,
     portone_webhook,
@@ -51,6 +53,8 @@ def create_app(
 
     for routes in (
         subscriptions,
+        orders,
+        parked,
         timeline,
         payments,
         billing_keys,

@@ -11,7 +11,7 @@ from temporalio.client import Client
 
 from api.security import require_api_key
 from billing.domain.deadlines import QuietWindow
-from billing.domain.dunning import RetryLadder
+from billing.domain.dunning import DunningPolicy, RetryLadder
 from billing.ledger import CardVault, Endpoints, Ledger
 from billing.settings import Settings
 from workflows.contracts import BILLING_TASK_QUEUE, BillingPolicy
@@ -42,6 +42,13 @@ class Desk:
             schedule_horizon_days=self.settings.schedule_horizon_days,
             quiet=QuietWindow(minutes=self.settings.quiet_minutes),
             retries=RetryLadder(self.settings.retry_after_days),
+            dunning=DunningPolicy(
+                after_days=self.settings.retry_after_days,
+                grace_days=self.settings.grace_days,
+                end_action=self.settings.dunning_end_action,
+            ),
+            notice_days=self.settings.notice_days or None,
+            trial_notice_days=self.settings.trial_notice_days or None,
         )
 
     def fingerprint(self, body: bytes) -> str:

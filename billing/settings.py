@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, Secr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
+from billing.domain.dunning import EndAction
 from billing.domain.money import MAX_AMOUNT
 
 PREFIX = "GUDOK_"
@@ -244,6 +245,22 @@ class Settings(BaseSettings):
     )
     retry_after_days: Annotated[tuple[RetryDay, ...], NoDecode, BeforeValidator(_split)] = Field(
         (1, 3, 5, 7), max_length=14, description="Days between one declined attempt of a cycle and the next one."
+    )
+    grace_days: int = Field(
+        7,
+        ge=0,
+        le=60,
+        description="Days of access after the first decline of a cycle; retries do not move it.",
+    )
+    dunning_end_action: EndAction = Field(
+        EndAction.CANCEL,
+        description="What becomes of a subscription when every retry is declined: `cancel`, `unpaid` or `leave`.",
+    )
+    notice_days: int = Field(
+        7, ge=0, le=60, description="How many days ahead a renewal is announced; 0 announces none."
+    )
+    trial_notice_days: int = Field(
+        3, ge=0, le=60, description="How many days ahead the end of a trial is announced; 0 announces none."
     )
     quiet_minutes: int = Field(
         10, ge=0, le=1_440, description="How long an unanswered charge must stay absent before it counts as not made."

@@ -80,6 +80,7 @@ class Stack:
     app: object
     emulator_app: object
     last: dict = field(default_factory=dict)
+    started: list[str] = field(default_factory=list)
     worker: Worker | None = None
     exits: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
@@ -139,7 +140,25 @@ class Stack:
         answer = await self.api.post("/v1/subscriptions", json=body)
         assert answer.status_code == expect, answer.text
         self.last = answer.json()
+        self.started.append(uid)
         return uid
+
+    async def order(self, customer_uid, path, *, expect=200, method="POST", **body):
+        """One of the orders under /v1/subscriptions/{customer_uid}/; answers its document."""
+        url = f"/v1/subscriptions/{customer_uid}/{path}"
+        answer = await self.api.request(method, url, json=body or None)
+        assert answer.status_code == expect, answer.text
+        return answer.json()
+
+    async def events(self, customer_uid):
+        """The types of the outgoing events of a subscription, in their order."""
+        answer = await self.api.get("/v1/events", params={"customer_uid": customer_uid, "limit": 200})
+        assert answer.status_code == 200, answer.text
+        return [event["type"] for event in answer.json()["events"]]
+
+    async def story(self, customer_uid):
+        """The summaries a person reads on the run's page in the Temporal UI, in their order."""
+        return await summaries(self.handle(customer_uid))
 
     def handle(self, customer_uid):
         return self.temporal.get_workflow_handle(f"subscription/{customer_uid}")
@@ -166,15 +185,23 @@ class Stack:
         assert (await self.emulator.post("/emulator/faults", json=fault)).status_code == 201
 
     async def agree(self, customer_uid):
-        """The emulator's books and the ledger agree, and no order number was charged twice."""
-        books = await self.books(customer_uid)
-        assert books["totals"]["charged_twice"] == []
-        charged = {row["merchant_uid"]: row["amount"] for row in books["charges"] if row["status"] == "paid"}
-        written = {
-            row["merchant_uid"]: row["amount"] for row in await self.charges(customer_uid) if row["state"] == "paid"
-        }
+        """The emulator's books and the ledger agree, over every key it was charged by; nothing was charged twice."""
+        rows = await self.charges(customer_uid)
+        charged = {}
+        for key in {customer_uid, *(row["customer_uid"] for row in rows)}:
+            books = await self.books(key)
+            assert books["totals"]["charged_twice"] == []
+            charged |= {row["merchant_uid"]: row["amount"] for row in books["charges"] if row["status"] == "paid"}
+        written = {row["merchant_uid"]: row["amount"] for row in rows if row["state"] == "paid"}
         assert charged == written
         return len(charged)
+
+
+async def summaries(handle):
+    """The summaries of a run's activities and timers, as the Temporal UI shows them."""
+    events = (await handle.fetch_history()).events
+    payloads = [event.user_metadata.summary for event in events if event.user_metadata.HasField("summary")]
+    return await DATA_CONVERTER.decode(payloads)
 
 
 @contextlib.asynccontextmanager

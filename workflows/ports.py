@@ -6,6 +6,7 @@ A decline is a value and an unanswered charge is a value; only an outage raises.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from datetime import datetime
 
 from temporalio import activity
 
@@ -22,6 +23,7 @@ from workflows.contracts import (
     KeyAnswer,
     RegisterSchedule,
     Reschedule,
+    RetrySchedule,
     ScheduleAnswer,
     Unschedule,
 )
@@ -59,6 +61,11 @@ class PaymentActivities(ABC):
     @abstractmethod
     async def charge_again(self, order: ChargeAgain) -> ChargeAnswer:
         """Charge a billing key now, at most once for each `send_no`."""
+
+    @activity.defn
+    @abstractmethod
+    async def retry_schedule(self, order: RetrySchedule) -> ChargeAnswer:
+        """Charge a failed or revoked schedule now, at most once for each `send_no`."""
 
     @activity.defn
     @abstractmethod
@@ -111,7 +118,7 @@ class ScheduleActivities(ABC):
 
 
 class LedgerActivities(ABC):
-    """The ledger's one write."""
+    """The ledger's one write, and what a decision needs to know from it."""
 
     @activity.defn
     @abstractmethod
@@ -121,6 +128,11 @@ class LedgerActivities(ABC):
         Raises:
             ApplicationError: type `LedgerConflict`, when the step contradicts what is written.
         """
+
+    @activity.defn
+    @abstractmethod
+    async def attempts_on_card(self, customer_uid: str) -> Sequence[datetime]:
+        """When the card behind a billing key was tried, over all subscriptions, oldest first."""
 
 
 class EventActivities(ABC):

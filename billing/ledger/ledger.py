@@ -7,9 +7,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.domain.plans import PlanTerms
-from billing.domain.records import LedgerEntry
+from billing.domain.records import ConsentRecord, LedgerEntry
 from billing.domain.states import SubscriptionStatus
 from billing.ledger import migrate
+from billing.ledger.attempts import attempts_on_card
 from billing.ledger.deliveries import Deliveries
 from billing.ledger.endpoints import Endpoints
 from billing.ledger.engine import open_engine, reading, writing
@@ -150,11 +151,15 @@ class Ledger:
         *,
         status: SubscriptionStatus | None = None,
         plan_id: str | None = None,
+        parked: bool = False,
         limit: int = 50,
         after: tuple[datetime, str] | None = None,
     ) -> list[SubscriptionRow]:
-        """A page of subscriptions, newest first; `after` is the `cursor` of the last one seen."""
-        return await self._reads.subscriptions(status=status, plan_id=plan_id, limit=limit, after=after)
+        """A page of subscriptions, newest first, or only of those that are parked.
+
+        `after` is the `cursor` of the last one seen.
+        """
+        return await self._reads.subscriptions(status=status, plan_id=plan_id, parked=parked, limit=limit, after=after)
 
     async def history(
         self, customer_uid: str, *, limit: int = 200, after: tuple[datetime, str] | None = None
@@ -171,20 +176,33 @@ class Ledger:
         *,
         customer_uid: str | None = None,
         subscription_id: str | None = None,
+        workflow_id: str | None = None,
         limit: int | None = None,
         after: tuple[datetime, str] | None = None,
     ) -> list[ChargeRow]:
-        """Charges, oldest first: of a customer_uid, of one life of a subscription, or all there are.
+        """Charges, oldest first: of a billing key, of one life of a subscription, of all its lives, or all there are.
 
         `after` is the `cursor` of the last one seen.
         """
         return await self._reads.charges(
-            customer_uid=customer_uid, subscription_id=subscription_id, limit=limit, after=after
+            customer_uid=customer_uid,
+            subscription_id=subscription_id,
+            workflow_id=workflow_id,
+            limit=limit,
+            after=after,
         )
+
+    async def attempts_on_card(self, customer_uid: str) -> Sequence[datetime]:
+        """When the card behind a billing key was tried, over all subscriptions, oldest first."""
+        return await attempts_on_card(self._reads, customer_uid)
 
     async def list_results(self, merchant_uid: str) -> list[ResultRow]:
         """Everything that was found out about a charge, in the order in which it was booked."""
         return await self._reads.results(merchant_uid)
+
+    async def list_consents(self, customer_uid: str) -> list[ConsentRecord]:
+        """What the buyer answered under a customer_uid, with the evidence, oldest first."""
+        return await self._reads.consents(customer_uid)
 
     async def list_payments(self, merchant_uid: str) -> list[PaymentRow]:
         """What PortOne was found to have for an order number."""

@@ -9,7 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from billing.domain.declines import DECLINES
 from billing.domain.event_catalogue import CATALOGUE, CATALOGUED_PING, PING
+from billing.domain.states import CONSENT_STEPS, CYCLE_STEPS, DUNNING_STEPS, SUBSCRIPTION_STEPS
 from billing.settings import Settings, variable
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +52,22 @@ def test_every_event_has_a_schema_that_its_example_fits(generate: dict[str, Any]
 
 def test_the_generated_pages_are_current(generate: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert generate["main"](["--check"]) == 0, f"run docs/generate.py: {capsys.readouterr().out}"
+
+
+@pytest.mark.parametrize("steps", [SUBSCRIPTION_STEPS, CYCLE_STEPS, DUNNING_STEPS, CONSENT_STEPS])
+def test_every_step_of_every_state_machine_is_in_its_table_and_in_its_diagram(steps: Any) -> None:
+    page = (ROOT / "docs" / "reference" / "states.md").read_text()
+    machine = next(
+        part for part in page.split("\n## ") if f"[*] --> {next(iter(type(next(iter(steps))[0])))}\n" in part
+    )
+    documented = re.findall(r"^\| `(\w+)` \| `(\w+)` \| .+ \|$", machine, re.MULTILINE)
+    drawn = re.findall(r"^    (\w+) --> (\w+)$", machine, re.MULTILINE)
+    assert sorted(documented) == sorted(drawn) == sorted((str(one), str(other)) for one, other in steps)
+
+
+def test_every_row_of_the_declines_is_documented() -> None:
+    page = (ROOT / "docs" / "reference" / "declines.md").read_text()
+    assert len(re.findall(r"^\| (hard|soft) \|", page, re.MULTILINE)) == len(DECLINES)
 
 
 def test_no_default_secret_is_printed_in_the_reference(generate: dict[str, Any]) -> None:

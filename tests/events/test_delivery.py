@@ -10,6 +10,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.ledger import LedgerActivities
 from api import event_bell
 from billing.domain.delivery import MAX_ATTEMPTS
+from billing.domain.event_data import ChargeData
 from billing.domain.records import LedgerEntry
 from billing.ledger import Deliveries
 from billing.temporal import connect
@@ -341,7 +342,8 @@ async def test_old_and_new_secret_both_verify_while_one_replaces_the_other(telli
 async def test_no_secret_no_address_and_no_data_is_in_a_history_a_list_or_a_log(telling, receiver, capsys, caplog):
     target = await telling.endpoint(receiver, "/hook/t0ken-in-the-path")
     rotated = (await telling.stack.api.post(f"/v1/event-endpoints/{target['endpoint_id']}/rotate-secret")).json()
-    told = paid("kim", summary="a summary of its own")
+    data = ChargeData("kim", "s1", "a-merchant-uid-of-its-own", 1, "paid", 9900, "KRW")
+    told = paid("kim", summary="a summary of its own", data=data)
     receiver.answers[told.event_id] = [500, 500]
     await telling.tell(told)
     await receiver.wait_for(1)
@@ -363,6 +365,6 @@ async def test_no_secret_no_address_and_no_data_is_in_a_history_a_list_or_a_log(
     logs = capsys.readouterr().out + capsys.readouterr().err + caplog.text
     for secret in (target["secret"], rotated["secret"], target["secret"][6:], rotated["secret"][6:]):
         assert all(secret not in text for text in (*shown, history, logs))
-    for private in (receiver.url, "t0ken-in-the-path", "a summary of its own", "9900"):
+    for private in (receiver.url, "t0ken-in-the-path", "a summary of its own", "a-merchant-uid-of-its-own"):
         assert private not in history
         assert private not in logs

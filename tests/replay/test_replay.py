@@ -12,7 +12,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from billing.temporal import DATA_CONVERTER
 from worker import SANDBOX, WORKFLOWS
 
-HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json.gz"))
+HISTORIES = sorted((Path(__file__).parent / "histories").rglob("*.json.gz"))
 
 
 def replayer():

@@ -6,6 +6,7 @@ from billing.domain.records import LedgerEntry
 from billing.ledger.event_rows import EventStream
 from billing.ledger.writes.billing_keys import write_billing_key, write_deleted_billing_key
 from billing.ledger.writes.charges import book_result, open_charge
+from billing.ledger.writes.consents import keep_consent
 from billing.ledger.writes.events import write_events
 from billing.ledger.writes.payments import write_payment
 from billing.ledger.writes.refunds import write_refund
@@ -37,6 +38,8 @@ async def write_entry(connection: AsyncConnection, entry: LedgerEntry) -> tuple[
             await write_deleted_billing_key(connection, entry.deleted_billing_key)
     for refund in entry.refunds:
         await write_refund(connection, refund)
+    for consent in entry.consents:
+        await keep_consent(connection, consent)
     for webhook in entry.webhooks:
         await close_webhook(connection, webhook)
     # Last, since it makes writers of one customer_uid wait until this transaction ends. Whether the subscription's row
