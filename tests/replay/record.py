@@ -8,7 +8,9 @@ import gzip
 import tempfile
 from pathlib import Path
 
-from tests.stack import CARD, running_stack, start_dev_server
+from billing.domain.delivery import MAX_ATTEMPTS
+from tests.events.conftest import Receiver, Telling, paid
+from tests.stack import CARD, running_stack, served, start_dev_server
 
 HISTORIES = Path(__file__).parent / "histories"
 
@@ -126,6 +128,22 @@ async def short_workflows(stack):
         keep(name, await stack.temporal.get_workflow_handle(workflow_id).fetch_history())
 
 
+async def event_delivery(stack):
+    """One event tried ten times over three days and parked, one retried once, one delivered at once."""
+    receiver, telling = Receiver(), Telling(stack)
+    async with served(receiver.app()) as url:
+        receiver.url = url
+        target = await telling.endpoint(receiver)
+        events = [paid("event_delivery") for _ in range(3)]
+        receiver.answers[events[0].event_id] = [500] * MAX_ATTEMPTS
+        receiver.answers[events[1].event_id] = [503]
+        await telling.tell(*events)
+        await receiver.wait_for(1)
+        await telling.advance(target, "event_delivery", days=4)
+        await telling.ended(target, "event_delivery")
+        keep("event_delivery", await telling.handle(target, "event_delivery").fetch_history())
+
+
 def keep(name, history):
     """Write one history, compressed; the same content gives the same bytes."""
     (HISTORIES / f"{name}.json.gz").write_bytes(gzip.compress(history.to_json().encode(), mtime=0))
@@ -142,6 +160,7 @@ async def main():
                     keep(story.__name__, await stack.handle(story.__name__).fetch_history())
                     print("recorded", story.__name__)  # noqa: T201 - a script's progress
                 await short_workflows(stack)
+                await event_delivery(stack)
         with tempfile.TemporaryDirectory() as folder:
             async with running_stack(server.client, Path(folder)) as stack:
                 stack.roll_after(60)
