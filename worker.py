@@ -12,7 +12,8 @@ from typing import Any
 
 import structlog
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import PatchActivationInput, Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.billing_keys import BillingKeyActivities
@@ -23,11 +24,13 @@ from activities.metrics import ActivityMetrics
 from activities.notices import NoticeUrls
 from activities.payments import PaymentActivities
 from activities.schedules import ScheduleActivities
+from billing.deployments import WorkerDeployment
 from billing.ledger import Ledger
 from billing.observability import configure_logging, serve_metrics
 from billing.portone import PortOneClient
 from billing.settings import Settings, load_settings
 from billing.temporal import connect
+from billing.workflow_runner import without_versioning_behavior
 from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
 from workflows.contracts import BILLING_TASK_QUEUE
 from workflows.event_delivery import EventDeliveryWorkflow
@@ -90,19 +93,36 @@ def create_worker(
     ledger: Ledger,
     *,
     task_queue: str = BILLING_TASK_QUEUE,
+    version: WorkerDeploymentVersion | None = None,
+    workflows: Sequence[type] = WORKFLOWS,
     max_cached_workflows: int = 1000,
 ) -> Worker:
-    """A worker for everything this project runs."""
+    """A worker for everything this project runs; with a `version` it is given what Temporal routes to that version."""
+    sandbox = SandboxedWorkflowRunner(restrictions=SANDBOX)
     return Worker(
         temporal,
         task_queue=task_queue,
-        workflows=WORKFLOWS,
+        workflows=workflows,
         activities=activities_of(settings, client, ledger),
         interceptors=[ActivityMetrics()],
-        workflow_runner=SandboxedWorkflowRunner(restrictions=SANDBOX),
+        workflow_runner=sandbox if version else without_versioning_behavior(sandbox),
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
         max_cached_workflows=max_cached_workflows,
+        deployment_config=WorkerDeploymentConfig(version, use_worker_versioning=True) if version else None,
+        patch_activation_callback=_takes_patch(settings),
     )
+
+
+def version_of(settings: Settings) -> WorkerDeploymentVersion | None:
+    """The version that the settings name, as Temporal's worker controller injects it; None runs without one."""
+    name, build_id = settings.temporal_deployment_name, settings.temporal_worker_build_id
+    return WorkerDeploymentVersion(name, build_id) if name and build_id else None
+
+
+def _takes_patch(settings: Settings) -> Callable[[PatchActivationInput], bool]:
+    """Whether a run that meets a patch for the first time takes it; one that has taken it stays with it."""
+    dark = frozenset(settings.dark_patches)
+    return lambda met: met.patch_id not in dark
 
 
 def portone_client(settings: Settings) -> PortOneClient:
@@ -123,7 +143,10 @@ async def running_worker(settings: Settings) -> AsyncIterator[Worker]:
     ledger, client = Ledger(settings.database_url.get_secret_value()), portone_client(settings)
     try:
         await ledger.migrate()
-        async with create_worker(await connect(), settings, client, ledger) as worker:
+        temporal, version = await connect(), version_of(settings)
+        async with create_worker(temporal, settings, client, ledger, version=version) as worker:
+            if version is not None and settings.first_version_becomes_current:
+                await WorkerDeployment(temporal, version.deployment_name).make_first_current(version.build_id)
             yield worker
     finally:
         await client.aclose()
@@ -139,7 +162,10 @@ async def run(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     serve_metrics(settings)
     async with running_worker(settings):
-        structlog.get_logger().info("worker is running", task_queue=BILLING_TASK_QUEUE)
+        version = version_of(settings)
+        structlog.get_logger().info(
+            "worker is running", task_queue=BILLING_TASK_QUEUE, build_id=version.build_id if version else None
+        )
         await stop.wait()
         structlog.get_logger().info("worker finishes what it is doing")
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api import demo as demonstration
-from api import listening, local
+from api import deployment, listening, local, replay_command
 from api.app import create_app
 from api.clock import advance
 from api.history import CycleCost, cycle_costs
@@ -33,6 +33,8 @@ db = typer.Typer(no_args_is_help=True, help="The ledger's database.")
 clock = typer.Typer(no_args_is_help=True, help="Test clocks: one subscription's own time.")
 app.add_typer(db, name="db")
 app.add_typer(clock, name="clock")
+app.add_typer(deployment.app, name="deployment")
+app.command()(replay_command.replay)
 
 Answer = TypeVar("Answer")
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 from billing.domain.calendar import Anchor
 from billing.domain.states import ENDED
@@ -31,7 +32,7 @@ from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import SubscriptionState
 
 
-@workflow.defn
+@workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class SubscriptionWorkflow:
     """Bills one subscriber, period after period, until the subscription ends."""
 
