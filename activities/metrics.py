@@ -10,7 +10,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from billing.observability import ACTIVITY_ERRORS, CHARGES, PORTONE_CALL_SECONDS, PORTONE_CALLS
 
 CHARGING = frozenset({"charge_again", "charge_onetime"})
-OURS = frozenset({"record", "discard_card"})
+OURS = frozenset({"record", "discard_card", "begin_reconciliation", "end_reconciliation", "ring"})
 """Activities that do not call PortOne."""
 
 

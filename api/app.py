@@ -11,7 +11,7 @@ from api.bell import sweeping
 from api.body_limit import BodyLimit
 from api.dependencies import Desk
 from api.errors import Problem, install_error_handlers, problem_response
-from api.routes import billing_keys, health, payments, plans, portone_webhook, subscriptions
+from api.routes import billing_keys, health, payments, plans, portone_webhook, reconciliation, subscriptions
 from billing.ledger import Ledger, LedgerUnavailableError
 from billing.settings import Settings
 from workflows.contracts import BILLING_TASK_QUEUE
@@ -38,6 +38,6 @@ def create_app(
     async def _ledger_is_away(_request: Request, _error: LedgerUnavailableError) -> JSONResponse:
         return problem_response(Problem(503, "ledger_unavailable", "The ledger cannot be reached; nothing was started"))
 
-    for routes in (subscriptions, payments, billing_keys, plans, portone_webhook, health):
+    for routes in (subscriptions, payments, billing_keys, plans, reconciliation, portone_webhook, health):
         app.include_router(routes.router)
     return app

@@ -18,6 +18,7 @@ from api.app import create_app
 from api.clock import advance
 from api.history import CycleCost, cycle_costs
 from api.processes import LocalStackError
+from api.reconcile import reconcile
 from billing.emulator import EmulatorSettings, create_emulator
 from billing.ledger import Ledger
 from billing.observability import configure_logging
@@ -30,6 +31,7 @@ db = typer.Typer(no_args_is_help=True, help="The ledger's database.")
 clock = typer.Typer(no_args_is_help=True, help="Test clocks: one subscription's own time.")
 app.add_typer(db, name="db")
 app.add_typer(clock, name="clock")
+app.command()(reconcile)
 
 Answer = TypeVar("Answer")
 

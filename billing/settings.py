@@ -230,6 +230,13 @@ class Settings(BaseSettings):
     quiet_minutes: int = Field(
         10, ge=0, le=1_440, description="How long an unanswered charge must stay absent before it counts as not made."
     )
+    reconcile_every_hours: int = Field(
+        6,
+        ge=0,
+        le=168,
+        description="How often PortOne is compared with the ledger and the workflows, three days back; "
+        "once a day, 35 days back. 0 is never.",
+    )
     task_queue: str = Field("billing", min_length=1, max_length=200, description="Temporal task queue of the workers.")
     temporal_ui_url: Url = Field(
         "http://127.0.0.1:8233", description="Address of the Temporal UI, for the links in answers of the api."

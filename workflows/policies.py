@@ -93,3 +93,23 @@ REGISTER_AGAIN_AFTER = (
 
 # PortOne refuses a schedule in the past; a minute absorbs clock skew between it and Temporal.
 SCHEDULE_MARGIN = timedelta(minutes=1)
+
+
+class PageOptions(ActivityOptions):
+    """What a call that works through a page passes on besides."""
+
+    heartbeat_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+
+
+# One page of a reconciliation: a thousand rows, and a fresh look at each that may differ; half an hour is a disaster's
+# length, when most of them do. A heartbeat follows every look, so a dead worker is noticed after two of PortOne's
+# deadlines. After three hours it is given up: the next run begins before long, and compares the same window again.
+COMPARE = PageOptions(
+    start_to_close_timeout=timedelta(minutes=30),
+    heartbeat_timeout=timedelta(seconds=75),
+    schedule_to_close_timeout=timedelta(hours=3),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=5)
+    ),
+)

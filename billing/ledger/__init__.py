@@ -1,7 +1,9 @@
 """The ledger: the only place SQLAlchemy is imported."""
 
+from billing.ledger.differences import DifferenceRow, Noted, RunRow
 from billing.ledger.errors import CardGoneError, LedgerConflictError, LedgerError, LedgerUnavailableError
 from billing.ledger.ledger import Ledger
+from billing.ledger.reconciliation import LivingSubscription
 from billing.ledger.rows import (
     BillingKeyRow,
     ChargeRow,
@@ -24,6 +26,7 @@ __all__ = [
     "CardVault",
     "ChargeRow",
     "Cursor",
+    "DifferenceRow",
     "IdempotencyClaim",
     "InboxReceipt",
     "InboxRow",
@@ -31,10 +34,13 @@ __all__ = [
     "LedgerConflictError",
     "LedgerError",
     "LedgerUnavailableError",
+    "LivingSubscription",
+    "Noted",
     "PaymentRow",
     "PlanRow",
     "ReceivedWebhook",
     "RefundRow",
     "ResultRow",
+    "RunRow",
     "SubscriptionRow",
 ]

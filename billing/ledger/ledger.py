@@ -10,11 +10,13 @@ from billing.domain.plans import PlanTerms
 from billing.domain.records import LedgerEntry
 from billing.domain.states import SubscriptionStatus
 from billing.ledger import migrate
+from billing.ledger.differences import Differences
 from billing.ledger.engine import open_engine, reading, writing
 from billing.ledger.idempotency import IdempotencyKeys
 from billing.ledger.inbox import Inbox
 from billing.ledger.plans import Plans
 from billing.ledger.reads import Reads
+from billing.ledger.reconciliation import Reconciliation
 from billing.ledger.rows import (
     BillingKeyRow,
     ChargeRow,
@@ -49,6 +51,8 @@ class Ledger:
         self._inbox = Inbox(self._engine, self._reads)
         self._plans = Plans(self._engine, self._reads)
         self._idempotency = IdempotencyKeys(self._engine)
+        self.reconciliation = Reconciliation(self._engine, self._reads)
+        self.differences = Differences(self._engine, self._reads)
 
     @property
     def engine(self) -> AsyncEngine:
