@@ -94,3 +94,29 @@ async def only_portone_moves(stack, uid, **distance):
     seconds = timedelta(**distance).total_seconds()
     answer = await stack.emulator.post("/emulator/clock", json={"customer_uid": uid, "advance_seconds": seconds})
     assert answer.status_code == 200
+
+
+async def found(stack, *expected):
+    """One run finds exactly these kinds; answers their rows. What is rung may be settled before the run has ended."""
+    met = await found_by(stack)
+    assert sorted(row.kind.value for row in met) == sorted(expected)
+    return met
+
+
+async def reported(stack, uid, row):
+    """The workflow of `uid` was told of the payment of a difference, as a webhook would have told it, once."""
+    signals = await rung(stack, uid)
+    assert [(name, told.imp_uid, told.merchant_uid) for name, told in signals] == [
+        ("payment_reported", row.imp_uid, row.merchant_uid)
+    ]
+    assert row.rung_at is not None
+    return signals[0][1]
+
+
+async def told_to_look(stack, uid, row):
+    """The workflow of `uid` was told to look again, once, with the order and the reason."""
+    signals = await rung(stack, uid)
+    assert [(name, told.merchant_uid, told.reason) for name, told in signals] == [
+        ("look_again", row.merchant_uid, row.kind.value)
+    ]
+    assert row.rung_at is not None
