@@ -1,5 +1,6 @@
 """With every webhook lost, reconciliation finds what became of money elsewhere, and rings the right workflow."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -221,9 +222,10 @@ async def test_a_late_approval_after_the_subscription_ended_is_found_and_left_to
 
 
 async def test_a_late_approval_of_an_earlier_life_does_not_ring_the_one_that_runs_now(deaf):
-    answer = await deaf.refused_start("second_life", card=DECLINED)
-    await deaf.start("second_life")
+    uid = f"second_life_{uuid.uuid4().hex[:8]}"
+    answer = await deaf.refused_start(uid, card=DECLINED)
+    await deaf.start(uid)
     await console(deaf, "approve_late", merchant_uid=answer["merchant_uid"])
     (row,) = await found(deaf, "late_approval")
     assert (row.merchant_uid, row.rung_at) == (answer["merchant_uid"], None)
-    assert await rung(deaf, "second_life") == []
+    assert await rung(deaf, uid) == []
