@@ -13,9 +13,11 @@ from typing import Any
 import structlog
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
+from temporalio.service import RPCError
 from temporalio.worker import PatchActivationInput, Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.bells import BellActivities
 from activities.billing_keys import BillingKeyActivities
 from activities.cards import VaultedCards
 from activities.events import EventActivities
@@ -23,7 +25,9 @@ from activities.ledger import LedgerActivities
 from activities.metrics import ActivityMetrics
 from activities.notices import NoticeUrls
 from activities.payments import PaymentActivities
+from activities.reconciliation import ReconciliationActivities
 from activities.schedules import ScheduleActivities
+from activities.timetable import keep_schedules
 from billing.deployments import WorkerDeployment
 from billing.ledger import Ledger
 from billing.observability import configure_logging, serve_metrics
@@ -35,6 +39,7 @@ from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkf
 from workflows.contracts import BILLING_TASK_QUEUE
 from workflows.event_delivery import EventDeliveryWorkflow
 from workflows.key_in_payment import KeyInPaymentWorkflow
+from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.subscription import SubscriptionWorkflow
 
@@ -45,6 +50,7 @@ WORKFLOWS: Sequence[type] = (
     IssueBillingKeyWorkflow,
     DeleteBillingKeyWorkflow,
     EventDeliveryWorkflow,
+    ReconciliationWorkflow,
 )
 
 # A charge in flight is at most 30 s at PortOne: a deploy lets it finish.
@@ -86,6 +92,24 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
     ]
 
 
+def reconciling(
+    temporal: Client, settings: Settings, client: PortOneClient, ledger: Ledger
+) -> list[Callable[..., Any]]:
+    """The activities of the reconciliation, which look at the workflows as well."""
+    comparing = ReconciliationActivities(settings, client, ledger, temporal)
+    return [
+        comparing.begin_reconciliation,
+        comparing.compare_payments,
+        comparing.compare_schedules,
+        comparing.compare_charges,
+        comparing.compare_one_time_charges,
+        comparing.compare_subscriptions,
+        comparing.compare_open_differences,
+        comparing.end_reconciliation,
+        BellActivities(temporal, ledger).ring,
+    ]
+
+
 def create_worker(
     temporal: Client,
     settings: Settings,
@@ -103,7 +127,7 @@ def create_worker(
         temporal,
         task_queue=task_queue,
         workflows=workflows,
-        activities=activities_of(settings, client, ledger),
+        activities=[*activities_of(settings, client, ledger), *reconciling(temporal, settings, client, ledger)],
         interceptors=[ActivityMetrics()],
         workflow_runner=sandbox if version else without_versioning_behavior(sandbox),
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
@@ -147,10 +171,19 @@ async def running_worker(settings: Settings) -> AsyncIterator[Worker]:
         async with create_worker(temporal, settings, client, ledger, version=version) as worker:
             if version is not None and settings.first_version_becomes_current:
                 await WorkerDeployment(temporal, version.deployment_name).make_first_current(version.build_id)
+            await _keep_schedules(temporal, settings)
             yield worker
     finally:
         await client.aclose()
         await ledger.aclose()
+
+
+async def _keep_schedules(temporal: Client, settings: Settings) -> None:
+    try:
+        await keep_schedules(temporal, settings)
+    except RPCError as error:
+        # Billing goes on without; the next worker that starts tries again.
+        structlog.get_logger().error("reconciliation is not scheduled", reason=error.message)
 
 
 async def run(settings: Settings) -> None:

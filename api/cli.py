@@ -20,6 +20,7 @@ from api.clock import advance
 from api.history import CycleCost, cycle_costs
 from api.listening import Forwarding, Listener, ListenError
 from api.processes import LocalStackError
+from api.reconcile import reconcile
 from billing.emulator import EmulatorSettings, create_emulator
 from billing.ledger import Ledger
 from billing.observability import configure_logging
@@ -35,6 +36,7 @@ app.add_typer(db, name="db")
 app.add_typer(clock, name="clock")
 app.add_typer(deployment.app, name="deployment")
 app.command()(replay_command.replay)
+app.command()(reconcile)
 
 Answer = TypeVar("Answer")
 

@@ -298,6 +298,13 @@ class Settings(BaseSettings):
         description="Ids of `workflow.patched` that a worker knows and does not take yet, "
         "so that the release before the one that takes them can carry on what they began.",
     )
+    reconcile_every_hours: int = Field(
+        6,
+        ge=0,
+        le=168,
+        description="How often PortOne is compared with the ledger and the workflows, three days back; "
+        "once a day, 35 days back. 0 is never.",
+    )
     task_queue: str = Field("billing", min_length=1, max_length=200, description="Temporal task queue of the workers.")
     temporal_ui_url: Url = Field(
         "http://127.0.0.1:8233", description="Address of the Temporal UI, for the links in answers of the api."
