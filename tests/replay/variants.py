@@ -100,13 +100,13 @@ class Clumsy(SubscriptionWorkflow):
 
 
 class WithoutTimer(SubscriptionRun):
-    async def hear(self, until: datetime, summary: str) -> None:  # noqa: ARG002 - it named the timer
-        if until > workflow.now():
-            await workflow.wait_condition(lambda: bool(self.state.bells) or self.cancel_order is not None)
+    async def hear(self, until: datetime | None, summary: str) -> None:  # noqa: ARG002 - it named the timer
+        if until is None or until > workflow.now():
+            await workflow.wait_condition(lambda: bool(self.state.bells) or bool(self.orders))
 
 
 class WithOtherWords(SubscriptionRun):
-    async def hear(self, until: datetime, summary: str) -> None:
+    async def hear(self, until: datetime | None, summary: str) -> None:
         await super().hear(until, f"in other words: {summary}")
 
 
