@@ -30,6 +30,7 @@ from billing.settings import Settings, load_settings
 from billing.temporal import connect
 from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
 from workflows.contracts import BILLING_TASK_QUEUE
+from workflows.event_contracts import sending_task_queue
 from workflows.event_delivery import EventDeliveryWorkflow
 from workflows.key_in_payment import KeyInPaymentWorkflow
 from workflows.refund import RefundWorkflow
@@ -59,7 +60,6 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
     payments = PaymentActivities(client, ledger, cards, notices)
     schedules = ScheduleActivities(client, cards, notices)
     writes = LedgerActivities(ledger)
-    events = EventActivities(ledger.event_deliveries(settings.event_keys()), allow_loopback=settings.event_loopback)
     return [
         keys.issue_billing_key,
         keys.find_billing_key,
@@ -78,9 +78,12 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         schedules.has_open_schedules,
         writes.record,
         writes.attempts_on_card,
-        events.next_delivery,
-        events.send_event,
+        _event_activities(settings, ledger).next_delivery,
     ]
+
+
+def _event_activities(settings: Settings, ledger: Ledger) -> EventActivities:
+    return EventActivities(ledger.event_deliveries(settings.event_keys()), allow_loopback=settings.event_loopback)
 
 
 def create_worker(
@@ -105,6 +108,19 @@ def create_worker(
     )
 
 
+def create_event_worker(
+    temporal: Client, settings: Settings, ledger: Ledger, *, task_queue: str = BILLING_TASK_QUEUE
+) -> Worker:
+    """A worker that does nothing but send events, beside the one for everything else and with places of its own."""
+    return Worker(
+        temporal,
+        task_queue=sending_task_queue(task_queue),
+        activities=[_event_activities(settings, ledger).send_event],
+        interceptors=[ActivityMetrics()],
+        graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+    )
+
+
 def portone_client(settings: Settings) -> PortOneClient:
     """The client that the settings describe."""
     return PortOneClient(
@@ -123,7 +139,11 @@ async def running_worker(settings: Settings) -> AsyncIterator[Worker]:
     ledger, client = Ledger(settings.database_url.get_secret_value()), portone_client(settings)
     try:
         await ledger.migrate()
-        async with create_worker(await connect(), settings, client, ledger) as worker:
+        temporal = await connect()
+        async with (
+            create_event_worker(temporal, settings, ledger),
+            create_worker(temporal, settings, client, ledger) as worker,
+        ):
             yield worker
     finally:
         await client.aclose()
