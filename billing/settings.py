@@ -42,6 +42,14 @@ LogFormat = Literal["console", "json"]
 _KEY_BYTES = 32
 # A secret that a person could type is a secret that a program can guess.
 _LEAST_SECRET_CHARACTERS = 16
+# Temporal writes a version as name:build-id, and in places as name.build-id; its controller names with a slash.
+_DEPLOYMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_/-]{0,199}$"
+_BUILD_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$"
+# Named by Temporal's worker controller, so not ours to name.
+_TEMPORAL = {
+    "temporal_deployment_name": "TEMPORAL_DEPLOYMENT_NAME",
+    "temporal_worker_build_id": "TEMPORAL_WORKER_BUILD_ID",
+}
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
 
 
@@ -138,6 +146,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_ignore_empty=True,
+        validate_by_name=True,
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -265,6 +274,37 @@ class Settings(BaseSettings):
     quiet_minutes: int = Field(
         10, ge=0, le=1_440, description="How long an unanswered charge must stay absent before it counts as not made."
     )
+    temporal_deployment_name: str | None = Field(
+        None,
+        validation_alias=_TEMPORAL["temporal_deployment_name"],
+        pattern=_DEPLOYMENT_NAME,
+        description="The worker deployment that a worker belongs to; without it workers run without a version. "
+        "Temporal's worker controller sets it.",
+    )
+    temporal_worker_build_id: str | None = Field(
+        None,
+        validation_alias=_TEMPORAL["temporal_worker_build_id"],
+        pattern=_BUILD_ID,
+        description="The version of a worker's code within its deployment: another one for each release. "
+        "Temporal's worker controller sets it.",
+    )
+    first_version_becomes_current: bool = Field(
+        False,
+        description="Whether a worker makes its version current where no version of its deployment ever was: "
+        "until one is, no worker with a version is given work.",
+    )
+    dark_patches: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (),
+        description="Ids of `workflow.patched` that a worker knows and does not take yet, "
+        "so that the release before the one that takes them can carry on what they began.",
+    )
+    reconcile_every_hours: int = Field(
+        6,
+        ge=0,
+        le=168,
+        description="How often PortOne is compared with the ledger and the workflows, three days back; "
+        "once a day, 35 days back. 0 is never.",
+    )
     task_queue: str = Field("billing", min_length=1, max_length=200, description="Temporal task queue of the workers.")
     temporal_ui_url: Url = Field(
         "http://127.0.0.1:8233", description="Address of the Temporal UI, for the links in answers of the api."
@@ -290,6 +330,15 @@ class Settings(BaseSettings):
     def _refuse_what_production_must_not_have(self) -> Self:
         if self.mode is Mode.PRODUCTION and (faults := _production_faults(self)):
             raise ValueError("\n".join(faults))
+        return self
+
+    @model_validator(mode="after")
+    def _name_a_whole_version(self) -> Self:
+        unset = [name for name in _TEMPORAL if getattr(self, name) is None]
+        if len(unset) == 1:
+            raise ValueError(
+                f"{_TEMPORAL[unset[0]]}: a version is a deployment name and a build id; set both or neither"
+            )
         return self
 
     def vault_keys(self) -> tuple[bytes, ...]:
@@ -343,7 +392,7 @@ def _production_faults(settings: Settings) -> list[str]:
 
 def variable(field: str) -> str:
     """The environment variable that sets a field."""
-    return f"{PREFIX}{field.upper()}"
+    return field if field in _TEMPORAL.values() else _TEMPORAL.get(field, f"{PREFIX}{field.upper()}")
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -37,13 +37,13 @@ def executable(name: str) -> str:
     return str(found) if found.exists() else shutil.which(name) or name
 
 
-async def start_dev_server() -> WorkflowEnvironment:
-    """The real dev server with a clock of its own for each workflow."""
+async def start_dev_server(*flags: str) -> WorkflowEnvironment:
+    """The real dev server with a clock of its own for each workflow, and whatever else `flags` turn on."""
     return await WorkflowEnvironment.start_time_skipping_v2(
         ts_config=TimeSkippingConfig(enabled=False, max_session_skip_count=100_000),
         dev_server_existing_path=executable("temporal"),
         search_attributes=SEARCH_ATTRIBUTES,
-        dev_server_extra_args=TIME_SKIPPING_FLAGS,
+        dev_server_extra_args=[*TIME_SKIPPING_FLAGS, *flags],
         data_converter=DATA_CONVERTER,
     )
 

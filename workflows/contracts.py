@@ -357,3 +357,16 @@ class BillingKeySettled(Message):
     key: BillingKeyFact | None = None
     code: str | None = None
     message: str | None = None
+
+
+# ---------------------------------------------------------------- reconciliation
+
+
+class LookAgain(Message):
+    """The bell that reconciliation rings where there is no payment to report: a reason to look, never a fact.
+
+    `merchant_uid` is the order whose schedule or outcome differs, "" when it is the billing key.
+    """
+
+    merchant_uid: str = ""
+    reason: str = ""

@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from billing.domain.delivery import MAX_ATTEMPTS
@@ -25,7 +26,7 @@ from workflows.event_contracts import (
 from workflows.ports import EventActivities
 
 
-@workflow.defn
+@workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class EventDeliveryWorkflow:
     """Delivers what waits, and ends when nothing is left; a bell that rings while it ends starts the next turn."""
 

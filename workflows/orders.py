@@ -134,13 +134,6 @@ class Decide(Message):
     reason: str
 
 
-class LookAgain(Message):
-    """Somebody found that PortOne and the ledger differ: a reason to look, never a fact."""
-
-    merchant_uid: str = ""
-    reason: str = ""
-
-
 class Preview(Message):
     """What will be charged: the bill of the next period, and of a change what it charges at once.
 

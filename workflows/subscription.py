@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 from billing.domain.calendar import Anchor
 from billing.domain.states import ENDED
 from workflows import billing_cycle, carrying_out, opening, possible, previewing, showing
 from workflows.bells import answer_stale_bells
-from workflows.contracts import PaymentReported, StartSubscription, SubscriptionSnapshot
+from workflows.contracts import LookAgain, PaymentReported, StartSubscription, SubscriptionSnapshot
 from workflows.orders import (
     AnswerConsent,
     CancelAnswered,
@@ -18,7 +19,6 @@ from workflows.orders import (
     ChangePlan,
     ChangeTrial,
     Decide,
-    LookAgain,
     Order,
     OrderAnswered,
     PauseSubscription,
@@ -31,7 +31,7 @@ from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import SubscriptionState
 
 
-@workflow.defn
+@workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class SubscriptionWorkflow:
     """Bills one subscriber, period after period, until the subscription ends."""
 
@@ -50,11 +50,7 @@ class SubscriptionWorkflow:
         while state.status not in ENDED or run.orders:
             if self._should_roll():
                 workflow.continue_as_new(args=[start, state])
-            if run.orders:
-                await carrying_out.carry_out(run, run.orders[0])
-                run.orders.pop(0)
-            else:
-                await billing_cycle.step(run)
+            await self._next_step()
         await workflow.wait_condition(workflow.all_handlers_finished)
         while state.bells:
             await answer_stale_bells(run)
@@ -203,6 +199,15 @@ class SubscriptionWorkflow:
         answer = await self._run.place(order)
         assert isinstance(answer, OrderAnswered)  # noqa: S101 - every order but a cancel is answered so
         return answer
+
+    async def _next_step(self) -> None:
+        """The oldest order on the desk, or the next step of the period."""
+        run = self._run
+        if run.orders:
+            await carrying_out.carry_out(run, run.orders[0])
+            run.orders.pop(0)
+        else:
+            await billing_cycle.step(run)
 
     def _should_roll(self) -> bool:
         if not workflow.all_handlers_finished() or self._run.orders or self._run.has_answers:

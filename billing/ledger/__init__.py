@@ -1,6 +1,7 @@
 """The ledger: the only place SQLAlchemy is imported."""
 
 from billing.ledger.deliveries import Deliveries
+from billing.ledger.differences import DifferenceRow, Noted, RunRow
 from billing.ledger.endpoints import Endpoints
 from billing.ledger.errors import CardGoneError, LedgerConflictError, LedgerError, LedgerUnavailableError
 from billing.ledger.event_rows import (
@@ -16,6 +17,7 @@ from billing.ledger.event_rows import (
 )
 from billing.ledger.events import Events
 from billing.ledger.ledger import Ledger
+from billing.ledger.reconciliation import LivingSubscription
 from billing.ledger.rows import (
     BillingKeyRow,
     ChargeRow,
@@ -42,6 +44,7 @@ __all__ = [
     "Deliveries",
     "DeliveryRow",
     "DeliveryTurn",
+    "DifferenceRow",
     "EndpointRow",
     "Endpoints",
     "EventRow",
@@ -55,12 +58,15 @@ __all__ = [
     "LedgerConflictError",
     "LedgerError",
     "LedgerUnavailableError",
+    "LivingSubscription",
+    "Noted",
     "Parcel",
     "PaymentRow",
     "PlanRow",
     "ReceivedWebhook",
     "RefundRow",
     "ResultRow",
+    "RunRow",
     "Sent",
     "SubscriptionRow",
 ]

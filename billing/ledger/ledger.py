@@ -12,6 +12,7 @@ from billing.domain.states import SubscriptionStatus
 from billing.ledger import migrate
 from billing.ledger.attempts import attempts_on_card
 from billing.ledger.deliveries import Deliveries
+from billing.ledger.differences import Differences
 from billing.ledger.endpoints import Endpoints
 from billing.ledger.engine import open_engine, reading, writing
 from billing.ledger.event_rows import EventStream, HistoryRow
@@ -21,6 +22,7 @@ from billing.ledger.idempotency import IdempotencyKeys
 from billing.ledger.inbox import Inbox
 from billing.ledger.plans import Plans
 from billing.ledger.reads import Reads
+from billing.ledger.reconciliation import Reconciliation
 from billing.ledger.rows import (
     BillingKeyRow,
     ChargeRow,
@@ -56,6 +58,8 @@ class Ledger:
         self._plans = Plans(self._engine, self._reads)
         self._idempotency = IdempotencyKeys(self._engine)
         self.events = Events(self._engine)
+        self.reconciliation = Reconciliation(self._engine, self._reads)
+        self.differences = Differences(self._engine, self._reads)
 
     @property
     def engine(self) -> AsyncEngine:

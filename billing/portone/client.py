@@ -311,12 +311,15 @@ class PortOneClient:
         end: datetime | None = None,
         page: int = 1,
         limit: int = 20,
+        oldest_first: bool = False,
     ) -> Page[Payment]:
         """Payments of the account by status (all, ready, paid, cancelled, failed), at most 90 days at a time.
 
-        A page beyond the last is refused. GET /payments/status/{payment_status}.
+        Both ends are inside, by the instant of the present status. A page beyond the last is refused.
+        GET /payments/status/{payment_status}.
         """
         query = range_query("from", start, "to", end) + paged(page, limit)
+        query += _optional(("sorting", "started" if oldest_first else None))
         return reading.page(Payment, await self._get("/payments/status/{payment_status}", query, payment_status=status))
 
     async def cancel_payment(self, request: CancelPayment) -> CancelAnswer:
