@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from google.protobuf.json_format import ParseError
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import WorkflowHistory
@@ -40,11 +41,26 @@ class Replayed:
     divergence: Divergence | None = None
 
 
+class NotAHistoryError(ValueError):
+    """A file that holds no workflow's history."""
+
+
 def read_history(path: Path) -> WorkflowHistory:
-    """The history in a file, named like the file."""
-    content = path.read_bytes()
-    data = gzip.decompress(content) if path.suffix == ".gz" else content
-    return WorkflowHistory.from_json(path.name.removesuffix(".gz").removesuffix(".json"), data.decode())
+    """The history in a file, named like the file.
+
+    Raises:
+        NotAHistoryError: it holds something else.
+    """
+    name = path.name.removesuffix(".gz").removesuffix(".json")
+    try:
+        content = path.read_bytes()
+        data = gzip.decompress(content) if path.suffix == ".gz" else content
+        history = WorkflowHistory.from_json(name, data.decode())
+    except (OSError, EOFError, ValueError, ParseError) as error:
+        raise NotAHistoryError(f"{path}: {error or 'empty'}") from error
+    if not history.events:
+        raise NotAHistoryError(f"{path}: there are no events in it")
+    return history
 
 
 def history_files(folder: Path) -> list[Path]:

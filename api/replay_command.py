@@ -15,19 +15,20 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from rich.syntax import Syntax
+from rich.text import Text
 from temporalio.client import Client, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from api.fingerprint import fingerprint, text, workflow_type
-from api.replay import Replayed, history_files, read_history, replay_all
+from api.replay import NotAHistoryError, Replayed, history_files, read_history, replay_all
+from billing.deployments import OPEN
 from billing.temporal import DATA_CONVERTER, connect
 
 COMMITTED = Path("tests/replay/histories")
 """Where a checkout keeps the histories that every version must replay."""
 
-OPEN = 'ExecutionStatus = "Running"'
+_COLOURS = {"-": "red", "+": "green", "@": "cyan"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Source:
 def replay(
     what: Annotated[
         str | None,
-        typer.Argument(help=f"A folder, a file, or a workflow id: subscription/gildong_0001. [default: {COMMITTED}]"),
+        typer.Argument(help=f"A folder, a file, or a workflow id; without it {COMMITTED}."),
     ] = None,
     *,
     every_open: Annotated[bool, typer.Option("--open", help="Every running workflow on Temporal.")] = False,
@@ -49,9 +50,17 @@ def replay(
     commands: Annotated[bool, typer.Option("--commands", help="Print the commands of each history.")] = False,
 ) -> None:
     """Replay histories on this code, and say of each that does not replay which command parts the two."""
-    # A workflow task that fails is what this looks for: it is told below, in fewer words.
-    logging.getLogger("temporalio").setLevel(logging.CRITICAL)
-    if not asyncio.run(_replay(what, every_open=every_open, limit=limit, commands=commands)):
+    # A workflow task that fails is what this looks for: it is told here, in fewer words than the SDK's own.
+    logger = logging.getLogger("temporalio")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        fine = asyncio.run(_replay(what, every_open=every_open, limit=limit, commands=commands))
+    except NotAHistoryError as error:
+        raise typer.BadParameter(str(error)) from None
+    finally:
+        logger.setLevel(level)
+    if not fine:
         raise typer.Exit(1)
 
 
@@ -70,18 +79,20 @@ async def _replay(what: str | None, *, every_open: bool, limit: int | None, comm
                 failed += 1
                 _tell(console, result)
             if commands:
-                console.print(escape(text(await fingerprint(result.history, DATA_CONVERTER))), highlight=False)
+                console.print(Text(text(await fingerprint(result.history, DATA_CONVERTER))), soft_wrap=True)
     console.print(f"{replayed - failed} of {replayed} histories replay on this code")
     return failed == 0
 
 
 def _tell(console: Console, result: Replayed) -> None:
     history = result.history
-    console.print(f"[red]does not replay[/]  {escape(history.workflow_id)} ({workflow_type(history)})", highlight=False)
-    console.print(f"  {escape(result.failure or '')}", highlight=False)
+    lines = [Text.assemble(("does not replay", "red"), f"  {history.workflow_id} ({workflow_type(history)})")]
+    lines.append(Text(f"  {result.failure}"))
     if result.divergence is not None:
-        console.print(f"  [bold]{escape(result.divergence.reason)}[/]", highlight=False)
-        console.print(Syntax(result.divergence.diff, "diff", background_color="default"))
+        lines.append(Text(f"  {result.divergence.reason}", style="bold"))
+        lines += [Text(line, style=_COLOURS.get(line[:1], "")) for line in result.divergence.diff.splitlines()]
+    for line in lines:
+        console.print(line, soft_wrap=True)
 
 
 async def _named(what: str | None) -> Source:

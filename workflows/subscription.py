@@ -210,6 +210,11 @@ class SubscriptionWorkflow:
             await billing_cycle.step(run)
 
     def _should_roll(self) -> bool:
+        """Whether the run continues as new before its next step.
+
+        That the deployment has another version by now is no reason of its own: Temporal tells it
+        (`is_target_worker_deployment_version_changed`) to pinned workflows only (decision 0004).
+        """
         if not workflow.all_handlers_finished() or self._run.orders or self._run.has_answers:
             return False
         limit = self._run.start.policy.roll_after_events

@@ -25,7 +25,7 @@ def generate() -> dict[str, Any]:
 
 def test_every_setting_is_documented_with_a_sentence() -> None:
     page = (ROOT / "docs" / "reference" / "settings.md").read_text()
-    documented = dict(re.findall(r"^\| `(GUDOK_\w+)` \| .*? \| (.+) \|$", page, re.MULTILINE))
+    documented = dict(re.findall(r"^\| `((?:GUDOK|TEMPORAL)_\w+)` \| .*? \| (.+) \|$", page, re.MULTILINE))
     assert set(documented) == {variable(name) for name in Settings.model_fields}
     assert all(text.endswith(".") for text in documented.values())
 

@@ -12,7 +12,7 @@ from billing.deployments import STUCK
 from tests.deploy.fleet import Fleet, until
 from tests.replay.replaying import with_subscription
 from tests.replay.variants import PATCH, AddedActivity, PatchedActivity
-from tests.stack import running_stack, start_dev_server
+from tests.stack import executable, running_stack, start_dev_server
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -162,13 +162,7 @@ async def test_a_wrong_deploy_charges_nothing_twice_and_a_rollback_goes_on(stack
 async def test_a_rollback_to_a_version_that_does_not_know_the_patch_stands_still_until_it_is_taken_forward(
     stack, fleet
 ):
-    await stack.stop_worker()
-    await fleet.start("today")
-    await fleet.start("patched", patched())
-    await fleet.make_current("patched")
-    uid = await stack.start()
-    await until(lambda: took_the_patch(fleet, uid))
-
+    uid = await begun_under_a_patch(stack, fleet)
     await fleet.make_current("today")
     await time_passes_at_portone(stack, uid, days=32)
     await stands_still(stack, uid)
@@ -178,6 +172,68 @@ async def test_a_rollback_to_a_version_that_does_not_know_the_patch_stands_still
     await until(lambda: is_paid_up(stack, uid, 2))
     await stack.advance(uid, days=31)
     assert await stack.agree(uid) == 3
+
+
+async def test_before_such_a_rollback_the_runs_that_took_the_patch_are_pinned_to_the_version_that_knows_it(
+    stack, fleet
+):
+    uid = await begun_under_a_patch(stack, fleet)
+    # As docs/runbooks/deploy.md has it.
+    await temporal_cli(
+        *("workflow", "update-options", "--yes"),
+        *("--query", f'TemporalChangeVersion = "{PATCH}" AND ExecutionStatus = "Running"'),
+        *("--versioning-override-behavior", "pinned", "--versioning-override-deployment-name", fleet.name),
+        *("--versioning-override-build-id", "patched"),
+        server=stack.temporal.service_client.config.target_host,
+    )
+    await until(lambda: is_pinned(stack, uid))
+    await fleet.make_current("today")
+    other = await stack.start()
+    await a_month(stack, [uid, other])
+    await a_month(stack, [uid, other])
+    assert ((await fleet.tasks(uid))[-1], (await fleet.tasks(other))[-1]) == ("patched", "today")
+    assert (await stack.agree(uid), await stack.agree(other)) == (3, 3)
+    assert await stuck(stack) == []
+    # Decision 0004: a subscription is never told of a newer version, so it cannot continue as new because of one.
+    assert not any([await was_told_of_another_version(fleet, customer_uid) for customer_uid in (uid, other)])
+
+
+async def begun_under_a_patch(stack, fleet):
+    """A subscription that took a patch which one of two versions knows."""
+    await stack.stop_worker()
+    await fleet.start("today")
+    await fleet.start("patched", patched())
+    await fleet.make_current("patched")
+    uid = await stack.start()
+    await until(lambda: took_the_patch(fleet, uid))
+    return uid
+
+
+async def was_told_of_another_version(fleet, uid):
+    return any(
+        event.workflow_task_started_event_attributes.target_worker_deployment_version_changed
+        for history in await fleet.histories(uid)
+        for event in history.events
+    )
+
+
+async def is_pinned(stack, uid):
+    found = (await stack.handle(uid).describe()).raw_description.workflow_execution_info.versioning_info
+    return found.versioning_override.pinned.version.build_id == "patched"
+
+
+async def temporal_cli(*words, server):
+    """Temporal's own command line, as a person types it."""
+    process = await asyncio.create_subprocess_exec(
+        executable("temporal"),
+        *words,
+        "--address",
+        server,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
 
 
 async def retried_by_us(stack):

@@ -1,6 +1,7 @@
 """Workers with a version: who is given work, what stays where it began, and what a person sees of it."""
 
 import asyncio
+import uuid
 
 import pytest
 import pytest_asyncio
@@ -10,10 +11,10 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from api.deployment import shown
-from billing.deployments import DeploymentRefusedError
+from billing.deployments import DeploymentRefusedError, WorkerDeployment
 from billing.settings import Settings
 from tests.deploy.fleet import Fleet, until
-from worker import WORKFLOWS, version_of
+from worker import WORKFLOWS, running_worker, version_of
 from workflows.subscription import SubscriptionWorkflow
 
 RUNNER = CliRunner()
@@ -53,7 +54,7 @@ async def test_nothing_is_given_to_a_version_before_one_is_current(stack, fleet)
     assert (await fleet.state()).current is None
     assert (await stack.books(uid))["totals"]["charges"] == 0
     await fleet.make_current("v1")
-    await until(lambda: is_active(stack, uid))
+    await until(lambda: is_paid(stack, uid))
     assert await stack.agree(uid) == 1
 
 
@@ -66,6 +67,18 @@ async def test_the_first_version_of_a_new_deployment_becomes_current_by_itself_o
     await fleet.make_current(None)
     assert await fleet.deployment.make_first_current("v1") is False
     assert (await fleet.state()).current is None
+
+
+async def test_a_worker_that_is_asked_to_gives_work_to_the_first_version_of_its_deployment(
+    stack, dev_server, monkeypatch
+):
+    monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.client.service_client.config.target_host)
+    name = f"gudok-{uuid.uuid4().hex[:8]}"
+    version = {"temporal_deployment_name": name, "temporal_worker_build_id": "v1"}
+    settings = stack.settings.model_copy(update={**version, "first_version_becomes_current": True})
+    async with running_worker(settings):
+        state = await WorkerDeployment(dev_server.client, name).describe("billing")
+        assert (state.current, state.versions[0].workers) == ("v1", 1)
 
 
 async def test_a_refund_ends_on_the_version_that_it_began_on(stack, fleet):
@@ -145,8 +158,9 @@ def test_a_deployment_without_a_name_is_asked_for():
     assert "TEMPORAL_DEPLOYMENT_NAME" in answer.output
 
 
-async def is_active(stack, uid):
-    return (await stack.snapshot(uid))["status"] == "active"
+async def is_paid(stack, uid):
+    charges = (await stack.api.get(f"/v1/subscriptions/{uid}/charges")).json().get("charges", [])
+    return "paid" in [charge["state"] for charge in charges]
 
 
 async def waits(handle):

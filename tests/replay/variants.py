@@ -56,6 +56,24 @@ class PatchedActivity(SubscriptionWorkflow):
 
 
 @definition
+class DeprecatedPatch(SubscriptionWorkflow):
+    """The change with its patch on the way out."""
+
+    @workflow.init
+    def __init__(self, start: StartSubscription, carried: SubscriptionState | None = None) -> None:
+        super().__init__(start, carried)
+
+    @workflow.run
+    async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
+        return await super().run(start, carried)
+
+    async def _next_step(self) -> None:
+        workflow.deprecate_patch(PATCH)
+        await look_first(self._run)
+        await super()._next_step()
+
+
+@definition
 class RemovedTimer(SubscriptionWorkflow):
     """Waits for webhooks alone, without the timer that guarantees progress."""
 
