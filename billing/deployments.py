@@ -107,7 +107,7 @@ class WorkerDeployment:
             ramping=routing.ramping_deployment_version.build_id or None,
             ramp_percentage=routing.ramping_version_percentage,
             versions=tuple(versions),
-            unversioned=await self._carried("TemporalWorkerDeploymentVersion IS NULL"),
+            unversioned=await self._carried(f'TaskQueue = "{task_queue}" AND TemporalWorkerDeploymentVersion IS NULL'),
         )
 
     async def make_current(self, build_id: str | None) -> None:

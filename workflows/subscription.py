@@ -38,6 +38,7 @@ class SubscriptionWorkflow:
     @workflow.init
     def __init__(self, start: StartSubscription, carried: SubscriptionState | None = None) -> None:
         self._run = SubscriptionRun(start, carried or _fresh(start))
+        self._began_on = workflow.info().get_current_deployment_version()
 
     @workflow.run
     async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
@@ -212,13 +213,16 @@ class SubscriptionWorkflow:
     def _should_roll(self) -> bool:
         """Whether the run continues as new before its next step.
 
-        That the deployment has another version by now is no reason of its own: Temporal tells it
-        (`is_target_worker_deployment_version_changed`) to pinned workflows only (decision 0004).
+        After a deploy it does so once, at its next wake: a run keeps its answers to `workflow.patched` until it
+        continues as new. Temporal itself tells of a new version to pinned workflows only (decision 0004).
         """
         if not workflow.all_handlers_finished() or self._run.orders or self._run.has_answers:
             return False
-        limit = self._run.start.policy.roll_after_events
-        info = workflow.info()
+        policy, info = self._run.start.policy, workflow.info()
+        version = info.get_current_deployment_version()
+        if policy.roll_when_deployed and version is not None and version.deployment_name and version != self._began_on:
+            return True
+        limit = policy.roll_after_events
         return info.is_continue_as_new_suggested() or (limit is not None and info.get_current_history_length() >= limit)
 
 
