@@ -1,13 +1,16 @@
 """Record the histories that every later version of the workflows must replay: `python -m tests.replay.record`.
 
 Run it only to add a story, never to make a failing replay pass: a change that cannot replay is patched instead.
+`python -m tests.replay.record reconciliations` records the reconciliations alone.
 """
 
 import asyncio
 import gzip
+import sys
 import tempfile
 from pathlib import Path
 
+from tests.reconciled import console, current, order_of, silence, start_run
 from tests.stack import CARD, running_stack, start_dev_server
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -126,14 +129,37 @@ async def short_workflows(stack):
         keep(name, await stack.temporal.get_workflow_handle(workflow_id).fetch_history())
 
 
+async def reconciliations(stack):
+    """A refund and a moved schedule found and rung; the same again, continued as new."""
+    await silence(stack)
+    uid = await stack.start("reconciled")
+    due_at = (await stack.ledger.get_charge(await current(stack, uid))).due_at
+    await console(stack, "cancel", merchant_uid=await order_of(stack, uid), amount=900)
+    later = int(due_at.timestamp()) + 86400
+    await console(stack, "move", merchant_uid=await current(stack, uid), schedule_at=later)
+    for name, limit in (("reconciliation", None), ("reconciliation_continued", 20)):
+        run = await start_run(stack, f"reconciliation/{name}", page_size=1, roll_after_events=limit)
+        await run.result()
+        keep(name, await stack.temporal.get_workflow_handle(run.id).fetch_history())
+
+
 def keep(name, history):
     """Write one history, compressed; the same content gives the same bytes."""
     (HISTORIES / f"{name}.json.gz").write_bytes(gzip.compress(history.to_json().encode(), mtime=0))
 
 
+async def record_reconciliations():
+    """Record the reconciliations, on a product of their own: they look at everybody."""
+    async with await start_dev_server() as server:
+        with tempfile.TemporaryDirectory() as folder:
+            async with running_stack(server.client, Path(folder)) as stack:
+                await reconciliations(stack)
+
+
 async def main():
     """Record every story."""
     HISTORIES.mkdir(exist_ok=True)
+    await record_reconciliations()
     async with await start_dev_server() as server:
         with tempfile.TemporaryDirectory() as folder:
             async with running_stack(server.client, Path(folder), first_answer_seconds=3) as stack:
@@ -151,4 +177,4 @@ async def main():
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(record_reconciliations() if "reconciliations" in sys.argv[1:] else main())
