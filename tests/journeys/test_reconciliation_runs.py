@@ -50,6 +50,16 @@ async def test_every_page_is_compared_whatever_its_size(deaf, page_size):
         assert sorted(name for name, _ in await rung(deaf, uid)) == ["look_again", "payment_reported"]
 
 
+async def test_more_rows_than_portone_gives_on_one_page_are_all_read(deaf):
+    await shop_order(deaf, "shop")
+    world = deaf.account().world
+    (row,) = world.payments_of("shop")
+    for n in range(1200):
+        world.keep_payment({**row, "imp_uid": f"imps_{n:012d}", "merchant_uid": f"shop-{n}"})
+    counts = await reconcile(deaf)
+    assert (counts["payments"], counts["not_ours"], counts["examined"]) == (1201, 1201, 0)
+
+
 async def test_a_payment_at_a_border_is_read_once_and_one_beyond_the_window_not_at_all(deaf):
     start = (datetime.now(UTC) - timedelta(days=200)).replace(second=0, microsecond=0)
     border, end = start + timedelta(days=90), start + timedelta(days=150)
