@@ -105,6 +105,7 @@ def test_no_metric_has_a_label_that_names_a_person_or_an_order() -> None:
         "call",
         "disposition",
         "error",
+        "kind",
         "outcome",
     }
 
