@@ -1,11 +1,16 @@
-"""The ledger's one write, as an activity."""
+"""The ledger's one write, as an activity, and the bells of the events that were written with it."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 
 from temporalio import activity
 
 from activities.errors import of_ledger
 from billing.domain.records import LedgerEntry
-from billing.ledger import Ledger, LedgerConflictError
+from billing.ledger import EventStream, Ledger, LedgerConflictError, LedgerError
 from workflows import ports
+from workflows.delivery_bell import ring_all
 
 
 class LedgerActivities(ports.LedgerActivities):
@@ -16,8 +21,26 @@ class LedgerActivities(ports.LedgerActivities):
 
     @activity.defn
     async def record(self, entry: LedgerEntry) -> None:
-        """Write one step of a story in one transaction."""
+        """Write one step of a story in one transaction, then ring for its events.
+
+        Dies it after the commit, Temporal does it again: the step changes nothing, and its bells are still to be rung.
+        Ringing never fails a step that is written: what could not be rung is left to the sweep of the api.
+        """
         try:
-            await self._ledger.record(entry)
+            waiting = await self._ledger.record(entry)
         except LedgerConflictError as error:
             raise of_ledger(error) from None
+        if waiting:
+            await self._ring(waiting)
+
+    async def _ring(self, waiting: Sequence[EventStream]) -> None:
+        orders = [(order.endpoint_id, order.customer_uid) for order in waiting]
+        rung = await ring_all(activity.client(), activity.info().task_queue, orders)
+        with suppress(LedgerError):
+            told = [order for order, done in zip(waiting, rung, strict=True) if done]
+            await self._ledger.events.mark_rung(told, datetime.now(UTC))
+
+    @activity.defn
+    async def attempts_on_card(self, customer_uid: str) -> Sequence[datetime]:
+        """When the card behind a billing key was tried, over all subscriptions."""
+        return await self._ledger.attempts_on_card(customer_uid)

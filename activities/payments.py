@@ -15,7 +15,7 @@ from billing.domain.outcomes import ChargeOutcome
 from billing.ledger import Ledger, LedgerConflictError
 from billing.portone import PortOneClient, PortOneError
 from workflows import ports
-from workflows.contracts import CancelAnswer, CancelPayment, ChargeAgain, ChargeAnswer, ChargeOnetime
+from workflows.contracts import CancelAnswer, CancelPayment, ChargeAgain, ChargeAnswer, ChargeOnetime, RetrySchedule
 
 ALREADY_SENT = "this sending of the order number has left before; only a look-up can tell what became of it"
 
@@ -56,6 +56,13 @@ class PaymentActivities(ports.PaymentActivities):
         if not await self._may_send(order.merchant_uid, order.send_no):
             return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message=ALREADY_SENT)
         return _translated(await self._client.charge_again(request))
+
+    @activity.defn
+    async def retry_schedule(self, order: RetrySchedule) -> ChargeAnswer:
+        """Let PortOne charge a failed or revoked schedule now, at most once for each `send_no`."""
+        if not await self._may_send(order.merchant_uid, order.send_no):
+            return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message=ALREADY_SENT)
+        return _translated(await self._client.retry_schedule(order.merchant_uid))
 
     @activity.defn
     async def charge_onetime(self, order: ChargeOnetime) -> ChargeAnswer:

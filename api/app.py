@@ -11,7 +11,21 @@ from api.bell import sweeping
 from api.body_limit import BodyLimit
 from api.dependencies import Desk
 from api.errors import Problem, install_error_handlers, problem_response
-from api.routes import billing_keys, health, payments, plans, portone_webhook, reconciliation, subscriptions
+from api.event_bell import sweeping_events
+from api.routes import (
+    billing_keys,
+    event_endpoints,
+    events,
+    health,
+    orders,
+    parked,
+    payments,
+    plans,
+    portone_webhook,
+    reconciliation,
+    subscriptions,
+    timeline,
+)
 from billing.ledger import Ledger, LedgerUnavailableError
 from billing.settings import Settings
 from workflows.contracts import BILLING_TASK_QUEUE
@@ -22,11 +36,11 @@ def create_app(
 ) -> FastAPI:
     """The API; while its lifespan runs, bells that could not be rung are rung again."""
     vault = ledger.card_vault(settings.vault_keys(), ttl_minutes=settings.vault_ttl_minutes)
-    desk = Desk(settings, ledger, vault, temporal, task_queue)
+    desk = Desk(settings, ledger, vault, ledger.event_endpoints(settings.event_keys()), temporal, task_queue)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with sweeping(desk):
+        async with sweeping(desk), sweeping_events(desk):
             yield
 
     app = FastAPI(title="gudok", version="0.1.0", lifespan=lifespan)
@@ -38,6 +52,19 @@ def create_app(
     async def _ledger_is_away(_request: Request, _error: LedgerUnavailableError) -> JSONResponse:
         return problem_response(Problem(503, "ledger_unavailable", "The ledger cannot be reached; nothing was started"))
 
-    for routes in (subscriptions, payments, billing_keys, plans, reconciliation, portone_webhook, health):
+    for routes in (
+        subscriptions,
+        orders,
+        parked,
+        timeline,
+        payments,
+        billing_keys,
+        plans,
+        event_endpoints,
+        events,
+        reconciliation,
+        portone_webhook,
+        health,
+    ):
         app.include_router(routes.router)
     return app

@@ -1,14 +1,13 @@
 """Ringing a workflow's bell: a signal with ids only, now if Temporal is there, later if not."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import structlog
 from temporalio.service import RPCError
 
 from api.dependencies import Desk
+from api.repeating import repeating
 from api.running import is_gone
 from billing.domain.records import Disposition, LedgerEntry, WebhookDisposition
 from billing.ledger import ReceivedWebhook
@@ -59,19 +58,9 @@ async def sweep(desk: Desk) -> None:
 async def sweeping(desk: Desk) -> AsyncIterator[None]:
     """Sweep in the background until the block ends."""
 
-    async def forever() -> None:
-        while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            try:
-                await desk.vault.purge(desk.now())
-                await sweep(desk)
-            except Exception:  # noqa: BLE001 - the next sweep tries again, whatever it was
-                structlog.get_logger().warning("webhook sweep failed; trying again")
+    async def once() -> None:
+        await desk.vault.purge(desk.now())
+        await sweep(desk)
 
-    task = asyncio.create_task(forever())
-    try:
+    async with repeating("webhook sweep", SWEEP_SECONDS, once):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

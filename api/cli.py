@@ -1,6 +1,7 @@
 """`gudok ...`: run the parts, move time, look at what a cycle costs."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Coroutine
 from datetime import datetime, timedelta
@@ -13,16 +14,18 @@ from rich.console import Console
 from rich.table import Table
 
 from api import demo as demonstration
-from api import local
+from api import deployment, listening, local, replay_command
 from api.app import create_app
 from api.clock import advance
 from api.history import CycleCost, cycle_costs
+from api.listening import Forwarding, Listener, ListenError
 from api.processes import LocalStackError
 from api.reconcile import reconcile
 from billing.emulator import EmulatorSettings, create_emulator
 from billing.ledger import Ledger
 from billing.observability import configure_logging
 from billing.settings import InvalidSettingsError, Mode, Settings, load_settings
+from billing.signing import new_secret
 from billing.temporal import connect
 from workflows.contracts import SubscriptionSnapshot
 
@@ -31,6 +34,8 @@ db = typer.Typer(no_args_is_help=True, help="The ledger's database.")
 clock = typer.Typer(no_args_is_help=True, help="Test clocks: one subscription's own time.")
 app.add_typer(db, name="db")
 app.add_typer(clock, name="clock")
+app.add_typer(deployment.app, name="deployment")
+app.command()(replay_command.replay)
 app.command()(reconcile)
 
 Answer = TypeVar("Answer")
@@ -139,6 +144,28 @@ def history(customer_uid: str) -> None:
     Console().print(table)
 
 
+@app.command()
+def listen(
+    *,
+    url: Annotated[str | None, typer.Option(help="Address of the api; GUDOK_PUBLIC_URL unless given.")] = None,
+    forward_to: Annotated[str | None, typer.Option(help="Address that gets every event too, signed.")] = None,
+    secret: Annotated[str | None, typer.Option(help="Secret that signs what is forwarded; drawn and shown.")] = None,
+    from_start: Annotated[bool, typer.Option(help="Begin with the oldest event.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each event.")] = False,
+) -> None:
+    """Print outgoing events as they happen; Ctrl-C stops it."""
+    settings = load_settings()
+    out, say = Console(), Console(stderr=True)
+    forwarding = None
+    if forward_to is not None:
+        forwarding = Forwarding(forward_to, secret or new_secret())
+        say.print(f"forwarding to {forward_to}, signed with {forwarding.secret}", highlight=False, soft_wrap=True)
+    api_key = settings.api_keys[0].get_secret_value()
+    listener = Listener(url or settings.public_url, api_key, from_start=from_start, say=say)
+    with contextlib.suppress(KeyboardInterrupt):
+        _run(listening.listen(listener, out, as_json=as_json, forwarding=forwarding))
+
+
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the ledger's schema to the newest migration."""
@@ -230,7 +257,7 @@ async def _examine(settings: Settings) -> bool:
 def _run(main: Coroutine[Any, Any, Answer]) -> Answer:
     try:
         return asyncio.run(main)
-    except LocalStackError as error:
+    except (LocalStackError, ListenError) as error:
         typer.echo(f"gudok: {error}", err=True)
         raise typer.Exit(1) from None
 

@@ -24,6 +24,7 @@ SEARCH_ATTRIBUTES: tuple[SearchAttributeKey[Any], ...] = (
     SearchAttributeKey.for_keyword("PlanId"),
     SearchAttributeKey.for_keyword("SubscriptionStatus"),
     SearchAttributeKey.for_keyword("PgProvider"),
+    SearchAttributeKey.for_keyword("Parked"),
     SearchAttributeKey.for_datetime("NextChargeAt"),
     SearchAttributeKey.for_int("FailedAttempts"),
 )
@@ -69,7 +70,9 @@ class SubscriptionClock:
     async def advance(self, distance: timedelta, progress: Progress | None = None) -> datetime:
         """Move by `distance`, or until the subscription ends; answers the instant it is then."""
         async with aiohttp.ClientSession(raise_for_status=True) as session:
-            now, next_due = await self._emulator(session)
+            now, _ = await self._emulator(session)
+            # A key that was changed to since then begins at this world's instant.
+            await self._emulator(session, to=now)
             target = now + distance
             while now < target and await self._is_running():
                 await self._settled()
@@ -133,15 +136,21 @@ class SubscriptionClock:
     async def _emulator(
         self, session: aiohttp.ClientSession, *, to: datetime | None = None
     ) -> tuple[datetime, datetime | None]:
+        """Move, or read, the clocks of the customer_uid and of the key it is charged by: now, and the next due."""
+        snapshot = await self._snapshot()
+        keys = dict.fromkeys((self._customer_uid, snapshot.billing_key or self._customer_uid))
+        clocks = [await self._clock(session, key, to) for key in keys]
+        dues = [datetime.fromisoformat(clock["next_due"]) for clock in clocks if clock["next_due"]]
+        return datetime.fromisoformat(clocks[0]["now"]), min(dues, default=None)
+
+    async def _clock(self, session: aiohttp.ClientSession, customer_uid: str, to: datetime | None) -> dict[str, Any]:
         if to is None:
-            answer = await session.get(self._url, params={"customer_uid": self._customer_uid})
+            answer = await session.get(self._url, params={"customer_uid": customer_uid})
         else:
-            answer = await session.post(
-                self._url, json={"to": to.astimezone(UTC).isoformat(), "customer_uid": self._customer_uid}
-            )
-        clock = await answer.json()
-        next_due = clock["next_due"]
-        return datetime.fromisoformat(clock["now"]), datetime.fromisoformat(next_due) if next_due else None
+            body = {"to": to.astimezone(UTC).isoformat(), "customer_uid": customer_uid}
+            answer = await session.post(self._url, json=body)
+        clock: dict[str, Any] = await answer.json()
+        return clock
 
 
 async def advance(

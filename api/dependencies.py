@@ -5,26 +5,32 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
+from aiohttp.abc import AbstractResolver
 from fastapi import Depends, Request
 from temporalio.client import Client
 
 from api.security import require_api_key
 from billing.domain.deadlines import QuietWindow
-from billing.domain.dunning import RetryLadder
-from billing.ledger import CardVault, Ledger
+from billing.domain.dunning import DunningPolicy, RetryLadder
+from billing.ledger import CardVault, Endpoints, Ledger
 from billing.settings import Settings
 from workflows.contracts import BILLING_TASK_QUEUE, BillingPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Settings, ledger, vault and Temporal, put together once in `create_app`."""
+    """Settings, ledger, vault, event endpoints and Temporal, put together once in `create_app`.
+
+    `resolver` looks up the hosts of event endpoints; None is the system's.
+    """
 
     settings: Settings
     ledger: Ledger
     vault: CardVault
+    endpoints: Endpoints
     temporal: Client
     task_queue: str = BILLING_TASK_QUEUE
+    resolver: AbstractResolver | None = None
 
     def now(self) -> datetime:
         """This moment."""
@@ -36,6 +42,14 @@ class Desk:
             schedule_horizon_days=self.settings.schedule_horizon_days,
             quiet=QuietWindow(minutes=self.settings.quiet_minutes),
             retries=RetryLadder(self.settings.retry_after_days),
+            dunning=DunningPolicy(
+                after_days=self.settings.retry_after_days,
+                grace_days=self.settings.grace_days,
+                end_action=self.settings.dunning_end_action,
+            ),
+            notice_days=self.settings.notice_days or None,
+            trial_notice_days=self.settings.trial_notice_days or None,
+            roll_when_deployed=True,
         )
 
     def fingerprint(self, body: bytes) -> str:

@@ -1,19 +1,31 @@
 """What may be asked: strict bodies that refuse what they do not know, and never show a card in an error."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 
 from billing.domain.calendar import Interval, IntervalUnit
+from billing.domain.coupons import Coupon, CouponDuration
 from billing.domain.customer_uid import is_valid_customer_uid
 from billing.domain.merchant_uid import is_valid_merchant_uid
 from billing.domain.money import MAX_AMOUNT, MINOR_DIGITS, Money
 from billing.domain.pg_capabilities import PG_CAPABILITIES, provider_of
-from billing.domain.plans import PlanTerms
+from billing.domain.plans import OnNoConsent, PlanTerms, TrialEnd
 from billing.domain.records import Customer
-from workflows.contracts import CancelAt, PortOneChannel
+from workflows.contracts import PortOneChannel
+from workflows.orders import RefundAtCancel, When
 
 _EXPIRY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])\Z")
 _ZONES = frozenset(available_timezones())
@@ -55,12 +67,27 @@ def _pg(value: str) -> str:
     return value
 
 
+def _read_instant(value: object) -> object:
+    try:
+        return datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError("must be an RFC 3339 instant with a time zone") from None
+
+
+def _whole_seconds(value: datetime) -> datetime:
+    return value.astimezone(UTC).replace(microsecond=0)
+
+
 CustomerUid = Annotated[str, AfterValidator(_customer_uid)]
 MerchantUid = Annotated[str, AfterValidator(_merchant_uid)]
 Amount = Annotated[int, Field(gt=0, le=MAX_AMOUNT)]
+Price = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
+"""Of a plan: 0 is a free period, for which nothing is charged."""
 Currency = Annotated[str, AfterValidator(_currency)]
 Words = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Pg = Annotated[str, Field(max_length=80), AfterValidator(_printable), AfterValidator(_pg)]
+InstantField = Annotated[AwareDatetime, BeforeValidator(_read_instant), AfterValidator(_whole_seconds)]
+Quantity = Annotated[int, Field(ge=1, le=100_000)]
 OrderName = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_printable)]
 
 
@@ -121,7 +148,7 @@ class PlanBody(Body):
     """The terms of a plan."""
 
     name: OrderName
-    amount: Amount
+    amount: Price
     currency: Currency = "KRW"
     interval: Literal["day", "week", "month", "year"]
     interval_count: Annotated[int, Field(ge=1, le=365)] = 1
@@ -130,6 +157,9 @@ class PlanBody(Body):
     trial_days: Annotated[int, Field(ge=0, le=730)] = 0
     max_cycles: Annotated[int, Field(ge=1, le=9999)] | None = None
     time_zone: Annotated[str, AfterValidator(_zone)] = "Asia/Seoul"
+    consent_required: bool = False
+    on_no_consent: Annotated[OnNoConsent, Field(strict=False)] = OnNoConsent.END
+    trial_end_without_card: Annotated[TrialEnd, Field(strict=False)] = TrialEnd.PAUSE
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -148,6 +178,9 @@ class PlanBody(Body):
             trial_days=self.trial_days,
             max_cycles=self.max_cycles,
             zone=self.time_zone,
+            consent_required=self.consent_required,
+            on_no_consent=self.on_no_consent,
+            trial_end_without_card=self.trial_end_without_card,
         )
 
 
@@ -181,13 +214,37 @@ class ChannelBody(Body):
         return PortOneChannel(pg=self.pg, channel_key=self.channel_key)
 
 
+class CouponBody(Body):
+    """A coupon: a percentage or an amount off, once, for some periods, or for all."""
+
+    name: OrderName
+    percent_off: Annotated[int, Field(ge=1, le=100)] | None = None
+    amount_off: Amount | None = None
+    currency: Currency = "KRW"
+    duration: Annotated[CouponDuration, Field(strict=False)] = CouponDuration.ONCE
+    duration_cycles: Annotated[int, Field(ge=1, le=9999)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        self.coupon()
+        return self
+
+    def coupon(self) -> Coupon:
+        """The same in the domain's words."""
+        off = Money(self.amount_off, self.currency) if self.amount_off is not None else None
+        return Coupon(self.name, self.percent_off, off, self.duration, self.duration_cycles)
+
+
 class SubscriptionBody(ChannelBody):
     """POST /v1/subscriptions."""
 
     customer_uid: CustomerUid
-    payment_method: PaymentMethodBody
+    payment_method: PaymentMethodBody | None = None
     plan_id: Annotated[str, Field(max_length=80)] | None = None
     plan: PlanBody | None = None
+    quantity: Quantity = 1
+    coupon: CouponBody | None = None
+    trial_end: InstantField | None = None
     customer: CustomerBody = CustomerBody()
     metadata: Annotated[dict[str, Annotated[str, Field(max_length=500)]], Field(max_length=50)] = {}
 
@@ -201,8 +258,9 @@ class SubscriptionBody(ChannelBody):
 class CancelBody(Body):
     """POST /v1/subscriptions/{customer_uid}/cancel."""
 
-    at: Annotated[CancelAt, Field(strict=False)] = CancelAt.PERIOD_END
+    at: Annotated[When, Field(strict=False)] = When.PERIOD_END
     reason: Words | None = None
+    refund: Annotated[RefundAtCancel, Field(strict=False)] = RefundAtCancel.NONE
 
 
 def _check_tax(amount: int | None, tax_free: int, vat_amount: int | None) -> None:

@@ -1,12 +1,15 @@
 """What the API shows: the ledger's rows as JSON."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from api.dependencies import Desk
+from billing.domain.bills import Bill
+from billing.domain.coupons import Coupon
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.plans import PlanTerms
-from billing.domain.records import RefundRecord, SubscriptionRecord
+from billing.domain.records import RefundRecord, SubscriptionLife, SubscriptionRecord
 from billing.ledger import ChargeRow, PlanRow
 
 Json = dict[str, Any]
@@ -32,6 +35,9 @@ def plan_view(terms: PlanTerms) -> Json:
         "trial_days": terms.trial_days,
         "max_cycles": terms.max_cycles,
         "time_zone": terms.zone,
+        "consent_required": terms.consent_required,
+        "on_no_consent": terms.on_no_consent.value,
+        "trial_end_without_card": terms.trial_end_without_card.value,
     }
 
 
@@ -59,7 +65,12 @@ def subscription_view(desk: Desk, record: SubscriptionRecord) -> Json:
         "cancel_at_period_end": record.cancel_at_period_end,
         "parked_reason": record.parked_reason,
         "last_failure": record.last_failure,
-        "payment_method": {"pg_provider": record.pg_provider, "card": record.card},
+        "payment_method": {
+            "customer_uid": record.billing_key or record.customer_uid,
+            "pg_provider": record.pg_provider,
+            "card": record.card,
+        },
+        **life_view(record.life),
         "customer": {
             "id": record.customer.id,
             "name": record.customer.name,
@@ -70,6 +81,73 @@ def subscription_view(desk: Desk, record: SubscriptionRecord) -> Json:
         "started_at": instant(record.started_at),
         "ended_at": instant(record.ended_at),
         "end_reason": record.end_reason,
+        "run_url": desk.run_url(record.workflow_id),
+    }
+
+
+def life_view(life: SubscriptionLife) -> Json:
+    """What a subscription holds beside its period."""
+    change = life.pending_change
+    return {
+        "quantity": life.quantity,
+        "coupon": coupon_view(life.coupon),
+        "balance": life.balance,
+        "next_amount": life.next_amount.amount if life.next_amount else None,
+        "pending_change": {
+            "plan": plan_view(change.plan),
+            "quantity": change.quantity,
+            "coupon": coupon_view(change.coupon),
+        }
+        if change
+        else None,
+        "pause_at_period_end": life.pause_at_period_end,
+        "paused_at": instant(life.paused_at),
+        "resumes_at": instant(life.resumes_at),
+        "trial_end": instant(life.trial_ends_at),
+        "dunning": life.dunning.value,
+        "consent": life.consent.value,
+        "access": life.access,
+        "grace_ends_at": instant(life.grace_ends_at),
+    }
+
+
+def coupon_view(coupon: Coupon | None) -> Json | None:
+    """A coupon, in the words of the request."""
+    if coupon is None:
+        return None
+    return {
+        "name": coupon.name,
+        "percent_off": coupon.percent_off,
+        "amount_off": coupon.amount_off.amount if coupon.amount_off else None,
+        "duration": coupon.duration.value,
+        "duration_cycles": coupon.duration_cycles,
+    }
+
+
+def bill_view(bill: Bill) -> Json:
+    """A bill, line by line."""
+    return {
+        "amount": bill.amount.amount,
+        "currency": bill.amount.currency,
+        "tax_free": bill.tax_free,
+        "vat_amount": bill.vat_amount,
+        "lines": [{"text": line.text, "amount": line.amount} for line in bill.lines],
+        "carried": bill.carried,
+    }
+
+
+def parked_view(desk: Desk, record: SubscriptionRecord, payments: Sequence[PaymentFact]) -> Json:
+    """What stands parked: why, what is known, and what may be decided."""
+    return {
+        "customer_uid": record.customer_uid,
+        "subscription_id": record.subscription_id,
+        "status": record.status.value,
+        "reason": record.parked_reason,
+        "cycle": {"number": record.cycle, "state": record.cycle_state.value, "merchant_uid": record.merchant_uid},
+        "next_amount": record.life.next_amount.amount if record.life.next_amount else None,
+        "last_failure": record.last_failure,
+        "payments": [payment_view(payment) for payment in payments],
+        "decisions": list(record.life.allowed_decisions),
         "run_url": desk.run_url(record.workflow_id),
     }
 

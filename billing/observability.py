@@ -24,6 +24,9 @@ PORTONE_CALL_SECONDS = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30),
 )
 CHARGES = Counter("gudok_charges", "Charges, by outcome.", ["outcome"])
+EVENT_DELIVERIES = Counter(
+    "gudok_event_deliveries", "Attempts to deliver an event, by what they left it as.", ["outcome"]
+)
 ACTIVITY_ERRORS = Counter(
     "gudok_activity_errors", "Activities that raised, by activity and error.", ["activity", "error"]
 )

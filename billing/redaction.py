@@ -22,6 +22,7 @@ SECRET_KEYS = frozenset(
         "card_number",
         "cookie",
         "cvc",
+        "event_key",
         "expiry",
         "imp_secret",
         "password",
@@ -47,6 +48,7 @@ _SECRET_PAIR = re.compile(
     re.IGNORECASE,
 )
 _BEARER = re.compile(r"\b(Bearer)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+_SIGNING_SECRET = re.compile(r"\b(whsec_)[A-Za-z0-9+/=_-]+")
 _CAPABILITY = re.compile(r"(/(?:webhooks/portone|checkout)/)[^\s/?#\"'<>\\]+")
 
 _PLAIN = (bool, float, type(None), datetime, date, timedelta)
@@ -65,6 +67,7 @@ def redact_text(text: str) -> str:
     """The text without card numbers, values of secret names, bearer tokens and tokens in addresses."""
     text = _CAPABILITY.sub(rf"\1{MASK}", text)
     text = _SECRET_PAIR.sub(rf"\g<name>{MASK}", text)
+    text = _SIGNING_SECRET.sub(rf"\1{MASK}", text)
     text = _BEARER.sub(rf"\1 {MASK}", text)
     return _DIGIT_GROUPS.sub(_mask_cards, text)
 

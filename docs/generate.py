@@ -1,14 +1,24 @@
 #!/usr/bin/env python3
 """Write the reference pages that the code can tell by itself; `--check` only says whether they are current."""
 
+import runpy
 import sys
-from enum import Enum
+from collections.abc import Iterable, Mapping
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from billing.domain.declines import DECLINES, FAMILIES
+from billing.domain.states import (
+    BOUNDARY_PRECEDENCE,
+    CONSENT_STEPS,
+    CYCLE_STEPS,
+    DUNNING_STEPS,
+    SUBSCRIPTION_STEPS,
+)
 from billing.settings import Settings, variable
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -59,7 +69,83 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-PAGES = {REFERENCE / "settings.md": settings_page}
+_STATES_HEAD = """\
+# State machines
+
+<!-- Written by docs/generate.py from billing/domain/states.py; change it there. -->
+
+A workflow only walks these tables: a step that is not in them is refused.
+Where one period ends and the next would begin, of all that is planned the first of these happens: \
+{precedence}.
+"""
+
+_MACHINES: tuple[tuple[str, str, Mapping[tuple[StrEnum, StrEnum], str]], ...] = (
+    ("Subscription", "What the API shows as `status`.", SUBSCRIPTION_STEPS),
+    ("Cycle", "One billing period: paid, or in a state that says why not.", CYCLE_STEPS),
+    ("Dunning", "One unpaid period; access is counted apart from the retries.", DUNNING_STEPS),
+    ("Consent", "One trial end or one higher charge, for plans that need consent.", CONSENT_STEPS),
+)
+
+
+def states_page() -> str:
+    """docs/reference/states.md: every machine as a diagram and as a table of its steps with their reasons."""
+    precedence = " > ".join(f"`{action}`" for action in BOUNDARY_PRECEDENCE)
+    machines = (_machine(title, about, steps) for title, about, steps in _MACHINES)
+    return _STATES_HEAD.format(precedence=precedence) + "".join(machines)
+
+
+def _machine(title: str, about: str, steps: Mapping[tuple[StrEnum, StrEnum], str]) -> str:
+    states = list(type(next(iter(steps))[0]))
+    ends = [state for state in states if all(current is not state for current, _ in steps)]
+    lines = [
+        f"    [*] --> {states[0]}",
+        *(f"    {current} --> {target}" for current, target in _in_order(states, steps)),
+        *(f"    {state} --> [*]" for state in ends),
+    ]
+    rows = (f"| `{one}` | `{other}` | {steps[one, other]} |\n" for one, other in _in_order(states, steps))
+    diagram = "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
+    return f"\n## {title}\n\n{about}\n\n{diagram}\n\n| From | To | When |\n|---|---|---|\n{''.join(rows)}"
+
+
+def _in_order(states: list[StrEnum], steps: Iterable[tuple[StrEnum, StrEnum]]) -> list[tuple[StrEnum, StrEnum]]:
+    return sorted(steps, key=lambda step: (states.index(step[0]), states.index(step[1])))
+
+
+_DECLINES_HEAD = """\
+# Declines
+
+<!-- Written by docs/generate.py from billing/domain/declines.py; change it there. -->
+
+After a *hard* decline the same card is not tried again; after a *soft* one it is, as the dunning policy says.
+The first row that fits decides. What no row knows is soft: PortOne passes the PGs' own words through and has no table \
+of them.
+Words are looked for without their spaces, a code only in brackets and only from the PGs named.
+
+| Class | Says | PG | Source |
+|---|---|---|---|
+"""
+
+
+def declines_page() -> str:
+    """docs/reference/declines.md: what PGs say of a declined card, in the order in which it is looked for."""
+    rows = (
+        f"| {row.decline} | {row.words or f'`[{row.code}]`'} "
+        f"| {', '.join(sorted(FAMILIES[row.family])) if row.family else 'any'} | {row.source} |\n"
+        for row in DECLINES
+    )
+    return _DECLINES_HEAD + "".join(rows)
+
+
+# Long enough for a file of its own; this folder is no package.
+_EVENTS = runpy.run_path(str(Path(__file__).parent / "events_page.py"))
+
+PAGES = {
+    REFERENCE / "settings.md": settings_page,
+    REFERENCE / "states.md": states_page,
+    REFERENCE / "declines.md": declines_page,
+    REFERENCE / "events.md": _EVENTS["events_page"],
+    REFERENCE / "events.schema.json": _EVENTS["events_schema"],
+}
 
 
 def main(arguments: list[str]) -> int:

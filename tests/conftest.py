@@ -1,10 +1,12 @@
 """What every test lives under: no way out of this machine, and an account of what was skipped."""
 
+import gzip
 import ipaddress
 import os
 import socket
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,9 @@ import pytest_asyncio
 
 from tests.stack import running_stack, start_dev_server
 
+JOURNEYS = Path(__file__).parent / "replay" / "histories" / "journeys"
 ABOUT_THE_TESTS = {"GUDOK_PORTONE_SCHEMA", "GUDOK_PORTONE_FACTS"}
+VERSION_OF_A_WORKER = ("TEMPORAL_DEPLOYMENT_NAME", "TEMPORAL_WORKER_BUILD_ID")
 _LOCAL_NAMES = {"", "localhost", "ip6-localhost"}
 _LEFT_THE_MACHINE: list[str] = []
 
@@ -36,6 +40,11 @@ def _is_loopback(host: object) -> bool:
 def _refuse(host: object) -> None:
     _LEFT_THE_MACHINE.append(str(host))
     raise NetworkRefusedError(f"a test tried to reach {host!r}; tests stay on 127.0.0.1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--record-journeys` writes the history of every journey that has none yet; it replays for ever after."""
+    parser.addoption("--record-journeys", action="store_true", help="write missing histories of tests/journeys")
 
 
 def pytest_configure() -> None:
@@ -62,6 +71,8 @@ def pytest_configure() -> None:
     socket.getaddrinfo = guarded_getaddrinfo
     for name in [name for name in os.environ if name.startswith("GUDOK_") and name not in ABOUT_THE_TESTS]:
         del os.environ[name]  # a developer's own settings are not the tests' business
+    for name in VERSION_OF_A_WORKER:
+        os.environ.pop(name, None)
 
 
 def _is_address(host: object) -> bool:
@@ -111,7 +122,18 @@ async def dev_server():
 
 
 @pytest_asyncio.fixture
-async def stack(dev_server, tmp_path):
+async def stack(dev_server, tmp_path, request):
     """The whole product for one test, over that server."""
     async with running_stack(dev_server.client, tmp_path) as running:
         yield running
+        if request.config.getoption("--record-journeys") and request.node.path.parent.name == "journeys":
+            await _record_journey(running, request.node.name)
+
+
+async def _record_journey(running, name):
+    for number, customer_uid in enumerate(dict.fromkeys(running.started)):
+        path = JOURNEYS / f"{name.removeprefix('test_')}{f'_{number + 1}' if number else ''}.json.gz"
+        if not path.exists():
+            history = await running.handle(customer_uid).fetch_history()
+            JOURNEYS.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(gzip.compress(history.to_json().encode(), mtime=0))

@@ -25,7 +25,7 @@ from billing.ledger import Ledger
 from billing.portone import PortOneClient
 from billing.settings import Settings
 from billing.temporal import DATA_CONVERTER
-from worker import create_worker
+from worker import create_event_worker, create_worker
 
 CARD = "4518-4212-3456-7890"
 API_KEY = "gudok_local_key"
@@ -37,13 +37,13 @@ def executable(name: str) -> str:
     return str(found) if found.exists() else shutil.which(name) or name
 
 
-async def start_dev_server() -> WorkflowEnvironment:
-    """The real dev server with a clock of its own for each workflow."""
+async def start_dev_server(*flags: str) -> WorkflowEnvironment:
+    """The real dev server with a clock of its own for each workflow, and whatever else `flags` turn on."""
     return await WorkflowEnvironment.start_time_skipping_v2(
         ts_config=TimeSkippingConfig(enabled=False, max_session_skip_count=100_000),
         dev_server_existing_path=executable("temporal"),
         search_attributes=SEARCH_ATTRIBUTES,
-        dev_server_extra_args=TIME_SKIPPING_FLAGS,
+        dev_server_extra_args=[*TIME_SKIPPING_FLAGS, *flags],
         data_converter=DATA_CONVERTER,
     )
 
@@ -80,7 +80,9 @@ class Stack:
     app: object
     emulator_app: object
     last: dict = field(default_factory=dict)
+    started: list[str] = field(default_factory=list)
     worker: Worker | None = None
+    event_worker: Worker | None = None
     exits: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
     async def start_worker(self, **options):
@@ -88,6 +90,8 @@ class Stack:
             self.temporal, self.settings, self.portone, self.ledger, task_queue=self.task_queue, **options
         )
         await self.worker.__aenter__()
+        self.event_worker = create_event_worker(self.temporal, self.settings, self.ledger, task_queue=self.task_queue)
+        await self.event_worker.__aenter__()
 
     async def restart_worker(self):
         """What a deploy does."""
@@ -125,6 +129,7 @@ class Stack:
         if self.worker is not None:
             worker, self.worker = self.worker, None
             await worker.__aexit__(None, None, None)
+            await self.event_worker.__aexit__(None, None, None)
 
     async def start(self, customer_uid=None, *, card=CARD, expect=201, **more):
         uid = customer_uid or f"buyer_{uuid.uuid4().hex[:10]}"
@@ -139,7 +144,25 @@ class Stack:
         answer = await self.api.post("/v1/subscriptions", json=body)
         assert answer.status_code == expect, answer.text
         self.last = answer.json()
+        self.started.append(uid)
         return uid
+
+    async def order(self, customer_uid, path, *, expect=200, method="POST", **body):
+        """One of the orders under /v1/subscriptions/{customer_uid}/; answers its document."""
+        url = f"/v1/subscriptions/{customer_uid}/{path}"
+        answer = await self.api.request(method, url, json=body or None)
+        assert answer.status_code == expect, answer.text
+        return answer.json()
+
+    async def events(self, customer_uid):
+        """The types of the outgoing events of a subscription, in their order."""
+        answer = await self.api.get("/v1/events", params={"customer_uid": customer_uid, "limit": 200})
+        assert answer.status_code == 200, answer.text
+        return [event["type"] for event in answer.json()["events"]]
+
+    async def story(self, customer_uid):
+        """The summaries a person reads on the run's page in the Temporal UI, in their order."""
+        return await summaries(self.handle(customer_uid))
 
     def handle(self, customer_uid):
         return self.temporal.get_workflow_handle(f"subscription/{customer_uid}")
@@ -166,15 +189,23 @@ class Stack:
         assert (await self.emulator.post("/emulator/faults", json=fault)).status_code == 201
 
     async def agree(self, customer_uid):
-        """The emulator's books and the ledger agree, and no order number was charged twice."""
-        books = await self.books(customer_uid)
-        assert books["totals"]["charged_twice"] == []
-        charged = {row["merchant_uid"]: row["amount"] for row in books["charges"] if row["status"] == "paid"}
-        written = {
-            row["merchant_uid"]: row["amount"] for row in await self.charges(customer_uid) if row["state"] == "paid"
-        }
+        """The emulator's books and the ledger agree, over every key it was charged by; nothing was charged twice."""
+        rows = await self.charges(customer_uid)
+        charged = {}
+        for key in {customer_uid, *(row["customer_uid"] for row in rows)}:
+            books = await self.books(key)
+            assert books["totals"]["charged_twice"] == []
+            charged |= {row["merchant_uid"]: row["amount"] for row in books["charges"] if row["status"] == "paid"}
+        written = {row["merchant_uid"]: row["amount"] for row in rows if row["state"] == "paid"}
         assert charged == written
         return len(charged)
+
+
+async def summaries(handle):
+    """The summaries of a run's activities and timers, as the Temporal UI shows them."""
+    events = (await handle.fetch_history()).events
+    payloads = [event.user_metadata.summary for event in events if event.user_metadata.HasField("summary")]
+    return await DATA_CONVERTER.decode(payloads)
 
 
 @contextlib.asynccontextmanager

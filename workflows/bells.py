@@ -38,10 +38,14 @@ async def _stand_still(run: SubscriptionRun, paid: PaymentFact) -> None:
     )
 
 
+def _just_booked(run: SubscriptionRun) -> set[str | None]:
+    return {run.state.last_paid_imp_uid, *(order.imp_uid for order in run.state.period_orders)}
+
+
 async def answer_stale_bells(run: SubscriptionRun, bells: Sequence[PaymentReported] | None = None) -> None:
     """Look up what a webhook says of an order that is not open, and write down what PortOne has; it charges nothing."""
     for bell in run.take_bells() if bells is None else bells:
-        if bell.status == "paid" and bell.imp_uid == run.state.last_paid_imp_uid:
+        if bell.status == "paid" and bell.imp_uid in _just_booked(run):
             # The webhook of the charge that was just looked up and booked: it has nothing new to say.
             run.answer_bell(bell, Disposition.APPLIED)
             await run.write("the webhook of a period already booked")

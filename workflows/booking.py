@@ -32,18 +32,19 @@ def within_horizon(run: SubscriptionRun) -> bool:
 
 def can_reschedule(run: SubscriptionRun) -> bool:
     """Whether the PG behind the key supports `reschedule`; an unknown PG is taken to (facts.md 2.7)."""
-    known = _pg(run)
+    known = pg(run)
     return known is None or known.reschedule
 
 
 def number_is_reusable(run: SubscriptionRun) -> bool:
     """Whether a declined order number may be tried again at this PG; Naver Pay's may not (facts.md 4.3)."""
-    known = _pg(run)
+    known = pg(run)
     return known is None or known.merchant_uid_reusable
 
 
-def _pg(run: SubscriptionRun) -> PgCapability | None:
-    provider = run.state.pg_provider or provider_of(run.start.channel.pg)
+def pg(run: SubscriptionRun) -> PgCapability | None:
+    """What is known of the PG that holds the billing key; None where that is not known."""
+    provider = run.state.pg_provider or provider_of(run.channel.pg)
     return capability(provider) if provider else None
 
 
@@ -103,9 +104,26 @@ async def rebook(run: SubscriptionRun) -> str | None:
         await workflow.sleep(wait, summary=f"booking the retry of {run.merchant_uid} again")
 
 
+async def stand_again(run: SubscriptionRun) -> None:
+    """Book a revoked schedule again under its own number; where PortOne refuses, we charge it on its day."""
+    refusal = await rebook(run)
+    if refusal is not None:
+        await charge_ourselves(run, refusal)
+    else:
+        await run.write(f"period {run.state.cycle} stands at PortOne again")
+
+
+async def charge_ourselves(run: SubscriptionRun, refusal: str) -> None:
+    """PortOne would not book the attempt: that is no decline; on its day we charge it, under the same order number."""
+    run.state.booking = Booking.AGAIN
+    run.state.move(CycleState.DUE)
+    run.state.last_failure = refusal
+    await run.write("PortOne refused the schedule; charged by us when it is due")
+
+
 async def revoke(run: SubscriptionRun) -> None:
     """Take the current cycle's schedule back, if it still stands; the order number is always named."""
-    order = Unschedule(customer_uid=run.start.customer_uid, merchant_uid=run.merchant_uid)
+    order = Unschedule(customer_uid=run.customer_uid, merchant_uid=run.merchant_uid)
     await workflow.execute_activity_method(
         ScheduleActivities.unschedule, order, summary=f"revoke {run.merchant_uid}", **policies.REPEATABLE
     )
@@ -129,18 +147,18 @@ async def _send(run: SubscriptionRun, order: RegisterSchedule) -> ScheduleAnswer
 
 
 def _order(run: SubscriptionRun, vault_handle: str | None) -> RegisterSchedule:
-    plan = run.start.plan
+    bill = run.bill()
     return RegisterSchedule(
         workflow_id=workflow.info().workflow_id,
         merchant_uid=run.merchant_uid,
-        customer_uid=run.start.customer_uid,
+        customer_uid=run.customer_uid,
         schedule_at=_not_past(run.state.due_at),
-        amount=plan.price,
-        name=plan.name,
-        tax_free=plan.tax_free,
-        vat_amount=plan.vat_amount,
+        amount=bill.amount,
+        name=run.holding().terms.name,
+        tax_free=bill.tax_free,
+        vat_amount=bill.vat_amount,
         customer=run.start.customer,
-        channel=run.start.channel,
+        channel=run.channel,
         vault_handle=vault_handle,
     )
 

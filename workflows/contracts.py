@@ -6,17 +6,17 @@ No message carries card data; a card is named by the handle of the one-time vaul
 """
 
 from datetime import datetime
-from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from billing.domain.coupons import Coupon
 from billing.domain.deadlines import DeadlineLadder, QuietWindow
-from billing.domain.dunning import RetryLadder
+from billing.domain.dunning import DunningPolicy, RetryLadder
 from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact
 from billing.domain.money import Money
 from billing.domain.outcomes import ChargeOutcome, KeyOutcome, ScheduleOutcome
 from billing.domain.plans import PlanTerms
-from billing.domain.records import Customer, RefundState
+from billing.domain.records import Customer, RefundState, SubscriptionLife
 from billing.domain.states import CycleState, SubscriptionStatus
 
 BILLING_TASK_QUEUE = "billing"
@@ -61,14 +61,21 @@ class PortOneChannel(Message):
 class BillingPolicy(Message):
     """The timings one subscription lives by, fixed at its start so that a replay reads what the run read.
 
+    `dunning` replaces `retries` where it is given. `notice_days` and `trial_notice_days` are how long before a charge,
+    or before the end of a trial, it is announced; None announces nothing.
     `roll_after_events` continues as new after that many history events, beside the server's own suggestion.
+    `roll_when_deployed` continues as new once after each deploy, so that patches die (decision 0004).
     """
 
     schedule_horizon_days: int = 80
     quiet: QuietWindow = QuietWindow()
     deadlines: DeadlineLadder = DeadlineLadder()
     retries: RetryLadder = RetryLadder()
+    dunning: DunningPolicy | None = None
+    notice_days: int | None = None
+    trial_notice_days: int | None = None
     roll_after_events: int | None = None
+    roll_when_deployed: bool = False
 
 
 # ---------------------------------------------------------------- activities: PortOne
@@ -179,6 +186,13 @@ class ScheduleAnswer(Message):
     message: str | None = None
 
 
+class RetrySchedule(Message):
+    """Charge a failed or revoked schedule now, as the `send_no`-th sending of this order number."""
+
+    merchant_uid: str
+    send_no: int
+
+
 class Unschedule(Message):
     """Revoke one order number; never sent without it, since that would revoke every schedule of the key."""
 
@@ -214,12 +228,17 @@ class StartSubscription(Message):
     """Begin a subscription: `subscription_id` is the incarnation its order numbers are built from.
 
     `vault_handle` names the card in the one-time vault; None means that the billing key was already issued,
-    as after the SDK window.
+    as after the SDK window. `without_card` begins a trial that no card stands behind yet.
+    `trial_ends_at` ends the trial at that instant instead of after the plan's `trial_days`.
     """
 
     subscription_id: str
     customer_uid: str
     plan: PlanTerms
+    quantity: int = 1
+    coupon: Coupon | None = None
+    trial_ends_at: datetime | None = None
+    without_card: bool = False
     vault_handle: str | None = None
     channel: PortOneChannel = PortOneChannel()
     customer: Customer = Customer()
@@ -234,42 +253,6 @@ class PaymentReported(Message):
     merchant_uid: str
     status: str = ""
     cancellation_id: str = ""
-
-
-class CancelAt(StrEnum):
-    """When a cancel takes effect."""
-
-    NOW = "now"
-    PERIOD_END = "period_end"
-
-
-class CancelSubscription(Message):
-    """The order to cancel; `reason` is stored as given."""
-
-    at: CancelAt = CancelAt.PERIOD_END
-    reason: str | None = None
-
-
-class ChargeAtCancel(StrEnum):
-    """What PortOne's schedule row said when the cancel met the next charge (design section 3)."""
-
-    NONE_PLANNED = "none_planned"
-    REVOKED = "revoked"
-    PAID = "paid"
-    DECLINED = "declined"
-    MISMATCH = "mismatch"
-
-
-class CancelAnswered(Message):
-    """What the cancel did, told in the same call: whether the next charge was stopped or had already run."""
-
-    status: SubscriptionStatus
-    charge: ChargeAtCancel
-    merchant_uid: str | None = None
-    charged_imp_uid: str | None = None
-    charged_amount: Money | None = None
-    cancel_at_period_end: bool = False
-    ends_at: datetime | None = None
 
 
 class SubscriptionSnapshot(Message):
@@ -296,6 +279,8 @@ class SubscriptionSnapshot(Message):
     card: str | None = None
     end_reason: str | None = None
     paid_cycles: int = 0
+    billing_key: str | None = None
+    life: SubscriptionLife = SubscriptionLife()
 
 
 # ---------------------------------------------------------------- payments, refunds, keys
@@ -336,6 +321,8 @@ class StartRefund(Message):
     reason: str | None = None
     tax_free: int = 0
     vat_amount: int | None = None
+    customer_uid: str | None = None
+    subscription_id: str | None = None
 
 
 class RefundSettled(Message):

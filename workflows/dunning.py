@@ -1,63 +1,194 @@
-"""After a decline: the retries of one cycle, all under its one order number."""
+"""After a decline: the retries of one cycle, all under its one order number, and what comes when they are over."""
 
 from datetime import datetime
 
 from temporalio import workflow
 
+from billing.domain.declines import DeclineClass, classify
+from billing.domain.dunning import DunningPolicy, EndAction
+from billing.domain.events import EventType
 from billing.domain.records import Disposition
-from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.states import CycleState, DunningState, SubscriptionStatus
 from billing.domain.verdict import Finding, Verdict
-from workflows import booking, policies
+from workflows import booking, policies, telling
 from workflows.bells import answer_stale_bells
 from workflows.charge_protocol import CONCLUSIVE, look
 from workflows.charging import charge_now
+from workflows.ports import LedgerActivities
 from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import Booking
 
 
-async def after_decline(run: SubscriptionRun, verdict: Verdict) -> None:
-    """Book the decline, become `past_due`, and put the next attempt in place; end when the ladder is used up."""
+async def after_decline(
+    run: SubscriptionRun, verdict: Verdict, *, by_hand: bool = False, planned: datetime | None = None
+) -> None:
+    """Book the decline, become `past_due`, and put the next attempt in place; act when there will be none.
+
+    An attempt made `by_hand` does not spend the budget of retries, and the one that was `planned` stays.
+    """
+    state, payment = run.state, verdict.payment
+    failed_at = _failed_at(run, verdict)
+    _note_the_decline(run, verdict, failed_at, by_hand=by_hand)
+    result = run.result(CycleState.DECLINED, payment, verdict.reason)
+    next_at = planned or await _next_attempt_at(run, failed_at)
+    another_number = next_at is not None and not booking.number_is_reusable(run)
+    was = state.status
+    if was is not SubscriptionStatus.UNPAID:
+        state.become(SubscriptionStatus.PAST_DUE)
+    if next_at is None:
+        state.retries_over = True
+    else:
+        state.retries_over = False
+        state.due_at = next_at
+        state.looks = 0
+    _note_where_dunning_stands(run, next_at)
+    _tell(run, was, verdict)
+    if _is_over(run):
+        _act(run)
+    if another_number:
+        # PortOne has run this number and it is verified unpaid: only now may another one stand for the cycle.
+        state.next_generation()
+    await run.write(
+        f"attempt {state.failed_attempts} of period {state.cycle} was declined",
+        results=[result],
+        payments=[payment] if payment else [],
+        intents=[run.intent()] if another_number else [],
+    )
+    if next_at is not None and state.booking is Booking.RESCHEDULE:
+        refusal = await booking.rebook(run)
+        if refusal is not None:
+            await booking.charge_ourselves(run, refusal)
+
+
+def _note_the_decline(run: SubscriptionRun, verdict: Verdict, failed_at: datetime, *, by_hand: bool) -> None:
     state, payment = run.state, verdict.payment
     state.move(CycleState.DECLINED)
     state.booked = False
     state.parked_reason = None
     state.failed_attempts += 1
+    state.spent_attempts += 0 if by_hand else 1
+    state.first_failed_at = state.first_failed_at or failed_at
+    state.hard_declined = classify(state.pg_provider, verdict.reason) is DeclineClass.HARD
     state.last_failure = verdict.reason or "declined"
     state.last_failure_code = "charge_declined"
     failed = run.failures_seen | ({payment.imp_uid} if payment is not None else set())
     state.known_failures = sorted({*state.known_failures, *failed})
     run.failures_seen = set()
-    result = run.result(CycleState.DECLINED, payment, verdict.reason)
-    another_number = not booking.number_is_reusable(run)
-    next_at = run.start.policy.retries.next_attempt_at(state.failed_attempts, _failed_at(run, verdict))
-    if next_at is None:
-        state.become(SubscriptionStatus.PAST_DUE)
-        state.end(SubscriptionStatus.CANCELED, workflow.now(), f"every retry was declined: {state.last_failure}")
-    else:
-        state.become(SubscriptionStatus.PAST_DUE)
-        state.due_at = next_at
-        state.looks = 0
-        if another_number:
-            # PortOne has run this number and it is verified unpaid: only now may another one stand for the cycle.
-            state.next_generation()
-    await run.write(
-        f"attempt {state.failed_attempts} of period {state.cycle} was declined",
-        results=[result],
-        payments=[payment] if payment else [],
-        intents=[run.intent()] if next_at is not None and another_number else [],
+
+
+async def _next_attempt_at(run: SubscriptionRun, failed_at: datetime) -> datetime | None:
+    state, policy = run.state, run.start.policy.dunning
+    if policy is None:
+        return run.start.policy.retries.next_attempt_at(state.failed_attempts, failed_at)
+    decline = DeclineClass.HARD if state.hard_declined else DeclineClass.SOFT
+    next_at = policy.next_attempt_at(decline, max(1, state.spent_attempts), failed_at)
+    return next_at if next_at is None else await _when_the_card_may_be_tried(run, policy, next_at)
+
+
+async def _when_the_card_may_be_tried(run: SubscriptionRun, policy: DunningPolicy, at: datetime) -> datetime:
+    """The card schemes count attempts of a card over all subscriptions: beyond their limit the attempt waits."""
+    attempts = await workflow.execute_activity_method(
+        LedgerActivities.attempts_on_card,
+        run.customer_uid,
+        summary=f"attempts on the card of {run.customer_uid}",
+        **policies.LEDGER,
     )
-    if next_at is not None and state.booking is Booking.RESCHEDULE:
-        refusal = await booking.rebook(run)
-        if refusal is not None:
-            await charge_ourselves(run, refusal)
+    return policy.next_allowed(attempts, at)
 
 
-async def charge_ourselves(run: SubscriptionRun, refusal: str) -> None:
-    """PortOne would not book the attempt: that is no decline; on its day we charge it, under the same order number."""
-    run.state.booking = Booking.AGAIN
-    run.state.move(CycleState.DUE)
-    run.state.last_failure = refusal
-    await run.write("PortOne refused the schedule; charged by us when it is due")
+def _note_where_dunning_stands(run: SubscriptionRun, next_at: datetime | None) -> None:
+    policy, state = run.start.policy.dunning, run.state
+    if policy is not None and state.dunning is not DunningState.ENDED:
+        stands_at = policy.state_at(workflow.now(), state.first_failed_at, next_at)
+        state.dun(DunningState.GRACE if stands_at is DunningState.ENDED else stands_at)
+
+
+def _ends_at(run: SubscriptionRun) -> datetime | None:
+    """When the end action is due; None where it was taken, or where an attempt is still to come."""
+    policy, state = run.start.policy.dunning, run.state
+    if not state.retries_over or state.end_action_taken:
+        return None
+    if policy is None or state.first_failed_at is None:
+        return workflow.now()
+    return policy.ends_at(state.first_failed_at)
+
+
+def _is_over(run: SubscriptionRun) -> bool:
+    ends_at = _ends_at(run)
+    return ends_at is not None and workflow.now() >= ends_at
+
+
+def _act(run: SubscriptionRun) -> None:
+    """Every attempt is used up: cancel, close access and keep the key, or leave it as it is."""
+    state, policy = run.state, run.start.policy.dunning
+    reason = f"every retry was declined: {state.last_failure}"
+    state.end_action_taken = True
+    if policy is not None:
+        state.dun(DunningState.ENDED)
+    match EndAction.CANCEL if policy is None else policy.end_action:
+        case EndAction.CANCEL:
+            state.end(SubscriptionStatus.CANCELED, workflow.now(), reason)
+            run.tell(EventType.SUBSCRIPTION_CANCELED, reason, telling.subscription(run))
+        case EndAction.UNPAID:
+            state.become(SubscriptionStatus.UNPAID)
+            run.tell(EventType.SUBSCRIPTION_UNPAID, reason, telling.subscription(run, reason))
+        case EndAction.LEAVE:
+            pass
+
+
+def _tell(run: SubscriptionRun, was: SubscriptionStatus, verdict: Verdict) -> None:
+    state = run.state
+    if was is not SubscriptionStatus.PAST_DUE and state.status is SubscriptionStatus.PAST_DUE:
+        run.tell(EventType.SUBSCRIPTION_PAST_DUE, "a period is due and not paid", telling.subscription(run))
+    run.tell(
+        EventType.CHARGE_DECLINED,
+        f"attempt {state.failed_attempts} of period {state.cycle} was declined: {state.last_failure}",
+        telling.charge(run, CycleState.DECLINED, verdict.payment, verdict.reason),
+    )
+
+
+# ---------------------------------------------------------------- nothing will be tried until somebody acts
+
+
+def stands(run: SubscriptionRun) -> bool:
+    """Whether no attempt is planned: a hard decline, or every retry used up; another card or a person goes on."""
+    return run.state.retries_over and run.state.cycle_state in (CycleState.DECLINED, CycleState.NOT_EXECUTED)
+
+
+async def wait_for_another_card(run: SubscriptionRun) -> Verdict | None:
+    """Wait for another card, a retry by hand or a late approval; at the end of the policy's time, act.
+
+    Answers what was found meanwhile, None where nothing was.
+    """
+    state = run.state
+    ends_at = _ends_at(run)
+    await run.hear(ends_at, f"period {state.cycle} is unpaid: until another card, or a retry by hand")
+    found = await _found_by_bells(run)
+    if found is not None and found.finding in CONCLUSIVE:
+        return found
+    if _is_over(run) and not run.orders:
+        _act(run)
+        await run.write("every attempt is used up")
+    return None
+
+
+async def _found_by_bells(run: SubscriptionRun) -> Verdict | None:
+    """What a look finds because somebody rang for the open order; None where nobody did."""
+    bells = run.take_bells()
+    await answer_stale_bells(run, [bell for bell in bells if bell.merchant_uid != run.merchant_uid])
+    rung = [bell for bell in bells if bell.merchant_uid == run.merchant_uid]
+    for bell in rung:
+        run.answer_bell(bell, Disposition.APPLIED)
+    asked, run.state.look_asked = run.state.look_asked, False
+    if not rung and not asked:
+        return None
+    found = await look(run.expected(), run.state.known_failures, run.note_failures)
+    if found.finding not in CONCLUSIVE:
+        await run.close_answered_bells()
+    return found
+
+
+# ---------------------------------------------------------------- attempts of our own
 
 
 def charges_itself(run: SubscriptionRun) -> bool:
@@ -73,8 +204,9 @@ async def wait_and_charge(run: SubscriptionRun) -> Verdict | None:
     rung = [bell for bell in bells if bell.merchant_uid == run.merchant_uid]
     for bell in rung:
         run.answer_bell(bell, Disposition.APPLIED)
+    asked, run.state.look_asked = run.state.look_asked, False
     due = workflow.now() >= run.state.due_at
-    if rung or due:
+    if rung or asked or due:
         # A late approval, or a person in the console, may have been faster than this attempt.
         found = await look(run.expected(), run.state.known_failures, run.note_failures)
         if found.finding in CONCLUSIVE:
@@ -83,11 +215,14 @@ async def wait_and_charge(run: SubscriptionRun) -> Verdict | None:
             # PortOne has not finished an earlier payment of this number: sending it again could pay it twice.
             await run.hear(workflow.now() + policies.PENDING_LOOK, "PortOne has not finished the last attempt")
             return None
-    if run.cancel_order is not None or not due:
+    if run.orders or not due:
         return None
     run.state.move(CycleState.VERIFYING)
-    verdict = await charge_now(run)
-    # Proven not to have run, for hours: the attempt is used up, the ladder goes on.
+    return as_declined(await charge_now(run))
+
+
+def as_declined(verdict: Verdict) -> Verdict:
+    """Proven not to have run, for hours: the attempt is used up, the ladder goes on."""
     return Verdict(Finding.DECLINED, None, verdict.reason) if verdict.finding is Finding.ABSENT else verdict
 
 

@@ -2,17 +2,18 @@
 
 from temporalio import workflow
 
+from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import KeyOutcome
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding
-from workflows import booking, policies
-from workflows.billing_cycle import settle_paid
+from workflows import booking, policies, telling
 from workflows.charging import charge_now
 from workflows.contracts import DeleteBillingKey, IssueBillingKey
 from workflows.issuing import discard_card, find_key, issue_key
 from workflows.ports import BillingKeyActivities
 from workflows.subscription_run import SubscriptionRun
+from workflows.turnover import settle_paid, settle_skipped
 
 
 async def open_subscription(run: SubscriptionRun) -> None:
@@ -20,8 +21,13 @@ async def open_subscription(run: SubscriptionRun) -> None:
 
     The intent of the first charge is in the ledger before anything can charge it.
     """
+    run.tell(EventType.SUBSCRIPTION_CREATED, f"{run.plan.name} has begun", telling.subscription(run))
     await run.write("open the subscription", intents=[run.intent()])
-    trial = run.start.plan.trial_days > 0
+    if run.start.without_card:
+        run.state.has_card = False
+        await _begin_trial(run, None)
+        return
+    trial = run.state.trial_ends_at is not None
     key = await find_key(run.start.customer_uid)
     if run.start.vault_handle is None:
         if key is None:
@@ -32,7 +38,7 @@ async def open_subscription(run: SubscriptionRun) -> None:
         await discard_card(run.start.vault_handle)
         await _expire(run, "billing_key_exists", f"{run.start.customer_uid!r} already names a billing key")
         return
-    elif not (trial and booking.within_horizon(run)):
+    elif not (trial and booking.within_horizon(run) and _may_be_scheduled(run)):
         answer = await issue_key(
             IssueBillingKey(
                 customer_uid=run.start.customer_uid,
@@ -53,10 +59,15 @@ async def open_subscription(run: SubscriptionRun) -> None:
         await _charge_first(run, key)
 
 
+def _may_be_scheduled(run: SubscriptionRun) -> bool:
+    """Whether the charge behind the trial may stand at PortOne already: it costs something, and needs no consent."""
+    return run.bill().amount.amount > 0 and not run.plan.consent_required
+
+
 async def _begin_trial(run: SubscriptionRun, key: BillingKeyFact | None) -> None:
     run.state.period_start = run.state.started_at
     run.state.period_end = run.state.due_at
-    if key is None:
+    if key is None and run.state.has_card:
         # Issue-and-schedule in one call, PortOne's own way for a customer_uid it does not know yet.
         refusal = await booking.register(run, vault_handle=run.start.vault_handle)
         if run.start.vault_handle is not None:
@@ -71,10 +82,14 @@ async def _begin_trial(run: SubscriptionRun, key: BillingKeyFact | None) -> None
         if key is not None:
             _note_key(run, key)
     run.state.become(SubscriptionStatus.TRIALING)
+    run.tell(EventType.SUBSCRIPTION_TRIALING, f"a trial until {run.local(run.state.due_at)}", telling.subscription(run))
     await run.write("the trial has begun", billing_key=key)
 
 
 async def _charge_first(run: SubscriptionRun, key: BillingKeyFact | None) -> None:
+    if run.bill().amount.amount == 0:
+        await settle_skipped(run, billing_key=key)
+        return
     run.state.move(CycleState.VERIFYING)
     verdict = await charge_now(run)
     if verdict.finding is Finding.PAID:
@@ -94,7 +109,12 @@ async def _charge_first(run: SubscriptionRun, key: BillingKeyFact | None) -> Non
     deleted = None
     if run.start.vault_handle is not None and verdict.finding is not Finding.MISMATCH:
         deleted = await _delete_own_key(run)
-    run.state.end(SubscriptionStatus.INCOMPLETE_EXPIRED, workflow.now(), reason)
+    run.tell(
+        EventType.CHARGE_DECLINED,
+        f"the first charge was not paid: {reason}",
+        telling.charge(run, run.state.cycle_state, payment, reason),
+    )
+    _fail(run, reason)
     await run.write(
         "the first charge was not paid",
         results=[run.result(run.state.cycle_state, payment, reason)],
@@ -122,5 +142,10 @@ async def _expire(run: SubscriptionRun, code: str, reason: str) -> None:
     run.state.last_failure = reason
     run.state.last_failure_code = code
     run.state.move(CycleState.SKIPPED)
-    run.state.end(SubscriptionStatus.INCOMPLETE_EXPIRED, workflow.now(), reason)
+    _fail(run, reason)
     await run.write("the card was not accepted", results=[run.result(CycleState.SKIPPED, None, reason)])
+
+
+def _fail(run: SubscriptionRun, reason: str) -> None:
+    run.state.end(SubscriptionStatus.INCOMPLETE_EXPIRED, workflow.now(), reason)
+    run.tell(EventType.SUBSCRIPTION_START_FAILED, f"did not begin: {reason}", telling.subscription(run, reason))

@@ -94,6 +94,14 @@ REGISTER_AGAIN_AFTER = (
 # PortOne refuses a schedule in the past; a minute absorbs clock skew between it and Temporal.
 SCHEDULE_MARGIN = timedelta(minutes=1)
 
+# Bells answered in one step: a storm of them must not keep the run from continuing as new before its history is full.
+# 50 bells are at most 100 activities, some 600 events of the 4,096 at which the server asks for a new run.
+BELLS_AT_ONCE = 50
+
+# Before an event's turn is asked for again when an attempt came to nothing for a reason of ours (a worker that died,
+# a ledger that is away): the endpoint must not be the one who is asked in a loop.
+DELIVERY_PAUSE = timedelta(minutes=1)
+
 
 class PageOptions(ActivityOptions):
     """What a call that works through a page passes on besides."""

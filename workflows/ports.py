@@ -6,6 +6,7 @@ A decline is a value and an unanswered charge is a value; only an outage raises.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from datetime import datetime
 
 from temporalio import activity
 
@@ -22,9 +23,11 @@ from workflows.contracts import (
     KeyAnswer,
     RegisterSchedule,
     Reschedule,
+    RetrySchedule,
     ScheduleAnswer,
     Unschedule,
 )
+from workflows.event_contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent
 from workflows.reconciliation_contracts import (
     BeginReconciliation,
     CompareSlice,
@@ -68,6 +71,11 @@ class PaymentActivities(ABC):
     @abstractmethod
     async def charge_again(self, order: ChargeAgain) -> ChargeAnswer:
         """Charge a billing key now, at most once for each `send_no`."""
+
+    @activity.defn
+    @abstractmethod
+    async def retry_schedule(self, order: RetrySchedule) -> ChargeAnswer:
+        """Charge a failed or revoked schedule now, at most once for each `send_no`."""
 
     @activity.defn
     @abstractmethod
@@ -120,7 +128,7 @@ class ScheduleActivities(ABC):
 
 
 class LedgerActivities(ABC):
-    """The ledger's one write."""
+    """The ledger's one write, and what a decision needs to know from it."""
 
     @activity.defn
     @abstractmethod
@@ -130,6 +138,25 @@ class LedgerActivities(ABC):
         Raises:
             ApplicationError: type `LedgerConflict`, when the step contradicts what is written.
         """
+
+    @activity.defn
+    @abstractmethod
+    async def attempts_on_card(self, customer_uid: str) -> Sequence[datetime]:
+        """When the card behind a billing key was tried, over all subscriptions, oldest first."""
+
+
+class EventActivities(ABC):
+    """The outgoing events: whose turn it is, and the one POST."""
+
+    @activity.defn
+    @abstractmethod
+    async def next_delivery(self, order: NextDelivery) -> DeliveryDue | None:
+        """The event whose turn it is, due or not; None when nothing is left to send."""
+
+    @activity.defn
+    @abstractmethod
+    async def send_event(self, order: SendEvent) -> SendAnswer:
+        """Sign and send one event, counted before it leaves and written down after it."""
 
 
 class ReconciliationActivities(ABC):

@@ -6,6 +6,7 @@ and the second is refused.
 """
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError
 
 from billing.domain.facts import PaymentFact
@@ -17,7 +18,7 @@ from workflows.contracts import CancelAnswer, CancelPayment, RefundSettled, Star
 from workflows.ports import LedgerActivities, PaymentActivities
 
 
-@workflow.defn
+@workflow.defn(versioning_behavior=VersioningBehavior.PINNED)
 class RefundWorkflow:
     """Refunds one payment; one at a time for each order number, by its workflow id."""
 

@@ -3,70 +3,85 @@
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.common import VersioningBehavior
 
 from billing.domain.calendar import Anchor
 from billing.domain.states import ENDED
-from workflows import billing_cycle, cancellation, opening
+from workflows import billing_cycle, carrying_out, opening, possible, previewing, showing
 from workflows.bells import answer_stale_bells
-from workflows.contracts import (
+from workflows.contracts import LookAgain, PaymentReported, StartSubscription, SubscriptionSnapshot
+from workflows.orders import (
+    AnswerConsent,
     CancelAnswered,
+    CancelChange,
     CancelSubscription,
-    PaymentReported,
-    StartSubscription,
-    SubscriptionSnapshot,
+    ChangePaymentMethod,
+    ChangePlan,
+    ChangeTrial,
+    Decide,
+    Order,
+    OrderAnswered,
+    PauseSubscription,
+    Preview,
+    ResumeSubscription,
+    RetryNow,
+    UndoCancel,
 )
 from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import SubscriptionState
 
 
-@workflow.defn
+@workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class SubscriptionWorkflow:
     """Bills one subscriber, period after period, until the subscription ends."""
 
     @workflow.init
     def __init__(self, start: StartSubscription, carried: SubscriptionState | None = None) -> None:
         self._run = SubscriptionRun(start, carried or _fresh(start))
-        self._answers: list[CancelAnswered] = []
+        self._began_on = workflow.info().get_current_deployment_version()
 
     @workflow.run
     async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
         """Live until the subscription has ended; answers where it stood then."""
-        state = self._run.state
-        self._run.show()
+        run, state = self._run, self._run.state
+        showing.show(run)
         if carried is None:
-            await opening.open_subscription(self._run)
-        self._run.opened = True
-        while state.status not in ENDED or self._run.cancel_order is not None:
+            await opening.open_subscription(run)
+        run.opened = True
+        while state.status not in ENDED or run.orders:
             if self._should_roll():
                 workflow.continue_as_new(args=[start, state])
             await self._next_step()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        await answer_stale_bells(self._run)
-        return self._run.snapshot()
+        while state.bells:
+            await answer_stale_bells(run)
+        return showing.snapshot(run)
+
+    # -------------------------------------------------------------- signals: noted here, acted on in the loop
 
     @workflow.signal(description="A webhook rang: look the payment up. Carries ids only.")
     def payment_reported(self, bell: PaymentReported) -> None:
         """Note the bell; the main loop looks."""
         self._run.state.hear(bell)
 
-    @workflow.update(description="Cancel now or at period end; answers whether the next charge was stopped in time.")
-    async def cancel(self, order: CancelSubscription) -> CancelAnswered:
-        """Leave the order for the main loop and hand on its answer."""
-        while self._run.cancel_order is not None:
-            # Several may wake at once; only one of them finds the desk free.
-            await workflow.wait_condition(lambda: self._run.cancel_order is None)
-        if self._run.state.status in ENDED:
-            raise ApplicationError(f"the subscription is {self._run.state.status.value}", type="SubscriptionEnded")
-        self._run.cancel_order = order
-        heard = len(self._answers)
-        await workflow.wait_condition(lambda: len(self._answers) > heard)
-        return self._answers[heard]
+    @workflow.signal(description="PortOne and the ledger differ on something of this subscription: look at it again.")
+    def look_again(self, bell: LookAgain) -> None:  # noqa: ARG002 - whatever differs, everything is looked at
+        """Note that somebody asked; the main loop looks."""
+        self._run.state.look_asked = True
 
-    @cancel.validator
-    def _cancel_is_possible(self, order: CancelSubscription) -> None:  # noqa: ARG002 - Temporal wants the same parameters
-        if self._run.state.status in ENDED:
-            raise ApplicationError(f"the subscription is {self._run.state.status.value}", type="SubscriptionEnded")
+    # -------------------------------------------------------------- queries
+
+    @workflow.query(description="Where the subscription stands.")
+    def snapshot(self) -> SubscriptionSnapshot:
+        """Where the subscription stands."""
+        return showing.snapshot(self._run)
+
+    @workflow.query(description="What will be charged next, line by line; with an order, what that change would cost.")
+    def preview(self, order: ChangePlan | None = None) -> Preview:
+        """What will be charged next, by the function that charges it."""
+        return previewing.preview(self._run, order)
+
+    # -------------------------------------------------------------- updates: one order each, answered by the loop
 
     @workflow.update(
         description="Wait until the first charge is settled, the trial has begun, or the start has failed."
@@ -74,30 +89,152 @@ class SubscriptionWorkflow:
     async def first_outcome(self) -> SubscriptionSnapshot:
         """Answer as soon as the subscription has left `incomplete` and that is in the ledger."""
         await workflow.wait_condition(lambda: self._run.opened)
-        return self._run.snapshot()
+        return showing.snapshot(self._run)
 
-    @workflow.query(description="Where the subscription stands.")
-    def snapshot(self) -> SubscriptionSnapshot:
-        """Where the subscription stands."""
-        return self._run.snapshot()
+    @workflow.update(description="Cancel now or at period end; answers whether the next charge was stopped in time.")
+    async def cancel(self, order: CancelSubscription) -> CancelAnswered:
+        """Cancel, and say whether the next charge was stopped or had already run."""
+        answer = await self._run.place(order)
+        assert isinstance(answer, CancelAnswered)  # noqa: S101 - what carry_out answers to this order
+        return answer
+
+    @workflow.update(description="Take a cancel at period end back.")
+    async def undo_cancel(self, order: UndoCancel) -> OrderAnswered:
+        """Go on with the next period after all."""
+        return await self._answered(order)
+
+    @workflow.update(description="Pause now or at period end, until a day or until somebody resumes.")
+    async def pause(self, order: PauseSubscription) -> OrderAnswered:
+        """Stop charging."""
+        return await self._answered(order)
+
+    @workflow.update(description="Resume on a new billing day or the old one, or take a pause at period end back.")
+    async def resume(self, order: ResumeSubscription) -> OrderAnswered:
+        """Go on, charging at once what has to be paid for it."""
+        return await self._answered(order)
+
+    @workflow.update(description="Change plan, quantity or coupon, now (prorated) or with the next period.")
+    async def change_plan(self, order: ChangePlan) -> OrderAnswered:
+        """Change what is held; what costs money applies only when it is paid."""
+        return await self._answered(order)
+
+    @workflow.update(description="Forget the pending change.")
+    async def cancel_change(self, order: CancelChange) -> OrderAnswered:
+        """Keep what is held."""
+        return await self._answered(order)
+
+    @workflow.update(description="End the trial on another day, or now.")
+    async def change_trial(self, order: ChangeTrial) -> OrderAnswered:
+        """Move the end of the trial, and the charge behind it."""
+        return await self._answered(order)
+
+    @workflow.update(description="Charge another card from now on; an unpaid period is tried with it at once.")
+    async def change_payment_method(self, order: ChangePaymentMethod) -> OrderAnswered:
+        """Change the billing key; nothing is chargeable on two keys at any moment."""
+        return await self._answered(order)
+
+    @workflow.update(description="Charge the unpaid period now; it does not spend the budget of retries.")
+    async def retry(self, order: RetryNow) -> OrderAnswered:
+        """Charge what is owed now."""
+        return await self._answered(order)
+
+    @workflow.update(description="The buyer's explicit answer to a consent that is asked for.")
+    async def answer_consent(self, order: AnswerConsent) -> OrderAnswered:
+        """Note the buyer's answer, with what was shown to them."""
+        return await self._answered(order)
+
+    @workflow.update(description="A person's decision about what stands parked, with who and why.")
+    async def decide(self, order: Decide) -> OrderAnswered:
+        """Carry a person's decision out."""
+        return await self._answered(order)
+
+    # A refused order leaves no event in the history; what passes here is checked again when the loop gets to it.
+    @cancel.validator
+    def _check_cancel(self, order: CancelSubscription) -> None:
+        self._check(order)
+
+    @undo_cancel.validator
+    def _check_undo_cancel(self, order: UndoCancel) -> None:
+        self._check(order)
+
+    @pause.validator
+    def _check_pause(self, order: PauseSubscription) -> None:
+        self._check(order)
+
+    @resume.validator
+    def _check_resume(self, order: ResumeSubscription) -> None:
+        self._check(order)
+
+    @change_plan.validator
+    def _check_change_plan(self, order: ChangePlan) -> None:
+        self._check(order)
+
+    @cancel_change.validator
+    def _check_cancel_change(self, order: CancelChange) -> None:
+        self._check(order)
+
+    @change_trial.validator
+    def _check_change_trial(self, order: ChangeTrial) -> None:
+        self._check(order)
+
+    @change_payment_method.validator
+    def _check_change_payment_method(self, order: ChangePaymentMethod) -> None:
+        self._check(order)
+
+    @retry.validator
+    def _check_retry(self, order: RetryNow) -> None:
+        self._check(order)
+
+    @answer_consent.validator
+    def _check_answer_consent(self, order: AnswerConsent) -> None:
+        self._check(order)
+
+    @decide.validator
+    def _check_decide(self, order: Decide) -> None:
+        self._check(order)
+
+    def _check(self, order: Order) -> None:
+        possible.check(order, self._run.state, self._run.plan, workflow.now())
+
+    async def _answered(self, order: Order) -> OrderAnswered:
+        answer = await self._run.place(order)
+        assert isinstance(answer, OrderAnswered)  # noqa: S101 - every order but a cancel is answered so
+        return answer
 
     async def _next_step(self) -> None:
-        order = self._run.cancel_order
-        if order is None:
-            await billing_cycle.step(self._run)
-            return
-        self._answers.append(await cancellation.carry_out(self._run, order))
-        self._run.cancel_order = None
+        """The oldest order on the desk, or the next step of the period."""
+        run = self._run
+        if run.orders:
+            await carrying_out.carry_out(run, run.orders[0])
+            run.orders.pop(0)
+        else:
+            await billing_cycle.step(run)
 
     def _should_roll(self) -> bool:
-        if not workflow.all_handlers_finished() or self._run.cancel_order is not None or self._run.has_answers:
+        """Whether the run continues as new before its next step.
+
+        After a deploy it does so once, at its next wake: a run keeps its answers to `workflow.patched` until it
+        continues as new. Temporal itself tells of a new version to pinned workflows only (decision 0004).
+        """
+        if not workflow.all_handlers_finished() or self._run.orders or self._run.has_answers:
             return False
-        limit = self._run.start.policy.roll_after_events
-        info = workflow.info()
+        policy, info = self._run.start.policy, workflow.info()
+        version = info.get_current_deployment_version()
+        if policy.roll_when_deployed and version is not None and version.deployment_name and version != self._began_on:
+            return True
+        limit = policy.roll_after_events
         return info.is_continue_as_new_suggested() or (limit is not None and info.get_current_history_length() >= limit)
 
 
 def _fresh(start: StartSubscription) -> SubscriptionState:
     now = workflow.now().replace(microsecond=0)
-    due_at = now + timedelta(days=start.plan.trial_days)
-    return SubscriptionState(anchor=Anchor.at(due_at, start.plan.zone), started_at=now, due_at=due_at)
+    due_at = start.trial_ends_at or now + timedelta(days=start.plan.trial_days)
+    trial = start.trial_ends_at is not None or start.plan.trial_days > 0
+    return SubscriptionState(
+        anchor=Anchor.at(due_at, start.plan.zone),
+        started_at=now,
+        due_at=due_at,
+        quantity=start.quantity,
+        coupon=start.coupon,
+        trial_ends_at=due_at if trial else None,
+    )

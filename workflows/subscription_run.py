@@ -1,34 +1,61 @@
-"""What one run of a subscription has in hand: its start, its state, the ways to wait, to write and to be seen."""
+"""What one run of a subscription has in hand: its start, its state, the ways to wait and to write."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ApplicationError
 
+from billing.domain.bills import Bill, Holding, partial_bill, period_bill
 from billing.domain.calendar import cycle_due
+from billing.domain.event_catalogue import event
+from billing.domain.event_data import EventData
+from billing.domain.events import EventType, OutgoingEvent
 from billing.domain.facts import BillingKeyFact, PaymentFact
+from billing.domain.plans import PlanTerms
 from billing.domain.records import (
     ChargeIntent,
     ChargeKind,
     ChargeResult,
+    ConsentRecord,
     Disposition,
     LedgerEntry,
-    SubscriptionRecord,
+    PendingChange,
     WebhookDisposition,
 )
+from billing.domain.shares import day_of
 from billing.domain.states import CycleState
 from billing.domain.verdict import Expected
-from workflows import policies
-from workflows.contracts import CancelSubscription, PaymentReported, StartSubscription, SubscriptionSnapshot
+from workflows import policies, reminders, showing
+from workflows.contracts import PaymentReported, PortOneChannel, StartSubscription
+from workflows.orders import CancelAnswered, Order, OrderAnswered
 from workflows.ports import LedgerActivities
-from workflows.subscription_state import SubscriptionState
+from workflows.subscription_state import OpenOrder, SubscriptionState
 
-STATUS = SearchAttributeKey.for_keyword("SubscriptionStatus")
-PG_PROVIDER = SearchAttributeKey.for_keyword("PgProvider")
-NEXT_CHARGE_AT = SearchAttributeKey.for_datetime("NextChargeAt")
-FAILED_ATTEMPTS = SearchAttributeKey.for_int("FailedAttempts")
+
+@dataclass(slots=True)
+class PlacedOrder:
+    """An order on the desk, and what came of it."""
+
+    order: Order
+    answer: OrderAnswered | CancelAnswered | None = None
+    refusal: ApplicationError | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the main loop has answered it."""
+        return self.answer is not None or self.refusal is not None
+
+
+@dataclass(slots=True)
+class _Outbox:
+    events: list[OutgoingEvent] = field(default_factory=list)
+    results: list[ChargeResult] = field(default_factory=list)
+    webhooks: list[WebhookDisposition] = field(default_factory=list)
+    consents: list[ConsentRecord] = field(default_factory=list)
 
 
 class SubscriptionRun:
@@ -37,12 +64,14 @@ class SubscriptionRun:
     def __init__(self, start: StartSubscription, state: SubscriptionState) -> None:
         self.start = start
         self.state = state
-        self.cancel_order: CancelSubscription | None = None
+        self.orders: list[PlacedOrder] = []
         self.wakes_at: datetime | None = None
         self.opened = False
-        self._shown: tuple[object, ...] = ()
         self.failures_seen: set[str] = set()
-        self._answered: list[WebhookDisposition] = []
+        self.shown: tuple[Any, ...] = ()
+        self._out = _Outbox()
+
+    # -------------------------------------------------------------- what is charged
 
     @property
     def merchant_uid(self) -> str:
@@ -50,35 +79,95 @@ class SubscriptionRun:
         return self.state.merchant_uid(self.start.subscription_id)
 
     @property
+    def customer_uid(self) -> str:
+        """The billing key that is charged; the workflow keeps the id of the one it was started under."""
+        return self.state.customer_uid or self.start.customer_uid
+
+    @property
+    def channel(self) -> PortOneChannel:
+        """The channel that the billing key belongs to."""
+        return self.state.channel or self.start.channel
+
+    @property
+    def plan(self) -> PlanTerms:
+        """The terms in force."""
+        return self.state.plan or self.start.plan
+
+    @property
     def charging(self) -> bool:
-        """Whether a further charge is planned; not so once the cancel is set or the term is paid in full."""
-        term = self.start.plan.max_cycles
-        return not self.state.cancel_at_period_end and (term is None or self.state.paid_cycles < term)
+        """Whether a further charge is planned; not so once a cancel or pause is set or the term is paid in full."""
+        state, term = self.state, self.plan.max_cycles
+        stopping = state.cancel_at_period_end or state.pause_at_period_end or state.paused_at is not None
+        return not stopping and (term is None or state.paid_cycles < term)
+
+    def holding(self) -> Holding:
+        """What the open period is charged for: what it changes to, where a change is pending."""
+        state = self.state
+        return self.holding_of(state.pending_change or PendingChange(self.plan, state.quantity, state.coupon))
+
+    def holding_of(self, held: PendingChange) -> Holding:
+        """What would be held, with its coupon only while that applies."""
+        state, coupon = self.state, held.coupon
+        used = state.coupon_cycles_used if coupon == state.coupon else 0
+        return Holding(held.plan, held.quantity, coupon if coupon is not None and coupon.applies(used) else None)
+
+    def take_over(self, held: PendingChange, *, coupon_used: bool) -> None:
+        """Hold something else from now on; a new coupon begins to be counted."""
+        state = self.state
+        used = state.coupon_cycles_used if held.coupon == state.coupon else 0
+        state.plan, state.quantity, state.coupon = held.plan, held.quantity, held.coupon
+        state.coupon_cycles_used = used + (1 if coupon_used else 0)
+        state.pending_change = None
+
+    def bill(self) -> Bill:
+        """What the open period is charged: the same function makes the preview, so they cannot disagree."""
+        return self.bill_of(self.holding(), self.state.balance)
+
+    def bill_of(self, holding: Holding, balance: int) -> Bill:
+        """What the open period would be charged for holding that."""
+        state = self.state
+        if not state.paid_days:
+            return period_bill(holding, balance)
+        begins, ends = self.due(state.cycle), self.due(state.cycle + 1)
+        _, days = day_of(begins, ends, ends, self.plan.zone)
+        return partial_bill(holding, state.paid_days, days, balance)
 
     def expected(self) -> Expected:
         """What PortOne's rows of the current cycle are judged against."""
-        return Expected(self.merchant_uid, self.start.plan.price, self.start.customer_uid)
+        return Expected(self.merchant_uid, self.bill().amount, self.customer_uid)
 
     def due(self, cycle: int) -> datetime:
         """The instant at which `cycle` is due, from the anchor."""
-        return cycle_due(self.state.anchor, self.start.plan.interval, cycle)
+        return cycle_due(self.state.anchor, self.plan.interval, cycle - self.state.first_cycle + 1)
 
     def intent(self) -> ChargeIntent:
-        """The current cycle as the ledger knows it before anything can charge it."""
-        plan = self.start.plan
+        """The current cycle as the ledger knows it before anything can charge it; noted as what its number means."""
+        bill = self.bill()
+        self.state.open_order = self.would_open()
         return ChargeIntent(
             merchant_uid=self.merchant_uid,
             workflow_id=workflow.info().workflow_id,
             kind=ChargeKind.CYCLE,
-            amount=plan.price,
-            name=plan.name,
+            amount=bill.amount,
+            name=self.holding().terms.name,
             due_at=self.state.due_at,
             subscription_id=self.start.subscription_id,
-            customer_uid=self.start.customer_uid,
+            customer_uid=self.customer_uid,
             cycle=self.state.cycle,
             generation=self.state.generation,
-            tax_free=plan.tax_free,
-            vat_amount=plan.vat_amount,
+            tax_free=bill.tax_free,
+            vat_amount=bill.vat_amount,
+        )
+
+    def would_open(self) -> OpenOrder:
+        """What the current order number would mean now."""
+        bill = self.bill()
+        return OpenOrder(
+            merchant_uid=self.merchant_uid,
+            amount=bill.amount,
+            tax_free=bill.tax_free,
+            vat_amount=bill.vat_amount,
+            customer_uid=self.customer_uid,
         )
 
     def result(self, state: CycleState, payment: PaymentFact | None, reason: str | None = None) -> ChargeResult:
@@ -95,17 +184,38 @@ class SubscriptionRun:
         """Remember every failed row of a look, so that an old failure is not counted again after the next attempt."""
         self.failures_seen.update(row.imp_uid for row in rows if row.status == "failed")
 
+    # -------------------------------------------------------------- orders
+
+    async def place(self, order: Order) -> OrderAnswered | CancelAnswered:
+        """Leave an order for the main loop and hand on its answer.
+
+        Raises:
+            ApplicationError: the order was refused; its type is the stable code.
+        """
+        placed = PlacedOrder(order)
+        self.orders.append(placed)
+        await workflow.wait_condition(lambda: placed.settled)
+        if placed.refusal is not None:
+            raise placed.refusal
+        assert placed.answer is not None  # noqa: S101 - settled without a refusal is answered
+        return placed.answer
+
     # -------------------------------------------------------------- waiting
 
-    async def hear(self, until: datetime, summary: str) -> None:
-        """Wait until a webhook rings, an order comes, or `until`; whichever is first."""
-        left = until - workflow.now()
-        if left <= timedelta(0):
+    async def hear(self, until: datetime | None, summary: str) -> None:
+        """Wait until a webhook rings, an order comes, something is to be announced, or `until`; whichever is first."""
+        coming = reminders.next_reminder(self)
+        if coming is not None:
+            until = min(until or coming[0], coming[0])
+        left = None if until is None else until - workflow.now()
+        if left is not None and left <= timedelta(0):
             return
         self.wakes_at = until
         try:
             await workflow.wait_condition(
-                lambda: bool(self.state.bells) or self.cancel_order is not None, timeout=left, timeout_summary=summary
+                lambda: bool(self.state.bells) or bool(self.orders) or self.state.look_asked,
+                timeout=left,
+                timeout_summary=summary,
             )
         except TimeoutError:
             pass
@@ -124,26 +234,40 @@ class SubscriptionRun:
         for bell in self.take_bells():
             self.answer_bell(bell, Disposition.APPLIED)
 
-    def take_bells(self) -> list[PaymentReported]:
-        """The bells since the last look, taken off the desk."""
-        bells, self.state.bells = self.state.bells, []
+    def take_bells(self, most: int = policies.BELLS_AT_ONCE) -> list[PaymentReported]:
+        """The bells since the last look, taken off the desk, oldest first; more than `most` wait for the next step."""
+        bells, self.state.bells = self.state.bells[:most], self.state.bells[most:]
         return bells
 
     def answer_bell(self, bell: PaymentReported, disposition: Disposition) -> None:
         """Say what a webhook came to; the next write closes its inbox row."""
-        self._answered.append(WebhookDisposition(bell.merchant_uid, bell.imp_uid, bell.status, disposition))
+        self._out.webhooks.append(WebhookDisposition(bell.merchant_uid, bell.imp_uid, bell.status, disposition))
 
     @property
     def has_answers(self) -> bool:
-        """Whether webhooks have been answered whose inbox rows no write has closed yet."""
-        return bool(self._answered)
+        """Whether something waits for the next write that no write has taken yet."""
+        return bool(self._out.webhooks or self._out.events or self._out.results)
 
     async def close_answered_bells(self) -> None:
         """Close the inbox rows of webhooks that said nothing new, when no other write did it."""
-        if self._answered:
+        if self.has_answers:
             await self.write("a webhook that said nothing new")
 
     # -------------------------------------------------------------- writing
+
+    def tell(self, what: EventType, summary: str, data: EventData) -> None:
+        """Announce what the next write writes: both are in one transaction, so neither is without the other."""
+        number = f"{self.state.revision + 1}-{len(self._out.events)}"
+        event_id = f"evt_{self.start.subscription_id}-{number}"
+        self._out.events.append(event(what, workflow.now(), event_id, summary, data))
+
+    def close_number(self, state: CycleState, reason: str) -> None:
+        """Say in the next write that the current order number will never be charged, and why."""
+        self._out.results.append(self.result(state, None, reason))
+
+    def keep_consent(self, consent: ConsentRecord) -> None:
+        """Keep the buyer's answer as evidence, with the next write."""
+        self._out.consents.append(consent)
 
     async def write(
         self,
@@ -157,114 +281,32 @@ class SubscriptionRun:
     ) -> None:
         """Write one step to the ledger in one transaction, then show it in the Temporal UI."""
         self.state.revision += 1
-        webhooks, self._answered = tuple(self._answered), []
+        out, self._out = self._out, _Outbox()
         entry = LedgerEntry(
-            subscription=self.record(),
+            subscription=showing.record(self),
             intents=tuple(intents),
-            results=tuple(results),
+            results=(*out.results, *results),
             payments=tuple(payments),
             billing_key=billing_key,
             deleted_billing_key=deleted_billing_key,
-            webhooks=webhooks,
+            webhooks=tuple(out.webhooks),
+            events=tuple(out.events),
+            consents=tuple(out.consents),
         )
         await workflow.execute_activity_method(LedgerActivities.record, entry, summary=summary, **policies.LEDGER)
-        self.show()
+        showing.show(self)
 
-    def record(self) -> SubscriptionRecord:
-        """The subscription as a person or a list reads it."""
-        state, start = self.state, self.start
-        ended = state.ended_at is not None
-        return SubscriptionRecord(
-            subscription_id=start.subscription_id,
-            customer_uid=start.customer_uid,
-            workflow_id=workflow.info().workflow_id,
-            status=state.status,
-            plan=start.plan,
-            customer=start.customer,
-            started_at=state.started_at,
-            revision=state.revision,
-            cycle=state.cycle,
-            cycle_state=state.cycle_state,
-            current_period_start=state.period_start,
-            current_period_end=state.period_end,
-            next_charge_at=self.next_charge_at(),
-            merchant_uid=None if ended else self.merchant_uid,
-            failed_attempts=state.failed_attempts,
-            cancel_at_period_end=state.cancel_at_period_end,
-            parked_reason=state.parked_reason,
-            last_failure=state.last_failure,
-            pg_provider=state.pg_provider,
-            card=state.card,
-            metadata=start.metadata,
-            ended_at=state.ended_at,
-            end_reason=state.end_reason,
-        )
+    # -------------------------------------------------------------- being seen
+
+    def grace_ends_at(self) -> datetime | None:
+        """Until when an unpaid period still gives access; None while nothing has failed."""
+        failed_at, policy = self.state.first_failed_at, self.start.policy.dunning
+        return policy.suspended_at(failed_at) if policy is not None and failed_at is not None else None
 
     def next_charge_at(self) -> datetime | None:
         """When the card is charged next, or None when it will not be."""
         return None if self.state.ended_at is not None or not self.charging else self.state.due_at
 
-    def snapshot(self) -> SubscriptionSnapshot:
-        """Where the subscription stands at this moment."""
-        state, start = self.state, self.start
-        return SubscriptionSnapshot(
-            subscription_id=start.subscription_id,
-            customer_uid=start.customer_uid,
-            status=state.status,
-            cycle=state.cycle,
-            cycle_state=state.cycle_state,
-            merchant_uid=self.merchant_uid,
-            next_charge_at=self.next_charge_at(),
-            wakes_at=self.wakes_at,
-            current_period_start=state.period_start,
-            current_period_end=state.period_end,
-            failed_attempts=state.failed_attempts,
-            cancel_at_period_end=state.cancel_at_period_end,
-            parked_reason=state.parked_reason,
-            last_failure=state.last_failure,
-            last_failure_code=state.last_failure_code,
-            card=state.card,
-            end_reason=state.end_reason,
-            paid_cycles=state.paid_cycles,
-        )
-
-    # -------------------------------------------------------------- being seen
-
-    def show(self) -> None:
-        """Make the Temporal UI tell the story: search attributes when they changed, and the current details."""
-        state = self.state
-        shown = (state.status.value, state.pg_provider, self.next_charge_at(), state.failed_attempts)
-        if shown != self._shown:
-            self._shown = shown
-            status, provider, next_charge_at, failures = shown
-            workflow.upsert_search_attributes(
-                [
-                    STATUS.value_set(status),
-                    PG_PROVIDER.value_set(provider) if provider else PG_PROVIDER.value_unset(),
-                    NEXT_CHARGE_AT.value_set(next_charge_at) if next_charge_at else NEXT_CHARGE_AT.value_unset(),
-                    FAILED_ATTEMPTS.value_set(failures),
-                ]
-            )
-        workflow.set_current_details(self.details())
-
-    def details(self) -> str:
-        """The current details in Markdown: plan, amount, card, state and the next date."""
-        state, plan = self.state, self.start.plan
-        lines = [f"**{plan.name}**: {plan.price} {plan.interval}, card {state.card or 'not yet known'}"]
-        lines.append(f"Status **{state.status.value}**, {state.paid_cycles} periods paid")
-        if state.ended_at is not None:
-            lines.append(f"Ended {self.local(state.ended_at)}: {state.end_reason}")
-        elif self.charging:
-            how = "scheduled at PortOne" if state.booked else "planned"
-            lines.append(f"Period {state.cycle}: {how} for {self.local(state.due_at)}, order `{self.merchant_uid}`")
-        elif state.period_end is not None:
-            lines.append(f"No further charge; ends {self.local(state.period_end)}")
-        if state.failed_attempts:
-            lines.append(f"Attempts failed in this period: {state.failed_attempts}, last: {state.last_failure}")
-        if state.parked_reason:
-            lines.append(f"**Parked, a person must look:** {state.parked_reason}")
-        return "\n\n".join(lines)
-
     def local(self, instant: datetime) -> str:
         """An instant as the plan's zone reads it, to the minute."""
-        return instant.astimezone(ZoneInfo(self.start.plan.zone)).strftime("%Y-%m-%d %H:%M %Z")
+        return instant.astimezone(ZoneInfo(self.plan.zone)).strftime("%Y-%m-%d %H:%M %Z")

@@ -5,10 +5,27 @@ from enum import StrEnum
 
 from pydantic import BaseModel
 
+from billing.domain.bills import Holding
 from billing.domain.calendar import Anchor
+from billing.domain.consent import ConsentNeed
+from billing.domain.coupons import Coupon
 from billing.domain.merchant_uid import cycle_merchant_uid
-from billing.domain.states import CYCLE_TRANSITIONS, SUBSCRIPTION_TRANSITIONS, CycleState, SubscriptionStatus, walk
-from workflows.contracts import PaymentReported
+from billing.domain.money import Money
+from billing.domain.plans import PlanTerms
+from billing.domain.records import PendingChange
+from billing.domain.states import (
+    CONSENT_TRANSITIONS,
+    CYCLE_TRANSITIONS,
+    DUNNING_TRANSITIONS,
+    SUBSCRIPTION_TRANSITIONS,
+    ConsentState,
+    CycleState,
+    DunningState,
+    SubscriptionStatus,
+    walk,
+)
+from workflows.contracts import PaymentReported, PortOneChannel
+from workflows.orders import ResumeAnchor
 
 HEARD_LIMIT = 100
 """How many bells are remembered to drop their twins; the ledger's inbox already dropped most of them."""
@@ -22,12 +39,33 @@ class Booking(StrEnum):
     AGAIN = "again"
 
 
+class OpenOrder(BaseModel):
+    """What the current order number stands for in the ledger: another amount or card needs another number."""
+
+    merchant_uid: str
+    amount: Money
+    tax_free: int = 0
+    vat_amount: int | None = None
+    customer_uid: str
+
+
+class PaidOrder(BaseModel):
+    """An order that was paid for the running period: what a refund of the period goes back through."""
+
+    merchant_uid: str
+    imp_uid: str | None
+    amount: Money
+
+
 class SubscriptionState(BaseModel):
     """Where a subscription stands.
 
     `cycle` is the period that is to be paid next; `due_at` is the instant of its next attempt.
+    `first_cycle` is the cycle that is due at the anchor: a pause or another interval sets a new one.
     `booked` says that PortOne may charge it by itself: only then is there something to revoke.
     `sends` counts how often we ourselves sent the current order number.
+    `paid_by` is what the running period is paid for: what a change in the middle of it is reckoned against.
+    `paid_days` of a first period of so many are paid when it begins inside an old one, and are not charged again.
     """
 
     anchor: Anchor
@@ -59,6 +97,45 @@ class SubscriptionState(BaseModel):
     bells: list[PaymentReported] = []
     heard: list[str] = []
 
+    # What is held: None stands for what the start said.
+    customer_uid: str | None = None
+    channel: PortOneChannel | None = None
+    has_card: bool = True
+    plan: PlanTerms | None = None
+    quantity: int = 1
+    coupon: Coupon | None = None
+    coupon_cycles_used: int = 0
+    balance: int = 0
+    pending_change: PendingChange | None = None
+    paid_by: Holding | None = None
+    changes: int = 0
+
+    # Where the periods lie.
+    first_cycle: int = 1
+    paid_days: int = 0
+    open_order: OpenOrder | None = None
+    period_orders: list[PaidOrder] = []
+    last_paid: Money | None = None
+
+    # Pauses and trials.
+    pause_at_period_end: bool = False
+    paused_at: datetime | None = None
+    resumes_at: datetime | None = None
+    resume_anchor: ResumeAnchor = ResumeAnchor.NEW
+    trial_ends_at: datetime | None = None
+
+    # Dunning and consent of the current cycle.
+    dunning: DunningState = DunningState.CLEAR
+    first_failed_at: datetime | None = None
+    spent_attempts: int = 0
+    hard_declined: bool = False
+    retries_over: bool = False
+    end_action_taken: bool = False
+    consent: ConsentState = ConsentState.NOT_NEEDED
+    consent_need: ConsentNeed | None = None
+    announced: list[str] = []
+    look_asked: bool = False
+
     def merchant_uid(self, subscription_id: str) -> str:
         """The order number of the current cycle."""
         return cycle_merchant_uid(subscription_id, self.cycle, self.generation)
@@ -71,11 +148,21 @@ class SubscriptionState(BaseModel):
         """Walk the current cycle to `state` by the table."""
         self.cycle_state = walk(CYCLE_TRANSITIONS, self.cycle_state, state)
 
+    def dun(self, state: DunningState) -> None:
+        """Walk the dunning of the current cycle to `state` by the table."""
+        self.dunning = walk(DUNNING_TRANSITIONS, self.dunning, state)
+
+    def agree(self, state: ConsentState) -> None:
+        """Walk the consent to the next charge to `state` by the table."""
+        self.consent = walk(CONSENT_TRANSITIONS, self.consent, state)
+
     def end(self, status: SubscriptionStatus, at: datetime, reason: str) -> None:
         """Walk to an ended status and say why."""
         self.become(status)
         self.ended_at = at
         self.end_reason = reason
+        self.pause_at_period_end = False
+        self.pending_change = None
 
     def begin_cycle(self, due_at: datetime) -> None:
         """Turn to the next period, with nothing tried and nothing booked."""
@@ -92,6 +179,18 @@ class SubscriptionState(BaseModel):
         self.parked_reason = None
         self.last_failure = None
         self.last_failure_code = None
+        self.open_order = None
+        self.paid_days = 0
+        self.dunning = DunningState.CLEAR
+        self.first_failed_at = None
+        self.spent_attempts = 0
+        self.hard_declined = False
+        self.retries_over = False
+        self.end_action_taken = False
+        self.consent = ConsentState.NOT_NEEDED
+        self.consent_need = None
+        self.announced = []
+        self.trial_ends_at = None
 
     def next_generation(self) -> None:
         """Give the cycle another order number; only when the last one is verified unpaid and cannot run again."""
@@ -99,6 +198,7 @@ class SubscriptionState(BaseModel):
         self.booking = Booking.SCHEDULE
         self.cycle_state = CycleState.PLANNED
         self.sends = 0
+        self.open_order = None
 
     def hear(self, bell: PaymentReported) -> None:
         """Note a bell, once: a twin of one already heard is dropped."""

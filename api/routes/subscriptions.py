@@ -1,4 +1,4 @@
-"""/v1/subscriptions: start, list, look at, cancel."""
+"""/v1/subscriptions: start, list, look at."""
 
 import base64
 import secrets
@@ -14,17 +14,19 @@ from temporalio.service import RPCError
 from api.dependencies import CallerDep, Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import answer, once
-from api.models import CancelBody, CustomerUid, SubscriptionBody
+from api.models import CustomerUid, SubscriptionBody
+from api.ordering import find_subscription
 from api.pg_rules import check_pg
-from api.running import is_gone, refusal_of, remembers, within
-from api.views import charge_view, instant, subscription_view
+from api.running import is_gone, remembers, within
+from api.terms import check_holding, terms_of
+from api.views import charge_view, subscription_view
+from billing.domain.bills import Holding
+from billing.domain.coupons import Coupon
 from billing.domain.merchant_uid import new_incarnation
-from billing.domain.plans import PlanTerms
+from billing.domain.plans import MAX_TRIAL_DAYS, PlanTerms
 from billing.domain.records import SubscriptionRecord
 from billing.domain.states import ENDED, CycleState, SubscriptionStatus
 from workflows.contracts import (
-    CancelAnswered,
-    CancelSubscription,
     StartSubscription,
     SubscriptionSnapshot,
     subscription_workflow_id,
@@ -43,16 +45,19 @@ CONFLICTS = frozenset({"billing_key_exists", "billing_key_not_found", "charge_mi
 @router.post("", status_code=201)
 async def start_subscription(body: SubscriptionBody, request: Request, desk: DeskDep, caller: CallerDep) -> Response:
     """Start a subscription and answer what the first charge came to."""
-    terms = await _terms(desk, body)
+    terms = await terms_of(desk, body.plan, body.plan_id)
+    coupon = body.coupon.coupon() if body.coupon else None
+    holding = check_holding(desk, lambda: Holding(terms, body.quantity, coupon))
+    _check_trial(desk, body, terms)
     customer = body.customer.customer()
-    call = "issue" if body.payment_method.card else "again"
-    check_pg(body.pg, call, terms.price, customer)  # type: ignore[arg-type]
-    if call == "issue":
-        check_pg(body.pg, "again", terms.price, customer)
+    price = holding.value() if holding.value().amount else None
+    if body.payment_method is not None and body.payment_method.card:
+        check_pg(body.pg, "issue", price, customer)
+    check_pg(body.pg, "again", price, customer)
     _refuse_expired(desk, body)
 
     async def start(subscription_id: str) -> Response:
-        handle = await _start(desk, body, terms, subscription_id)
+        handle = await _start(desk, body, terms, coupon, subscription_id)
         snapshot = await within(desk.settings.first_answer_seconds, _first_outcome(handle))
         return await _started(desk, body.customer_uid, snapshot)
 
@@ -82,69 +87,35 @@ async def list_subscriptions(
 @router.get("/{customer_uid}")
 async def get_subscription(customer_uid: CustomerUid, desk: DeskDep) -> dict[str, Any]:
     """One subscription with its current cycle and a link to its run in the Temporal UI."""
-    return subscription_view(desk, await _find(desk, customer_uid))
+    return subscription_view(desk, await find_subscription(desk, customer_uid))
 
 
 @router.get("/{customer_uid}/charges")
 async def get_charges(customer_uid: CustomerUid, desk: DeskDep) -> dict[str, Any]:
     """Every charge of a customer_uid, oldest first."""
-    record = await _find(desk, customer_uid)
-    rows = await desk.ledger.list_charges(customer_uid=record.customer_uid)
+    record = await find_subscription(desk, customer_uid)
+    rows = await desk.ledger.list_charges(workflow_id=record.workflow_id)
     return {"charges": [charge_view(row) for row in rows]}
 
 
-@router.post("/{customer_uid}/cancel")
-async def cancel_subscription(
-    customer_uid: CustomerUid,
-    desk: DeskDep,
-    body: CancelBody | None = None,
-) -> Response:
-    """Cancel now or at period end; the answer says whether the next charge was stopped or had already run."""
-    order = body or CancelBody()
-    record = await _find(desk, customer_uid)
-    handle = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, record.workflow_id)
-    cancelled = await within(
-        desk.settings.first_answer_seconds, _cancel(handle, CancelSubscription(at=order.at, reason=order.reason))
-    )
-    if cancelled is None:
-        return answer(202, {"customer_uid": customer_uid, "status": "pending", "detail": "the cancel is being done"})
-    return answer(
-        200,
-        {
-            "customer_uid": customer_uid,
-            "status": cancelled.status.value,
-            "charge": cancelled.charge.value,
-            "merchant_uid": cancelled.merchant_uid,
-            "charged_imp_uid": cancelled.charged_imp_uid,
-            "charged_amount": cancelled.charged_amount.amount if cancelled.charged_amount else None,
-            "cancel_at_period_end": cancelled.cancel_at_period_end,
-            "ends_at": instant(cancelled.ends_at),
-        },
-    )
-
-
-async def _terms(desk: Desk, body: SubscriptionBody) -> PlanTerms:
-    if body.plan is not None:
-        terms = body.plan.terms()
-    else:
-        found = await desk.ledger.get_plan(body.plan_id or "")
-        if found is None:
-            raise Problem(422, "plan_not_found", "there is no plan with this plan_id", field="plan_id")
-        terms = found.terms
-    if terms.price.amount > desk.settings.max_amount:
-        raise Problem(422, "amount_too_large", f"at most {desk.settings.max_amount}", field="plan.amount")
-    return terms
+def _check_trial(desk: Desk, body: SubscriptionBody, terms: PlanTerms) -> None:
+    if body.trial_end is not None and not desk.now() < body.trial_end < desk.now() + timedelta(days=MAX_TRIAL_DAYS):
+        raise Problem(422, "trial_end", f"must lie ahead, at most {MAX_TRIAL_DAYS} days", field="trial_end")
+    if body.payment_method is None and body.trial_end is None and not terms.trial_days:
+        raise Problem(422, "no_payment_method", "is required without a trial", field="payment_method")
 
 
 def _refuse_expired(desk: Desk, body: SubscriptionBody) -> None:
     # A day's grace: the last month of a card ends in its issuer's time zone, not in ours.
     month = (desk.now() - timedelta(days=1)).date()
-    card = body.payment_method.card
+    card = body.payment_method.card if body.payment_method else None
     if card is not None and card.is_expired(month.year, month.month):
         raise Problem(422, "card_expired", "the card has expired", field="payment_method.card.expiry")
 
 
-async def _start(desk: Desk, body: SubscriptionBody, terms: PlanTerms, subscription_id: str) -> Handle:
+async def _start(
+    desk: Desk, body: SubscriptionBody, terms: PlanTerms, coupon: Coupon | None, subscription_id: str
+) -> Handle:
     """Start the workflow, or join the one an earlier try of this request started.
 
     Raises:
@@ -158,12 +129,16 @@ async def _start(desk: Desk, body: SubscriptionBody, terms: PlanTerms, subscript
     if last is not None and last.ended_at is not None and last.cycle_state is CycleState.MISMATCH:
         detail = "the last charge under this customer_uid was paid but not as ordered; settle it first"
         raise Problem(409, "charge_mismatch", detail, field="customer_uid", merchant_uid=last.merchant_uid)
-    card = body.payment_method.card
+    card = body.payment_method.card if body.payment_method else None
     vault_handle = await desk.vault.seal(card.fields(), desk.now()) if card else None
     start = StartSubscription(
         subscription_id=subscription_id,
         customer_uid=body.customer_uid,
         plan=terms,
+        quantity=body.quantity,
+        coupon=coupon,
+        trial_ends_at=body.trial_end,
+        without_card=body.payment_method is None,
         vault_handle=vault_handle,
         channel=body.channel(),
         customer=body.customer.customer(),
@@ -178,7 +153,7 @@ async def _start(desk: Desk, body: SubscriptionBody, terms: PlanTerms, subscript
             task_queue=desk.task_queue,
             memo={"resource": subscription_id},
             search_attributes=_search_attributes(start),
-            static_summary=f"{terms.name}: {terms.price} {terms.interval}"[:200],
+            static_summary=_summary(start),
             static_details=_details(start),
             rpc_timeout=timedelta(seconds=10),
         )
@@ -220,7 +195,7 @@ async def _started(desk: Desk, customer_uid: str, snapshot: SubscriptionSnapshot
         }
         return answer(202, body)
     if snapshot.status is not SubscriptionStatus.INCOMPLETE_EXPIRED:
-        return answer(201, subscription_view(desk, await _find(desk, customer_uid)))
+        return answer(201, subscription_view(desk, await find_subscription(desk, customer_uid)))
     code = snapshot.last_failure_code or "not_started"
     reason = snapshot.last_failure or "the subscription was not started"
     if code in DECLINED:
@@ -228,34 +203,6 @@ async def _started(desk: Desk, customer_uid: str, snapshot: SubscriptionSnapshot
     if code in CONFLICTS:
         raise Problem(409, code, reason, field="customer_uid")
     raise Problem(503, code, reason)
-
-
-async def _cancel(handle: Handle, order: CancelSubscription) -> CancelAnswered:
-    try:
-        update = await handle.start_update(
-            "cancel", order, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=CancelAnswered
-        )
-        answered: CancelAnswered = await update.result()
-    except WorkflowUpdateFailedError as error:
-        if refusal_of(error) == "SubscriptionEnded":
-            raise _ended() from None
-        raise
-    except RPCError as error:
-        if is_gone(error):
-            raise _ended() from None
-        raise
-    return answered
-
-
-def _ended() -> Problem:
-    return Problem(409, "subscription_ended", "the subscription has already ended")
-
-
-async def _find(desk: Desk, customer_uid: str) -> SubscriptionRecord:
-    record = await desk.ledger.get_subscription(customer_uid)
-    if record is None:
-        raise Problem(404, "subscription_not_found", "there is no subscription under this customer_uid")
-    return record
 
 
 def is_living(record: SubscriptionRecord | None) -> bool:
@@ -274,10 +221,21 @@ def _search_attributes(start: StartSubscription) -> TypedSearchAttributes:
     return TypedSearchAttributes(pairs)
 
 
+def _summary(start: StartSubscription) -> str:
+    plan, times = start.plan, f" × {start.quantity}" if start.quantity > 1 else ""
+    return f"{plan.name}: {plan.price}{times} {plan.interval}"[:200]
+
+
 def _details(start: StartSubscription) -> str:
     plan = start.plan
     lines = [f"**{plan.name}**, {plan.price} {plan.interval} ({plan.zone})", f"customer_uid `{start.customer_uid}`"]
-    if plan.trial_days:
+    if start.quantity > 1:
+        lines.append(f"{start.quantity} pieces")
+    if start.coupon is not None:
+        lines.append(f"Coupon {start.coupon.name}, {start.coupon.duration.value}")
+    if start.trial_ends_at is not None:
+        lines.append(f"Trial until {start.trial_ends_at:%Y-%m-%d %H:%M} UTC")
+    elif plan.trial_days:
         lines.append(f"Trial of {plan.trial_days} days")
     if plan.max_cycles:
         lines.append(f"Ends after {plan.max_cycles} periods")

@@ -1,6 +1,6 @@
 """What counts as an instant in this project: an aware datetime in UTC."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 
 def require_utc(name: str, instant: datetime | None) -> None:
@@ -11,3 +11,13 @@ def require_utc(name: str, instant: datetime | None) -> None:
     """
     if instant is not None and instant.utcoffset() != timedelta(0):
         raise ValueError(f"{name} must be an aware UTC datetime, got {instant.isoformat()}")
+
+
+def rfc3339(instant: datetime) -> str:
+    """The instant as RFC 3339 in UTC, "2026-01-31T00:00:00Z".
+
+    Raises:
+        ValueError: it is not aware UTC.
+    """
+    require_utc("instant", instant)
+    return instant.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")

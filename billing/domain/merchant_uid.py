@@ -73,6 +73,26 @@ def cycle_merchant_uid(incarnation: str, cycle: int, generation: int = 0) -> str
     return f"{incarnation}{cycle:05d}{string.ascii_lowercase[generation]}"
 
 
+def change_merchant_uid(incarnation: str, change: int) -> str:
+    """The order number of what a plan change charges at once: incarnation, "x", five digits; 26 characters.
+
+    Each try of a change has a number of its own, counted by the subscription, and it is sent to a proven end before
+    the next one is drawn.
+
+    Args:
+        incarnation: what `new_incarnation` gave.
+        change: 1 to 99,999.
+
+    Raises:
+        ValueError: an argument outside its range.
+    """
+    if _INCARNATION.fullmatch(incarnation) is None:
+        raise ValueError(f"not an incarnation: {incarnation!r}")
+    if not 1 <= change <= MAX_CYCLE:
+        raise ValueError(f"change must be 1 to {MAX_CYCLE}, got {change}")
+    return f"{incarnation}x{change:05d}"
+
+
 def parse_cycle_merchant_uid(text: str) -> tuple[str, int, int] | None:
     """(incarnation, cycle, generation) of a number that `cycle_merchant_uid` built, None for any other text."""
     match = _CYCLE.fullmatch(text)

@@ -1,12 +1,27 @@
 """What was agreed: price, interval, trial and length, frozen per version."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from billing.domain.calendar import Interval, time_zone
 from billing.domain.money import MAX_AMOUNT, Money
 
 MAX_NAME_LENGTH = 40
 MAX_TRIAL_DAYS = 730
+
+
+class OnNoConsent(StrEnum):
+    """What becomes of a subscription whose customer has not agreed to pay, or to pay more, by the day it is due."""
+
+    END = "end"
+    HOLD_PRICE = "hold_price"
+
+
+class TrialEnd(StrEnum):
+    """What becomes of a trial that ends without a payment method."""
+
+    PAUSE = "pause"
+    CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +39,11 @@ class PlanTerms:
         trial_days: free days before the first charge, 0 to 730.
         max_cycles: of a fixed term; None runs until cancelled.
         zone: IANA name of the time zone in which billing days are counted.
+        consent_required: whether the end of a trial and a higher charge wait for the customer's explicit consent
+            (`billing.domain.consent`).
+        on_no_consent: without it the subscription ends, or goes on at the last price (after a trial there is none,
+            so it ends).
+        trial_end_without_card: paused until a payment method is there, or canceled.
 
     Raises:
         ValueError: naming the field outside its range.
@@ -39,6 +59,9 @@ class PlanTerms:
     trial_days: int = 0
     max_cycles: int | None = None
     zone: str = "Asia/Seoul"
+    consent_required: bool = False
+    on_no_consent: OnNoConsent = OnNoConsent.END
+    trial_end_without_card: TrialEnd = TrialEnd.PAUSE
 
     def __post_init__(self) -> None:
         price = self.price.amount

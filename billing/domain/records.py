@@ -5,18 +5,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from billing.domain.consent import ConsentEvidence, ConsentNeed
+from billing.domain.coupons import Coupon
 from billing.domain.events import OutgoingEvent
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.instants import require_utc
 from billing.domain.money import Money
 from billing.domain.plans import PlanTerms
-from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.states import ConsentState, CycleState, DunningState, SubscriptionStatus
 
 
 class ChargeKind(StrEnum):
-    """What a charge pays for: a subscription's cycle, or a one-time key-in payment."""
+    """What a charge pays for: a subscription's cycle, a plan change inside one, or a one-time key-in payment."""
 
     CYCLE = "cycle"
+    CHANGE = "change"
     KEY_IN = "key_in"
 
 
@@ -50,12 +53,67 @@ class Customer:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingChange:
+    """What a subscription will be from its next period on, once that period is paid: whole, not a difference."""
+
+    plan: PlanTerms
+    quantity: int = 1
+    coupon: Coupon | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionLife:
+    """What a subscription holds beside its period: kept as one document, and shown by the api as it is.
+
+    Args:
+        quantity: how often the price of the plan is charged.
+        coupon: the discount in force.
+        balance: minor units carried into the next bill; negative is owed to the customer.
+        next_amount: what the next charge takes, as it stands now.
+        pending_change: what the next period changes to.
+        pause_at_period_end: whether it is paused instead of renewed.
+        paused_at: UTC, since when it is paused.
+        resumes_at: UTC, when it goes on by itself.
+        trial_ends_at: UTC, the end of the trial while it is one.
+        dunning: where the retries of the open period stand.
+        consent: where the buyer's consent to the next charge stands.
+        access: whether the service should be given: False once the grace of an unpaid period is over.
+        grace_ends_at: UTC, until when an unpaid period still gives access.
+        allowed_decisions: what a person may decide while it is parked.
+
+    Raises:
+        ValueError: an instant that is not aware UTC.
+    """
+
+    quantity: int = 1
+    coupon: Coupon | None = None
+    balance: int = 0
+    next_amount: Money | None = None
+    pending_change: PendingChange | None = None
+    pause_at_period_end: bool = False
+    paused_at: datetime | None = None
+    resumes_at: datetime | None = None
+    trial_ends_at: datetime | None = None
+    dunning: DunningState = DunningState.CLEAR
+    consent: ConsentState = ConsentState.NOT_NEEDED
+    access: bool = True
+    grace_ends_at: datetime | None = None
+    allowed_decisions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_utc("paused_at", self.paused_at)
+        require_utc("resumes_at", self.resumes_at)
+        require_utc("trial_ends_at", self.trial_ends_at)
+        require_utc("grace_ends_at", self.grace_ends_at)
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionRecord:
     """A subscription as it stands, the whole row; a higher `revision` replaces a lower one, never the reverse.
 
     Args:
         subscription_id: the incarnation.
-        customer_uid: the billing key now in use.
+        customer_uid: the one it was started under, by which it is found.
         workflow_id: of the run that owns it.
         status: public status.
         plan: the terms now in force.
@@ -77,6 +135,9 @@ class SubscriptionRecord:
         metadata: the caller's own.
         ended_at: UTC, once ended.
         end_reason: why it ended.
+        billing_key: the customer_uid of the key that is charged; the subscription itself keeps the one it was
+            started under. None until the two differ.
+        life: what it holds beside its period.
 
     Raises:
         ValueError: an instant that is not aware UTC.
@@ -105,6 +166,8 @@ class SubscriptionRecord:
     metadata: Mapping[str, str] = field(default_factory=dict)
     ended_at: datetime | None = None
     end_reason: str | None = None
+    billing_key: str | None = None
+    life: SubscriptionLife = SubscriptionLife()
 
     def __post_init__(self) -> None:
         require_utc("started_at", self.started_at)
@@ -206,6 +269,35 @@ class WebhookDisposition:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentRecord:
+    """One answer of the buyer, or that none came: what was asked, what was shown, who answered and when.
+
+    Args:
+        consent_id: of the question; a later answer to the same question is another record.
+        subscription_id: the incarnation.
+        customer_uid: it was started under.
+        state: granted, refused or lapsed.
+        need: what was asked.
+        evidence: the explicit answer; None when none came.
+        at: UTC, when it was noted.
+
+    Raises:
+        ValueError: `at` is not aware UTC.
+    """
+
+    consent_id: str
+    subscription_id: str
+    customer_uid: str
+    state: ConsentState
+    need: ConsentNeed
+    evidence: ConsentEvidence | None
+    at: datetime
+
+    def __post_init__(self) -> None:
+        require_utc("at", self.at)
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """Everything one step of a workflow writes, in one transaction; written twice it changes nothing more."""
 
@@ -218,3 +310,4 @@ class LedgerEntry:
     refunds: tuple[RefundRecord, ...] = ()
     webhooks: tuple[WebhookDisposition, ...] = ()
     events: tuple[OutgoingEvent, ...] = ()
+    consents: tuple[ConsentRecord, ...] = ()

@@ -1,7 +1,21 @@
 """The ledger: the only place SQLAlchemy is imported."""
 
+from billing.ledger.deliveries import Deliveries
 from billing.ledger.differences import DifferenceRow, Noted, RunRow
+from billing.ledger.endpoints import Endpoints
 from billing.ledger.errors import CardGoneError, LedgerConflictError, LedgerError, LedgerUnavailableError
+from billing.ledger.event_rows import (
+    AttemptClosed,
+    DeliveryRow,
+    DeliveryTurn,
+    EndpointRow,
+    EventRow,
+    EventStream,
+    HistoryRow,
+    Parcel,
+    Sent,
+)
+from billing.ledger.events import Events
 from billing.ledger.ledger import Ledger
 from billing.ledger.reconciliation import LivingSubscription
 from billing.ledger.rows import (
@@ -21,12 +35,22 @@ from billing.ledger.rows import (
 from billing.ledger.vault import CardVault
 
 __all__ = [
+    "AttemptClosed",
     "BillingKeyRow",
     "CardGoneError",
     "CardVault",
     "ChargeRow",
     "Cursor",
+    "Deliveries",
+    "DeliveryRow",
+    "DeliveryTurn",
     "DifferenceRow",
+    "EndpointRow",
+    "Endpoints",
+    "EventRow",
+    "EventStream",
+    "Events",
+    "HistoryRow",
     "IdempotencyClaim",
     "InboxReceipt",
     "InboxRow",
@@ -36,11 +60,13 @@ __all__ = [
     "LedgerUnavailableError",
     "LivingSubscription",
     "Noted",
+    "Parcel",
     "PaymentRow",
     "PlanRow",
     "ReceivedWebhook",
     "RefundRow",
     "ResultRow",
     "RunRow",
+    "Sent",
     "SubscriptionRow",
 ]

@@ -7,11 +7,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.domain.plans import PlanTerms
-from billing.domain.records import LedgerEntry
+from billing.domain.records import ConsentRecord, LedgerEntry
 from billing.domain.states import SubscriptionStatus
 from billing.ledger import migrate
+from billing.ledger.attempts import attempts_on_card
+from billing.ledger.deliveries import Deliveries
 from billing.ledger.differences import Differences
+from billing.ledger.endpoints import Endpoints
 from billing.ledger.engine import open_engine, reading, writing
+from billing.ledger.event_rows import EventStream, HistoryRow
+from billing.ledger.events import Events
+from billing.ledger.history import history
 from billing.ledger.idempotency import IdempotencyKeys
 from billing.ledger.inbox import Inbox
 from billing.ledger.plans import Plans
@@ -52,6 +58,7 @@ class Ledger:
         self._inbox = Inbox(self._engine, self._reads)
         self._plans = Plans(self._engine, self._reads)
         self._idempotency = IdempotencyKeys(self._engine)
+        self.events = Events(self._engine)
         self.reconciliation = Reconciliation(self._engine, self._reads)
         self.differences = Differences(self._engine, self._reads)
 
@@ -77,16 +84,26 @@ class Ledger:
         """The one-time card vault in this database, under keys that are not in it."""
         return CardVault(self._engine, keys, ttl_minutes=ttl_minutes)
 
+    def event_endpoints(self, keys: Sequence[bytes]) -> Endpoints:
+        """The endpoints of outgoing events, their secrets sealed under keys that are not in this database."""
+        return Endpoints(self._engine, keys)
+
+    def event_deliveries(self, keys: Sequence[bytes]) -> Deliveries:
+        """The attempts to deliver outgoing events, for whoever sends them."""
+        return Deliveries(self._engine, keys)
+
     # -------------------------------------------------------------- writes
 
-    async def record(self, entry: LedgerEntry) -> None:
+    async def record(self, entry: LedgerEntry) -> tuple[EventStream, ...]:
         """Write one step of a story, whole or not at all; the same step again, even much later, changes nothing.
+
+        Answers the orders of events that wait for an endpoint because of this step and are still to be rung.
 
         Raises:
             LedgerConflictError: the step contradicts what is written.
         """
         async with writing(self._engine) as connection:
-            await write_entry(connection, entry)
+            return await write_entry(connection, entry)
 
     async def mark_sent(self, merchant_uid: str, send_no: int, at: datetime) -> bool:
         """Whether the caller may send this charge for the `send_no`-th time: True to exactly one caller, ever.
@@ -139,11 +156,21 @@ class Ledger:
         *,
         status: SubscriptionStatus | None = None,
         plan_id: str | None = None,
+        parked: bool = False,
         limit: int = 50,
         after: tuple[datetime, str] | None = None,
     ) -> list[SubscriptionRow]:
-        """A page of subscriptions, newest first; `after` is the `cursor` of the last one seen."""
-        return await self._reads.subscriptions(status=status, plan_id=plan_id, limit=limit, after=after)
+        """A page of subscriptions, newest first, or only of those that are parked.
+
+        `after` is the `cursor` of the last one seen.
+        """
+        return await self._reads.subscriptions(status=status, plan_id=plan_id, parked=parked, limit=limit, after=after)
+
+    async def history(
+        self, customer_uid: str, *, limit: int = 200, after: tuple[datetime, str] | None = None
+    ) -> list[HistoryRow]:
+        """A page of all that happened under a customer_uid, oldest first; `after` is the `at` and `id` last seen."""
+        return await history(self._engine, customer_uid, limit=limit, after=after)
 
     async def get_charge(self, merchant_uid: str) -> ChargeRow | None:
         """The charge of an order number."""
@@ -154,20 +181,33 @@ class Ledger:
         *,
         customer_uid: str | None = None,
         subscription_id: str | None = None,
+        workflow_id: str | None = None,
         limit: int | None = None,
         after: tuple[datetime, str] | None = None,
     ) -> list[ChargeRow]:
-        """Charges, oldest first: of a customer_uid, of one life of a subscription, or all there are.
+        """Charges, oldest first: of a billing key, of one life of a subscription, of all its lives, or all there are.
 
         `after` is the `cursor` of the last one seen.
         """
         return await self._reads.charges(
-            customer_uid=customer_uid, subscription_id=subscription_id, limit=limit, after=after
+            customer_uid=customer_uid,
+            subscription_id=subscription_id,
+            workflow_id=workflow_id,
+            limit=limit,
+            after=after,
         )
+
+    async def attempts_on_card(self, customer_uid: str) -> Sequence[datetime]:
+        """When the card behind a billing key was tried, over all subscriptions, oldest first."""
+        return await attempts_on_card(self._reads, customer_uid)
 
     async def list_results(self, merchant_uid: str) -> list[ResultRow]:
         """Everything that was found out about a charge, in the order in which it was booked."""
         return await self._reads.results(merchant_uid)
+
+    async def list_consents(self, customer_uid: str) -> list[ConsentRecord]:
+        """What the buyer answered under a customer_uid, with the evidence, oldest first."""
+        return await self._reads.consents(customer_uid)
 
     async def list_payments(self, merchant_uid: str) -> list[PaymentRow]:
         """What PortOne was found to have for an order number."""

@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.domain.facts import BillingKeyFact
 from billing.domain.money import Money
-from billing.domain.records import Customer
+from billing.domain.records import ConsentRecord, Customer
 from billing.domain.states import SubscriptionStatus
 from billing.ledger.engine import reading
 from billing.ledger.rows import BillingKeyRow, ChargeRow, PaymentRow, RefundRow, ResultRow, SubscriptionRow
-from billing.ledger.tables import billing_keys, charge_results, charges, payments, refunds, subscriptions
+from billing.ledger.tables import billing_keys, charge_results, charges, consents, payments, refunds, subscriptions
+from billing.ledger.writes.consents import EVIDENCE, NEED
 
 NEWEST_FIRST = (subscriptions.c.started_at.desc(), subscriptions.c.subscription_id.desc())
 
@@ -58,6 +59,7 @@ class Reads:
         *,
         status: SubscriptionStatus | None,
         plan_id: str | None,
+        parked: bool,
         limit: int,
         after: tuple[datetime, str] | None,
     ) -> list[SubscriptionRow]:
@@ -67,6 +69,8 @@ class Reads:
             query = query.where(subscriptions.c.status == status)
         if plan_id is not None:
             query = query.where(subscriptions.c.plan_id == plan_id)
+        if parked:
+            query = query.where(subscriptions.c.parked_reason.is_not(None))
         if after is not None:
             query = query.where(_beyond(subscriptions.c.started_at, subscriptions.c.subscription_id, after, down=True))
         return [_subscription(row) for row in await self.rows(query)]
@@ -81,6 +85,7 @@ class Reads:
         *,
         customer_uid: str | None,
         subscription_id: str | None,
+        workflow_id: str | None,
         limit: int | None,
         after: tuple[datetime, str] | None,
     ) -> list[ChargeRow]:
@@ -90,6 +95,8 @@ class Reads:
             query = query.where(charges.c.customer_uid == customer_uid)
         if subscription_id is not None:
             query = query.where(charges.c.subscription_id == subscription_id)
+        if workflow_id is not None:
+            query = query.where(charges.c.workflow_id == workflow_id)
         if after is not None:
             query = query.where(_beyond(charges.c.due_at, charges.c.merchant_uid, after, down=False))
         return [_charge(row) for row in await self.rows(query)]
@@ -99,6 +106,22 @@ class Reads:
         query = select(charge_results).where(charge_results.c.merchant_uid == merchant_uid)
         found = await self.rows(query.order_by(charge_results.c.result_id))
         return [ResultRow(**{**_values(row), "imp_uid": row.imp_uid or None}) for row in found]
+
+    async def consents(self, customer_uid: str) -> list[ConsentRecord]:
+        """What the buyer answered under a customer_uid, oldest first."""
+        query = select(consents).where(consents.c.customer_uid == customer_uid).order_by(consents.c.consent_no)
+        return [
+            ConsentRecord(
+                consent_id=row.consent_id,
+                subscription_id=row.subscription_id,
+                customer_uid=row.customer_uid,
+                state=row.state,
+                need=NEED.validate_python(row.need),
+                evidence=EVIDENCE.validate_python(row.evidence),
+                at=row.at,
+            )
+            for row in await self.rows(query)
+        ]
 
     async def payments(self, merchant_uid: str) -> list[PaymentRow]:
         """What PortOne was found to have for an order number."""

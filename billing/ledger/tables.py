@@ -20,8 +20,8 @@ from sqlalchemy import (
 )
 
 from billing.domain.records import ChargeKind, Disposition, RefundState
-from billing.domain.states import CycleState, SubscriptionStatus
-from billing.ledger.types import Id, Instant, State, Terms, Words
+from billing.domain.states import ConsentState, CycleState, SubscriptionStatus
+from billing.ledger.types import Id, Instant, Life, State, Terms, Words
 
 metadata = MetaData(
     naming_convention={
@@ -70,7 +70,10 @@ subscriptions = Table(
     Column("started_at", Instant, nullable=False),
     Column("ended_at", Instant),
     Column("end_reason", Words),
+    Column("billing_key", Id),
+    Column("life", Life),
     *_written(),
+    Index(None, "parked_reason"),
     Index(None, "customer_uid", "started_at"),
     Index(None, "started_at", "subscription_id"),
     Index(None, "status", "started_at"),
@@ -104,10 +107,11 @@ charges = Table(
     *_written(),
     UniqueConstraint("subscription_id", "cycle", "generation", name="uq_charges_one_per_generation"),
     CheckConstraint("amount >= 0", name="amount"),
-    CheckConstraint("(subscription_id IS NULL) = (cycle IS NULL)", name="cycle"),
+    CheckConstraint("(subscription_id IS NULL) = (cycle IS NULL) OR kind = 'change'", name="cycle"),
     CheckConstraint("state <> 'paid' OR paid_at IS NOT NULL", name="paid_at"),
     Index(None, "customer_uid", "due_at"),
     Index(None, "subscription_id", "due_at"),
+    Index(None, "workflow_id", "due_at"),
     Index(None, "due_at", "merchant_uid"),
     Index(None, "settled_at", "merchant_uid"),
 )
@@ -137,6 +141,21 @@ charge_results = Table(
     Column("code", Words),
     Column("message", Words),
     UniqueConstraint("merchant_uid", "state", "at", "imp_uid", name="uq_charge_results_booked_once"),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("consent_no", ROW_NUMBER, primary_key=True, autoincrement=True),
+    Column("consent_id", Id, nullable=False),
+    Column("subscription_id", Id, nullable=False),
+    Column("customer_uid", Id, nullable=False),
+    Column("state", State(ConsentState), nullable=False),
+    Column("need", JSON, nullable=False),
+    Column("evidence", JSON),
+    Column("at", Instant, nullable=False),
+    UniqueConstraint("consent_id", "state", "at", name="uq_consents_kept_once"),
+    Index(None, "customer_uid", "at"),
 )
 
 payments = Table(

@@ -10,6 +10,7 @@ from sqlalchemy import JSON, DateTime, Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
 from billing.domain.plans import PlanTerms
+from billing.domain.records import SubscriptionLife
 
 MAX_ID_LENGTH = 255
 """The longest id that is stored: every id of PortOne and of this project is far shorter."""
@@ -17,6 +18,7 @@ MAX_ID_LENGTH = 255
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _TERMS = TypeAdapter(PlanTerms)
+_LIFE = TypeAdapter(SubscriptionLife)
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -109,3 +111,18 @@ class Terms(TypeDecorator[PlanTerms]):
     def process_result_value(self, value: Any, dialect: Dialect) -> PlanTerms | None:  # noqa: ARG002 - SQLAlchemy's hook
         """The same terms again."""
         return None if value is None else _TERMS.validate_python(value)
+
+
+class Life(TypeDecorator[SubscriptionLife]):
+    """What a subscription holds beside its period, as one JSON document; a row from before has the default one."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: SubscriptionLife | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's hook
+        """Every field by its name."""
+        return None if value is None else _LIFE.dump_python(value, mode="json")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> SubscriptionLife:  # noqa: ARG002 - SQLAlchemy's hook
+        """The same life again."""
+        return SubscriptionLife() if value is None else _LIFE.validate_python(value)

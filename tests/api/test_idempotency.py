@@ -231,7 +231,7 @@ async def test_a_billing_key_asked_for_again_after_a_202_is_answered(stack):
 
 async def test_a_key_whose_request_was_refused_may_be_used_for_the_right_one(stack):
     body = subscription_body()
-    wrong = changed(body, plan__amount=0)
+    wrong = changed(body, plan__amount=-1)
     assert_problem(await send(stack, "/v1/subscriptions", wrong), status=422, field="plan.amount")
     answer = await send(stack, "/v1/subscriptions", body)
     assert (answer.status_code, answer.headers.get(REPLAYED)) == (201, None)

@@ -41,6 +41,7 @@ PRODUCTION = {
     "GUDOK_API_KEYS": "an-api-key-of-the-operator",
     "GUDOK_WEBHOOK_SECRET": "a-secret-of-the-operator",
     "GUDOK_VAULT_KEY": "ab" * 32,
+    "GUDOK_EVENT_KEY": "cd" * 32,
 }
 
 Services = dict[str, dict[str, Any]]

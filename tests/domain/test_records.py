@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import pydantic_core
 import pytest
@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from billing.domain import records
+from billing.domain.bills import Bill, Holding, period_bill
 from billing.domain.calendar import Anchor, Interval, IntervalUnit
+from billing.domain.consent import ConsentDecision, ConsentEvidence, ConsentKind, ConsentNeed
+from billing.domain.coupons import Coupon
 from billing.domain.deadlines import DeadlineLadder, QuietWindow
-from billing.domain.dunning import RetryLadder
+from billing.domain.dunning import DunningPolicy, RetryLadder
 from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact, last_four, mask_to_last_four
 from billing.domain.money import Money
 from billing.domain.notice_token import NoticeRoute
-from billing.domain.plans import PlanTerms
+from billing.domain.plans import OnNoConsent, PlanTerms, TrialEnd
+from billing.domain.proration import ChangeQuote, ProrationMode, change_now
 from billing.domain.records import (
     ChargeIntent,
     ChargeResult,
@@ -26,6 +30,7 @@ from billing.domain.records import (
     SubscriptionRecord,
 )
 from billing.domain.verdict import Expected, Verdict
+from tests.domain.drawn import balances, coupons, holdings
 
 MONTHLY = Interval(IntervalUnit.MONTH)
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -47,6 +52,9 @@ plans = st.builds(
     trial_days=st.integers(0, 730),
     max_cycles=st.none() | st.integers(1, 99),
     zone=st.sampled_from(["Asia/Seoul", "America/New_York"]),
+    consent_required=st.booleans(),
+    on_no_consent=st.sampled_from(OnNoConsent),
+    trial_end_without_card=st.sampled_from(TrialEnd),
 )
 OF_FIELDS = {
     str: st.text(max_size=12),
@@ -57,6 +65,29 @@ OF_FIELDS = {
     Money: money,
     PlanTerms: plans,
     Mapping[str, str]: st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=3),
+    Mapping[str, Any]: st.dictionaries(
+        st.text(max_size=9),
+        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=9) | st.just({"amount": [9900]}),
+        max_size=3,
+    ),
+}
+
+
+def any_answer():
+    text = st.text(min_size=1, max_size=9).filter(str.strip)
+    return st.builds(ConsentEvidence, text, st.sampled_from(ConsentDecision), text, instants, text, st.none() | text)
+
+
+def any_need():
+    after = st.builds(Money, st.integers(10, 99))
+    return st.builds(ConsentNeed, st.sampled_from(ConsentKind), st.just(Money(9)), after, instants, st.text(max_size=9))
+
+
+OF_FIELDS |= {
+    Coupon | None: st.none() | coupons(),
+    Money | None: st.none() | money,
+    ConsentNeed: any_need(),
+    ConsentEvidence | None: st.none() | any_answer(),
 }
 
 
@@ -76,11 +107,27 @@ def any_of(type_):
     return st.builds(type_, **drawn)
 
 
+def quotes():
+    end = NOW + timedelta(days=31)
+    return st.builds(
+        change_now,
+        holdings(),
+        holdings(),
+        st.just(NOW),
+        st.just(end),
+        st.datetimes(NOW.replace(tzinfo=None), end.replace(tzinfo=None), timezones=st.just(UTC)),
+        st.sampled_from(ProrationMode),
+        balances,
+    )
+
+
 CARRIED = {
     type_: any_of(type_) for type_ in (PaymentFact, ScheduleFact, BillingKeyFact, Verdict, Expected, NoticeRoute)
 }
-CARRIED |= {type_: st.just(type_()) for type_ in (RetryLadder, DeadlineLadder, QuietWindow)}
+CARRIED |= {type_: st.just(type_()) for type_ in (RetryLadder, DunningPolicy, DeadlineLadder, QuietWindow)}
 CARRIED |= {Money: money, Interval: intervals, PlanTerms: plans}
+CARRIED |= {Coupon: coupons(), Holding: holdings(), Bill: st.builds(period_bill, holdings(), balances)}
+CARRIED |= {ChangeQuote: quotes(), ConsentEvidence: any_answer(), ConsentNeed: any_need()}
 CARRIED |= {Anchor: st.builds(Anchor.at, instants, st.just("Asia/Seoul"))}
 
 
@@ -159,6 +206,15 @@ def test_terms_that_make_no_sense_are_refused_and_the_field_is_named(field, term
 @pytest.mark.parametrize("terms", [{"name": "n" * 40}, {"tax_free": 9900}, {"vat_amount": 900}, {"price": Money(0)}])
 def test_terms_at_their_limits_are_taken(terms):
     assert PlanTerms(**{"name": "Basic", "price": Money(9900), "interval": MONTHLY, **terms})
+
+
+def test_terms_that_were_stored_before_consent_was_known_still_load_and_ask_for_none():
+    old = (
+        b'{"name":"Basic","price":{"amount":9900,"currency":"KRW"},"interval":{"unit":"month","count":1},'
+        b'"plan_id":null,"version":1,"tax_free":0,"vat_amount":null,"trial_days":0,"max_cycles":null,'
+        b'"zone":"Asia/Seoul"}'
+    )
+    assert TypeAdapter(PlanTerms).validate_json(old) == PlanTerms("Basic", Money(9900), MONTHLY)
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])

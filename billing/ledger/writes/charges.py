@@ -150,7 +150,7 @@ def _refuse_another_payment(charge: Row[Any], result: ChargeResult) -> None:
 
 
 async def _refuse_a_second_paid(connection: AsyncConnection, charge: Row[Any]) -> None:
-    if charge.subscription_id is None:
+    if charge.cycle is None:
         return
     query = select(charges.c.merchant_uid).where(
         charges.c.subscription_id == charge.subscription_id,

@@ -3,16 +3,21 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.domain.records import LedgerEntry
+from billing.ledger.event_rows import EventStream
 from billing.ledger.writes.billing_keys import write_billing_key, write_deleted_billing_key
 from billing.ledger.writes.charges import book_result, open_charge
+from billing.ledger.writes.consents import keep_consent
+from billing.ledger.writes.events import write_events
 from billing.ledger.writes.payments import write_payment
 from billing.ledger.writes.refunds import write_refund
 from billing.ledger.writes.subscriptions import write_subscription
 from billing.ledger.writes.webhooks import close_webhook
 
 
-async def write_entry(connection: AsyncConnection, entry: LedgerEntry) -> None:
+async def write_entry(connection: AsyncConnection, entry: LedgerEntry) -> tuple[EventStream, ...]:
     """Write every part of the entry, always in the same order, so that two writers never wait for each other.
+
+    Answers the orders of events that are to be rung.
 
     Raises:
         LedgerConflictError: a part contradicts what is written.
@@ -33,5 +38,10 @@ async def write_entry(connection: AsyncConnection, entry: LedgerEntry) -> None:
             await write_deleted_billing_key(connection, entry.deleted_billing_key)
     for refund in entry.refunds:
         await write_refund(connection, refund)
+    for consent in entry.consents:
+        await keep_consent(connection, consent)
     for webhook in entry.webhooks:
         await close_webhook(connection, webhook)
+    # Last, since it makes writers of one customer_uid wait until this transaction ends. Whether the subscription's row
+    # was superseded says nothing of them: what happened has happened, and each has an id of its own.
+    return await write_events(connection, entry.events)

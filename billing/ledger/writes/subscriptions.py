@@ -36,6 +36,8 @@ async def write_subscription(connection: AsyncConnection, record: SubscriptionRe
         "started_at": record.started_at,
         "ended_at": record.ended_at,
         "end_reason": record.end_reason,
+        "billing_key": record.billing_key,
+        "life": record.life,
     }
     return await upsert(
         connection,

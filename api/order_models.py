@@ -1,0 +1,118 @@
+"""What may be asked of a running subscription: one body for each order."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from api.models import (
+    Body,
+    ChannelBody,
+    CouponBody,
+    CustomerUid,
+    InstantField,
+    PaymentMethodBody,
+    PlanBody,
+    Quantity,
+    Words,
+)
+from billing.domain.consent import MAX_SHOWN_LENGTH, ConsentDecision
+from billing.domain.proration import ProrationMode
+from workflows.orders import Decision, ResumeAnchor, When
+
+Who = Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class PauseBody(Body):
+    """POST /v1/subscriptions/{customer_uid}/pause."""
+
+    at: Annotated[When, Field(strict=False)] = When.PERIOD_END
+    resumes_at: InstantField | None = None
+    reason: Words | None = None
+
+
+class ResumeBody(Body):
+    """POST /v1/subscriptions/{customer_uid}/resume."""
+
+    anchor: Annotated[ResumeAnchor, Field(strict=False)] = ResumeAnchor.NEW
+
+
+class ChangePlanBody(Body):
+    """POST /v1/subscriptions/{customer_uid}/change-plan; what is left out stays as it is."""
+
+    plan_id: Annotated[str, Field(max_length=80)] | None = None
+    plan: PlanBody | None = None
+    quantity: Quantity | None = None
+    coupon: CouponBody | None = None
+    remove_coupon: Literal[True] | None = None
+    at: Annotated[When, Field(strict=False)] = When.PERIOD_END
+    proration: Annotated[ProrationMode, Field(strict=False)] = ProrationMode.PRORATE
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if self.plan_id is not None and self.plan is not None:
+            raise ValueError("give either plan_id or plan")
+        if self.coupon is not None and self.remove_coupon:
+            raise ValueError("give either coupon or remove_coupon")
+        if not (self.plan_id or self.plan or self.quantity or self.coupon or self.remove_coupon):
+            raise ValueError("give plan_id, plan, quantity, coupon or remove_coupon")
+        return self
+
+
+class TrialBody(Body):
+    """POST /v1/subscriptions/{customer_uid}/trial: another end, or now."""
+
+    ends_at: InstantField | None = None
+    end_now: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        if (self.ends_at is None) == (self.end_now is None):
+            raise ValueError("give either ends_at or end_now: true")
+        return self
+
+
+class PaymentMethodChangeBody(ChannelBody):
+    """POST /v1/subscriptions/{customer_uid}/payment-method.
+
+    A card gets a customer_uid of its own unless one is given; a key from the SDK window is named by its own.
+    """
+
+    payment_method: PaymentMethodBody
+    customer_uid: CustomerUid | None = None
+
+    @model_validator(mode="after")
+    def _names_its_key(self) -> Self:
+        if self.payment_method.billing_key and self.customer_uid is None:
+            raise ValueError("customer_uid names the billing key that was issued")
+        return self
+
+
+class ConsentBody(Body):
+    """POST /v1/subscriptions/{customer_uid}/consent: the buyer's explicit answer, with what was shown to them."""
+
+    decision: Annotated[ConsentDecision, Field(strict=False)]
+    shown: Annotated[str, Field(min_length=1, max_length=MAX_SHOWN_LENGTH)]
+    by: Who
+    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "ko-KR"
+    ip: Annotated[str, Field(max_length=45)] | None = None
+    user_agent: Annotated[str, Field(max_length=400)] | None = None
+
+    @model_validator(mode="after")
+    def _was_shown(self) -> Self:
+        if not self.shown.strip() or not self.by.strip():
+            raise ValueError("shown and by must not be blank")
+        return self
+
+
+class RetryBody(Body):
+    """POST /v1/subscriptions/{customer_uid}/retry."""
+
+    by: Who | None = None
+
+
+class DecisionBody(Body):
+    """POST /v1/parked/{customer_uid}: what was decided, by whom and why."""
+
+    decision: Annotated[Decision, Field(strict=False)]
+    by: Who
+    reason: Words

@@ -1,0 +1,113 @@
+"""An order to a running subscription: one update, and its answer, its refusal, or 202 while it is being done."""
+
+from typing import Any, TypeVar
+
+from fastapi import Response
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateStage
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+
+from api.dependencies import Desk
+from api.errors import Problem
+from api.idempotency import answer
+from api.running import is_gone, within
+from api.views import subscription_view
+from billing.ledger import SubscriptionRow
+from workflows.contracts import Message
+from workflows.orders import OrderAnswered
+from workflows.subscription import SubscriptionWorkflow
+
+Answered = TypeVar("Answered", bound=Message)
+
+WRONG_REQUEST = frozenset({"in_the_past", "before_the_pause", "currency_changed"})
+"""Refusals that say the request itself is wrong; all others say that the subscription does not stand that way."""
+
+DECLINED = frozenset({"charge_declined", "charge_not_executed", "billing_key_refused", "schedule_refused"})
+"""Orders that came to nothing because the card, or PortOne, said no."""
+
+
+async def find_subscription(desk: Desk, customer_uid: str) -> SubscriptionRow:
+    """The newest life of a customer_uid.
+
+    Raises:
+        Problem: 404 when there is none.
+    """
+    record = await desk.ledger.get_subscription(customer_uid)
+    if record is None:
+        raise Problem(404, "subscription_not_found", "there is no subscription under this customer_uid")
+    return record
+
+
+async def order(
+    desk: Desk,
+    record: SubscriptionRow,
+    update: str,
+    message: Message,
+    result: type[Answered],
+    *,
+    update_id: str | None = None,
+) -> Answered | None:
+    """The answer of one update; None while it is still being done.
+
+    Raises:
+        Problem: 409 or 422 with the code of the refusal.
+    """
+    handle = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, record.workflow_id)
+
+    async def ask() -> Answered:
+        started = await handle.start_update(
+            update, message, id=update_id, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=result
+        )
+        answered: Answered = await started.result()
+        return answered
+
+    try:
+        return await within(desk.settings.first_answer_seconds, ask())
+    except WorkflowUpdateFailedError as error:
+        raise _refused(error) from None
+    except RPCError as error:
+        if is_gone(error):
+            raise _ended() from None
+        raise
+
+
+async def place(desk: Desk, customer_uid: str, update: str, message: Message, update_id: str | None = None) -> Response:
+    """Place an order and answer with the subscription as it stands after it.
+
+    Raises:
+        Problem: 404, 402 when a card was declined, 409 or 422 with the code of the refusal.
+    """
+    record = await find_subscription(desk, customer_uid)
+    answered = await order(desk, record, update, message, OrderAnswered, update_id=update_id)
+    if answered is None:
+        return answer(202, {"customer_uid": customer_uid, "status": "pending", "detail": "the order is being done"})
+    if not answered.done:
+        code = answered.code or "not_done"
+        reason = answered.message or "it came to nothing"
+        if code in DECLINED:
+            raise Problem(402, "card_declined", reason, reason_code=code, merchant_uid=answered.merchant_uid)
+        raise Problem(409, code, reason, merchant_uid=answered.merchant_uid)
+    now = await find_subscription(desk, customer_uid)
+    return answer(200, {**subscription_view(desk, now), "order": _order_view(answered)})
+
+
+def _order_view(answered: OrderAnswered) -> dict[str, Any]:
+    return {
+        "charge": answered.charge.value,
+        "merchant_uid": answered.merchant_uid,
+        "charged_amount": answered.charged.amount if answered.charged else None,
+        "refunded_amount": answered.refunded.amount if answered.refunded else None,
+    }
+
+
+def _refused(error: WorkflowUpdateFailedError) -> Problem:
+    cause = error.cause
+    code = (cause.type or "refused") if isinstance(cause, ApplicationError) else "refused"
+    if code in ("SubscriptionEnded", "AcceptedUpdateCompletedWorkflow"):
+        return _ended()
+    message = cause.message if isinstance(cause, ApplicationError) else "the order was refused"
+    return Problem(422 if code in WRONG_REQUEST else 409, code, message)
+
+
+def _ended() -> Problem:
+    return Problem(409, "subscription_ended", "the subscription has already ended")

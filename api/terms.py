@@ -1,0 +1,42 @@
+"""The terms a body names, from the catalogue or given with it, held to what one charge may take."""
+
+from collections.abc import Callable
+
+from api.dependencies import Desk
+from api.errors import Problem
+from api.models import PlanBody
+from billing.domain.bills import Holding
+from billing.domain.plans import PlanTerms
+
+
+async def terms_of(desk: Desk, plan: PlanBody | None, plan_id: str | None) -> PlanTerms:
+    """The terms in the body, or the newest version of the plan it names.
+
+    Raises:
+        Problem: 422 when there is no such plan, or its price is more than one charge may take.
+    """
+    if plan is not None:
+        terms = plan.terms()
+    else:
+        found = await desk.ledger.get_plan(plan_id or "")
+        if found is None:
+            raise Problem(422, "plan_not_found", "there is no plan with this plan_id", field="plan_id")
+        terms = found.terms
+    if terms.price.amount > desk.settings.max_amount:
+        raise Problem(422, "amount_too_large", f"at most {desk.settings.max_amount}", field="plan.amount")
+    return terms
+
+
+def check_holding(desk: Desk, hold: Callable[[], Holding]) -> Holding:
+    """What would be held.
+
+    Raises:
+        Problem: 422 when quantity and coupon do not fit the plan.
+    """
+    try:
+        holding = hold()
+    except ValueError as error:
+        raise Problem(422, "invalid_request", str(error), field="quantity") from None
+    if holding.gross().amount > desk.settings.max_amount:
+        raise Problem(422, "amount_too_large", f"at most {desk.settings.max_amount}", field="quantity")
+    return holding

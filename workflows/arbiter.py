@@ -1,0 +1,112 @@
+"""An order meets the next charge: PortOne's schedule row is the arbiter of which of the two came first.
+
+`unschedule` names the order number, then the row is read back: `revoked` means that the order won,
+`executed` means that the charge won, and then it is proven what it came to (design section 3).
+"""
+
+from dataclasses import dataclass
+
+from billing.domain.facts import PaymentFact
+from billing.domain.states import CycleState
+from billing.domain.verdict import Finding, Verdict
+from workflows import booking, policies
+from workflows.charge_protocol import look
+from workflows.orders import ChargeAtOrder
+from workflows.settling import settle, verify
+from workflows.subscription_run import SubscriptionRun
+from workflows.turnover import settle_paid
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What became of the open charge: which of the two won, under which number, and what was paid."""
+
+    charge: ChargeAtOrder
+    merchant_uid: str
+    payment: PaymentFact | None = None
+
+
+async def stop_the_charge(run: SubscriptionRun, *, ending: bool = False) -> Stopped:
+    """Stop the open charge if it still can be stopped; what ran instead is booked before this returns.
+
+    With `ending` a decline is only written down, since no retry will follow it.
+    """
+    merchant_uid = run.merchant_uid
+    if not run.state.booked:
+        if run.state.failed_attempts or run.state.sends:
+            # Nothing is scheduled, but something was sent: a late approval must not be left behind.
+            verdict = await look(run.expected(), run.state.known_failures, run.note_failures)
+            if verdict.finding is Finding.PAID:
+                await settle_paid(run, verdict)
+                return Stopped(ChargeAtOrder.PAID, merchant_uid, verdict.payment)
+        return Stopped(ChargeAtOrder.NONE_PLANNED, merchant_uid)
+    attempts = 0
+    while True:
+        await booking.revoke(run)
+        row = await booking.find_row(merchant_uid)
+        if row is None:
+            run.state.booked = False
+            return Stopped(ChargeAtOrder.NONE_PLANNED, merchant_uid)
+        if row.status == "revoked":
+            run.state.booked = False
+            run.state.move(CycleState.REVOKED)
+            return Stopped(ChargeAtOrder.REVOKED, merchant_uid)
+        if row.status == "executed":
+            return await _book_the_winner(run, merchant_uid, ending=ending)
+        wait = policies.REGISTER_AGAIN_AFTER[min(attempts, len(policies.REGISTER_AGAIN_AFTER) - 1)]
+        attempts += 1
+        await run.pause(wait, f"PortOne neither revoked nor ran {merchant_uid}; asking again")
+
+
+async def _book_the_winner(run: SubscriptionRun, merchant_uid: str, *, ending: bool) -> Stopped:
+    """The charge ran first: prove what it came to and book it."""
+    verdict = await verify(run)
+    while verdict.finding in (Finding.PENDING, Finding.ABSENT):
+        await run.pause(policies.SCHEDULE_MARGIN, f"{merchant_uid} was executed; looking for its payment")
+        verdict = await verify(run)
+    if verdict.finding is Finding.PAID:
+        await settle_paid(run, verdict)
+        return Stopped(ChargeAtOrder.PAID, merchant_uid, verdict.payment)
+    if verdict.finding is Finding.DECLINED:
+        if ending:
+            await _write_the_last_decline(run, verdict)
+        else:
+            await settle(run, verdict)
+        return Stopped(ChargeAtOrder.DECLINED, merchant_uid)
+    await settle(run, verdict)
+    run.state.booked = False
+    return Stopped(ChargeAtOrder.MISMATCH, merchant_uid, verdict.payment)
+
+
+async def _write_the_last_decline(run: SubscriptionRun, verdict: Verdict) -> None:
+    run.state.move(CycleState.DECLINED)
+    run.state.booked = False
+    run.state.last_failure = verdict.reason
+    payments = [verdict.payment] if verdict.payment else []
+    result = run.result(CycleState.DECLINED, verdict.payment, verdict.reason)
+    await run.write("the last charge was declined", results=[result], payments=payments)
+
+
+async def plan_again(run: SubscriptionRun, why: str) -> None:
+    """Let the open cycle be charged again after it was stopped: under the same number where that still means the same.
+
+    Another amount or another card needs another number; the old one was read back as revoked, or never left here.
+    """
+    state = run.state
+    if not run.charging or state.booked:
+        return
+    if state.open_order != run.would_open():
+        await renumber(run, why)
+    elif state.cycle_state is CycleState.REVOKED:
+        if booking.can_reschedule(run):
+            await booking.stand_again(run)
+        else:
+            await renumber(run, why)
+
+
+async def renumber(run: SubscriptionRun, why: str) -> None:
+    """Give the open cycle the next number; the caller has proven that the old one is unpaid and can never run."""
+    if run.state.open_order is not None:
+        run.close_number(CycleState.SKIPPED, f"replaced: {why}")
+    run.state.next_generation()
+    await run.write(f"period {run.state.cycle} is charged under another number: {why}", intents=[run.intent()])

@@ -1,0 +1,202 @@
+"""The orders a person or the api gives to a running subscription, and what is answered: one update each."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from billing.domain.bills import Bill
+from billing.domain.consent import ConsentDecision
+from billing.domain.coupons import Coupon
+from billing.domain.money import Money
+from billing.domain.plans import PlanTerms
+from billing.domain.proration import ProrationMode
+from billing.domain.records import Customer
+from billing.domain.states import SubscriptionStatus
+from workflows.contracts import Message, PortOneChannel, SubscriptionSnapshot
+
+
+class When(StrEnum):
+    """When an order takes effect."""
+
+    NOW = "now"
+    PERIOD_END = "period_end"
+
+
+class RefundAtCancel(StrEnum):
+    """What of the running period goes back when a subscription is canceled."""
+
+    NONE = "none"
+    PRORATED = "prorated"
+    FULL = "full"
+
+
+class CancelSubscription(Message):
+    """The order to cancel; `reason` is stored as given. A refund is made only where the cancel takes effect now."""
+
+    at: When = When.PERIOD_END
+    reason: str | None = None
+    refund: RefundAtCancel = RefundAtCancel.NONE
+
+
+class UndoCancel(Message):
+    """Take a cancel at period end back."""
+
+
+class PauseSubscription(Message):
+    """Stop charging, now or at the end of the period, until `resumes_at` or until somebody resumes."""
+
+    at: When = When.PERIOD_END
+    resumes_at: datetime | None = None
+    reason: str | None = None
+
+
+class ResumeAnchor(StrEnum):
+    """Which billing day a resumed subscription goes on with.
+
+    NEW: periods begin at the moment of resuming; what was left of a paid period when it was paused is kept.
+    OLD: the billing day stays; what is left until it is charged by the day.
+    """
+
+    NEW = "new"
+    OLD = "old"
+
+
+class ResumeSubscription(Message):
+    """Go on, or take a pause at period end back."""
+
+    anchor: ResumeAnchor = ResumeAnchor.NEW
+
+
+class ChangePlan(Message):
+    """Change plan, quantity or coupon; what is None stays as it is. The newest change replaces a pending one."""
+
+    plan: PlanTerms | None = None
+    quantity: int | None = None
+    coupon: Coupon | None = None
+    without_coupon: bool = False
+    at: When = When.PERIOD_END
+    proration: ProrationMode = ProrationMode.PRORATE
+
+
+class CancelChange(Message):
+    """Forget the pending change."""
+
+
+class ChangeTrial(Message):
+    """End the trial at another instant; None ends it now."""
+
+    ends_at: datetime | None = None
+
+
+class ChangePaymentMethod(Message):
+    """Charge another card from now on, under a customer_uid of its own.
+
+    `vault_handle` names the card in the one-time vault; None means that the key was issued in the SDK window.
+    """
+
+    customer_uid: str
+    vault_handle: str | None = None
+    channel: PortOneChannel = PortOneChannel()
+    customer: Customer = Customer()
+
+
+class RetryNow(Message):
+    """Charge the open period now, beside the retries that are planned; it does not spend their budget."""
+
+    by: str | None = None
+
+
+class AnswerConsent(Message):
+    """The buyer's explicit answer, with what was shown to them (E-Commerce Act art. 13(6))."""
+
+    decision: ConsentDecision
+    shown: str
+    by: str
+    locale: str = "ko-KR"
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+class Decision(StrEnum):
+    """What a person may decide about a period that stands parked."""
+
+    PAID = "paid"
+    NOT_PAID = "not_paid"
+    RETRY = "retry"
+    REFUND = "refund"
+    END = "end"
+
+
+class Decide(Message):
+    """A person's decision about what stands parked, with who decided and why."""
+
+    decision: Decision
+    by: str
+    reason: str
+
+
+class Preview(Message):
+    """What will be charged: the bill of the next period, and of a change what it charges at once.
+
+    `balance` is what is carried on after these bills, in minor units; negative is credit.
+    """
+
+    bill: Bill
+    due_at: datetime | None = None
+    balance: int = 0
+    due_now: Bill | None = None
+    new_period: bool = False
+
+
+Order = (
+    CancelSubscription
+    | UndoCancel
+    | PauseSubscription
+    | ResumeSubscription
+    | ChangePlan
+    | CancelChange
+    | ChangeTrial
+    | ChangePaymentMethod
+    | RetryNow
+    | AnswerConsent
+    | Decide
+)
+
+
+class ChargeAtOrder(StrEnum):
+    """What PortOne's schedule row said when the order met the next charge (design section 3)."""
+
+    NONE_PLANNED = "none_planned"
+    REVOKED = "revoked"
+    PAID = "paid"
+    DECLINED = "declined"
+    MISMATCH = "mismatch"
+
+
+class CancelAnswered(Message):
+    """What the cancel did, told in the same call: whether the next charge was stopped or had already run."""
+
+    status: SubscriptionStatus
+    charge: ChargeAtOrder
+    merchant_uid: str | None = None
+    charged_imp_uid: str | None = None
+    charged_amount: Money | None = None
+    cancel_at_period_end: bool = False
+    ends_at: datetime | None = None
+    refunded: Money | None = None
+    refund_state: str | None = None
+
+
+class OrderAnswered(Message):
+    """What an order did: where the subscription stands now, and what became of a charge that it met or made.
+
+    `done` is False where the order was understood and came to nothing, with a stable `code`: a declined card, say.
+    """
+
+    snapshot: SubscriptionSnapshot
+    done: bool = True
+    code: str | None = None
+    message: str | None = None
+    charge: ChargeAtOrder = ChargeAtOrder.NONE_PLANNED
+    merchant_uid: str | None = None
+    charged: Money | None = None
+    refunded: Money | None = None

@@ -1,0 +1,146 @@
+"""Which orders make sense at this moment: asked by the updates' validators, and again when the main loop gets to them.
+
+A refusal is an ApplicationError whose type is a stable code; the api turns it into a problem document.
+"""
+
+from datetime import datetime
+
+from temporalio.exceptions import ApplicationError
+
+from billing.domain.plans import PlanTerms
+from billing.domain.states import ENDED, ConsentState, CycleState, SubscriptionStatus
+from workflows.orders import (
+    AnswerConsent,
+    CancelChange,
+    CancelSubscription,
+    ChangePaymentMethod,
+    ChangePlan,
+    ChangeTrial,
+    Decide,
+    Decision,
+    Order,
+    PauseSubscription,
+    ResumeSubscription,
+    RetryNow,
+    UndoCancel,
+    When,
+)
+from workflows.subscription_state import SubscriptionState
+
+OWING = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
+ANSWERABLE = frozenset({ConsentState.ASKED, ConsentState.REFUSED})
+MOST_RENUMBERINGS = 24
+"""Order numbers of one cycle have 26 generations: orders that need another one are refused before they run out."""
+
+_DECISIONS = {
+    CycleState.MISMATCH: (Decision.PAID, Decision.NOT_PAID, Decision.REFUND, Decision.END),
+    CycleState.UNKNOWN: (Decision.NOT_PAID, Decision.RETRY, Decision.END),
+    CycleState.REVOKED: (Decision.RETRY, Decision.END),
+}
+
+
+def decisions(state: SubscriptionState) -> tuple[Decision, ...]:
+    """What a person may decide while the subscription stands parked; nothing where it does not."""
+    if state.parked_reason is None or state.ended_at is not None:
+        return ()
+    return _DECISIONS.get(state.cycle_state, (Decision.REFUND, Decision.END))
+
+
+def check(order: Order, state: SubscriptionState, terms: PlanTerms, now: datetime) -> None:
+    """Refuse an order that makes no sense now.
+
+    Raises:
+        ApplicationError: `SubscriptionEnded`, or the code of what stands in its way.
+    """
+    if state.status in ENDED:
+        raise _refused("SubscriptionEnded", f"the subscription is {state.status.value}")
+    if isinstance(order, CancelSubscription):
+        return
+    _need(state.status is not SubscriptionStatus.INCOMPLETE, "not_begun", "the first charge is not settled yet")
+    match order:
+        case ChangePlan():
+            _check_change(order, state, terms)
+        case PauseSubscription():
+            _check_pause(order, state, now)
+        case ResumeSubscription():
+            _check_resume(state)
+        case ChangeTrial():
+            _need(state.status is SubscriptionStatus.TRIALING, "not_trialing", "it is not in a trial")
+            _need(order.ends_at is None or order.ends_at > now, "in_the_past", "ends_at must lie ahead")
+        case ChangePaymentMethod():
+            _check_payment_method(order, state)
+        case _:
+            _check_what_it_answers(order, state)
+
+
+def _check_what_it_answers(order: Order, state: SubscriptionState) -> None:
+    """Orders that answer something: it must be there."""
+    match order:
+        case UndoCancel():
+            _need(state.cancel_at_period_end, "not_canceled", "no cancel at period end is set")
+        case CancelChange():
+            _need(state.pending_change is not None, "no_pending_change", "no change is pending")
+        case RetryNow():
+            _need(state.status in OWING, "nothing_to_retry", "no period is unpaid")
+            _need(not _stands(state), "parked", "it stands parked; decide that first")
+        case AnswerConsent():
+            _need(state.consent in ANSWERABLE, "consent_not_asked", "no consent is asked for now")
+        case Decide():
+            allowed = decisions(state)
+            words = ", ".join(each.value for each in allowed) or "nothing"
+            _need(order.decision in allowed, "not_allowed", f"allowed now: {words}")
+
+
+def _check_resume(state: SubscriptionState) -> None:
+    paused = state.status is SubscriptionStatus.PAUSED or state.pause_at_period_end
+    _need(paused, "not_paused", "it is not paused, and no pause is set")
+    _need(state.has_card or state.pause_at_period_end, "no_payment_method", "a payment method is needed first")
+
+
+def _check_pause(order: PauseSubscription, state: SubscriptionState, now: datetime) -> None:
+    _need(state.status is SubscriptionStatus.ACTIVE, "not_active", "only an active subscription can be paused")
+    _need(not state.cancel_at_period_end, "cancel_is_set", "it ends with its period; undo the cancel first")
+    _need(state.paused_at is None, "already_paused", "it is paused already")
+    _need(not _stands(state), "parked", "it stands parked; decide that first")
+    _need(order.resumes_at is None or order.resumes_at > now, "in_the_past", "resumes_at must lie ahead")
+    if order.at is When.PERIOD_END and order.resumes_at is not None and state.period_end is not None:
+        _need(
+            order.resumes_at > state.period_end, "before_the_pause", "resumes_at must lie behind the end of the period"
+        )
+    _check_numbers(state)
+
+
+def _check_change(order: ChangePlan, state: SubscriptionState, terms: PlanTerms) -> None:
+    changeable = state.status in (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAUSED)
+    _need(changeable, "not_active", f"a subscription that is {state.status.value} cannot be changed")
+    _need(not state.cancel_at_period_end, "cancel_is_set", "it ends with its period; undo the cancel first")
+    _need(not _stands(state), "parked", "it stands parked; decide that first")
+    if order.at is When.NOW:
+        _need(state.status is SubscriptionStatus.ACTIVE, "not_active", "only an active subscription is changed at once")
+    if order.plan is not None:
+        same = order.plan.price.currency == terms.price.currency
+        _need(same, "currency_changed", f"a change keeps its currency, {terms.price.currency}")
+    _check_numbers(state)
+
+
+def _check_payment_method(order: ChangePaymentMethod, state: SubscriptionState) -> None:
+    _need(order.customer_uid != state.customer_uid, "same_billing_key", "this key is the one that is charged already")
+    _need(not _stands(state), "parked", "it stands parked; decide that first")
+    _check_numbers(state)
+
+
+def _check_numbers(state: SubscriptionState) -> None:
+    _need(state.generation < MOST_RENUMBERINGS, "too_many_changes", "too many changes in one period; wait for the next")
+
+
+def _stands(state: SubscriptionState) -> bool:
+    return state.cycle_state in (CycleState.MISMATCH, CycleState.UNKNOWN)
+
+
+def _need(condition: bool, code: str, message: str) -> None:
+    if not condition:
+        raise _refused(code, message)
+
+
+def _refused(code: str, message: str) -> ApplicationError:
+    return ApplicationError(message, type=code, non_retryable=True)

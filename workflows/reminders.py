@@ -1,0 +1,65 @@
+"""What is announced before it happens: a renewal, the end of a trial, the end of the grace. Each once a period."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+
+from billing.domain.events import EventType
+from billing.domain.states import DunningState, SubscriptionStatus
+from workflows import telling
+
+if TYPE_CHECKING:
+    from workflows.subscription_run import SubscriptionRun
+
+RENEWAL, TRIAL, GRACE = "renewal", "trial", "grace"
+
+
+async def announce_what_is_due(run: "SubscriptionRun") -> bool:
+    """Announce one thing whose time has come; whether there was one."""
+    coming = next_reminder(run)
+    if coming is None or workflow.now() < coming[0]:
+        return False
+    at, kind = coming
+    run.state.announced = [*run.state.announced, kind]
+    match kind:
+        case "renewal":
+            text = f"{run.bill().amount} will be charged {run.local(run.state.due_at)}"
+            run.tell(EventType.SUBSCRIPTION_RENEWAL_UPCOMING, text, telling.subscription(run))
+        case "trial":
+            text = f"the trial ends {run.local(run.state.due_at)}"
+            run.tell(EventType.SUBSCRIPTION_TRIAL_WILL_END, text, telling.subscription(run))
+        case _:
+            run.state.dun(DunningState.SUSPENDED)
+            text = f"the grace has ended {run.local(at)}"
+            run.tell(EventType.SUBSCRIPTION_SUSPENDED, text, telling.subscription(run))
+    await run.write(text)
+    return True
+
+
+def next_reminder(run: "SubscriptionRun") -> tuple[datetime, str] | None:
+    """What is announced next, and when; None when nothing is."""
+    state, policy, ahead = run.state, run.start.policy, []
+    if state.ended_at is not None:
+        return None
+    if state.status is SubscriptionStatus.TRIALING:
+        if policy.trial_notice_days is not None and not state.cancel_at_period_end:
+            ahead.append((state.due_at - timedelta(days=policy.trial_notice_days), TRIAL))
+    elif policy.notice_days is not None and _renews(run, timedelta(days=policy.notice_days)):
+        ahead.append((state.due_at - timedelta(days=policy.notice_days), RENEWAL))
+    ends_at = run.grace_ends_at()
+    if ends_at is not None and state.status is SubscriptionStatus.PAST_DUE and state.dunning in _IN_GRACE:
+        ahead.append((ends_at, GRACE))
+    return min((each for each in ahead if each[1] not in state.announced), default=None)
+
+
+_IN_GRACE = frozenset({DunningState.RETRYING, DunningState.GRACE})
+
+
+def _renews(run: "SubscriptionRun", notice: timedelta) -> bool:
+    """Whether the next charge is a renewal worth announcing: of a period longer than the notice itself."""
+    state = run.state
+    if state.status is not SubscriptionStatus.ACTIVE or state.failed_attempts or not run.charging:
+        return False
+    long_enough = state.period_start is not None and state.due_at - state.period_start > notice
+    return long_enough and run.bill().amount.amount > 0

@@ -1,0 +1,93 @@
+"""A look at the open period, and what follows from what it proved."""
+
+from collections.abc import Sequence
+
+from temporalio import workflow
+
+from billing.domain.events import EventType
+from billing.domain.records import Disposition
+from billing.domain.states import CycleState
+from billing.domain.verdict import Finding, Verdict, judge
+from workflows import booking, dunning, policies, telling
+from workflows.contracts import PaymentReported
+from workflows.ports import PaymentActivities
+from workflows.subscription_run import SubscriptionRun
+from workflows.turnover import settle_paid
+
+STANDING = frozenset({CycleState.MISMATCH, CycleState.REVOKED, CycleState.UNKNOWN})
+"""Where a period stands until a person, or a later look, decides: it is looked up daily, and nothing is charged."""
+
+
+async def verify(run: SubscriptionRun, bells: Sequence[PaymentReported] = ()) -> Verdict:
+    """Look the current cycle up, by `imp_uid` where a webhook named one and by `merchant_uid`, and judge it.
+
+    Without a webhook the schedule row is read too: it tells "not run yet" from "lost".
+    """
+    by_number = workflow.start_activity_method(
+        PaymentActivities.find_payments, run.merchant_uid, summary=f"look up {run.merchant_uid}", **policies.LOOK_UP
+    )
+    if not bells:
+        row = await booking.find_row(run.merchant_uid)
+        rows = await by_number
+        run.note_failures(rows)
+        return judge(run.expected(), rows, row, known_failures=run.state.known_failures)
+    reported = await workflow.execute_activity_method(
+        PaymentActivities.find_payment, bells[-1].imp_uid, summary=f"look up {bells[-1].imp_uid}", **policies.LOOK_UP
+    )
+    rows = await by_number
+    run.note_failures(rows)
+    ours = {row.imp_uid for row in rows}
+    if reported is not None and reported.merchant_uid == run.merchant_uid:
+        ours.add(reported.imp_uid)
+    for bell in bells:
+        # A webhook that names somebody else's payment, or none that exists, is counted and has no effect.
+        run.answer_bell(bell, Disposition.APPLIED if bell.imp_uid in ours else Disposition.MISMATCH)
+    known = reported if reported is not None and reported.imp_uid in ours else None
+    return judge(run.expected(), rows, reported=known, known_failures=run.state.known_failures)
+
+
+async def settle(run: SubscriptionRun, verdict: Verdict, *, by_deadline: bool = False) -> None:
+    """Write what a look proved and turn to what follows from it."""
+    if by_deadline and verdict.finding not in (Finding.PAID, Finding.DECLINED):
+        run.state.looks += 1
+    match verdict.finding:
+        case Finding.PAID:
+            if run.state.booked and run.state.failed_attempts:
+                # A late approval may have come while the retry still stands at PortOne: it must not run.
+                await booking.revoke(run)
+            await settle_paid(run, verdict)
+        case Finding.DECLINED:
+            await dunning.after_decline(run, verdict)
+        case Finding.MISMATCH:
+            await _park(run, CycleState.MISMATCH, verdict)
+        case Finding.REVOKED:
+            await _park(run, CycleState.REVOKED, verdict)
+        case Finding.PENDING | Finding.ABSENT:
+            exhausted = by_deadline and run.start.policy.deadlines.exhausted(run.state.looks)
+            if exhausted and run.state.cycle_state not in STANDING:
+                await _park(run, CycleState.UNKNOWN, verdict)
+
+
+_PARKED_AS = {
+    CycleState.MISMATCH: EventType.CHARGE_MISMATCH,
+    CycleState.REVOKED: EventType.CHARGE_REVOKED_ELSEWHERE,
+    CycleState.UNKNOWN: EventType.CHARGE_UNKNOWN,
+}
+
+
+async def _park(run: SubscriptionRun, state: CycleState, verdict: Verdict) -> None:
+    """Stand in a named state until a person or a later look decides; nothing is charged and nothing is guessed."""
+    reason = verdict.reason or verdict.finding.value
+    run.state.looks = max(run.state.looks, len(run.start.policy.deadlines.after_seconds))
+    if run.state.cycle_state is state and run.state.parked_reason == reason:
+        return
+    run.state.move(state)
+    run.state.parked_reason = reason
+    payment = verdict.payment
+    run.tell(_PARKED_AS[state], f"period {run.state.cycle}: {reason}", telling.charge(run, state, payment, reason))
+    run.tell(EventType.SUBSCRIPTION_PARKED, f"parked: {reason}", telling.parked(run, reason, payment))
+    await run.write(
+        f"period {run.state.cycle} is parked: {state.value}",
+        results=[run.result(state, payment, reason)],
+        payments=[payment] if payment else [],
+    )
