@@ -1,6 +1,6 @@
 """One durable workflow per customer_uid: handlers that note, one loop that acts, continue-as-new with nothing lost."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
@@ -77,9 +77,12 @@ class SubscriptionWorkflow:
         return showing.snapshot(self._run)
 
     @workflow.query(description="What will be charged next, line by line; with an order, what that change would cost.")
-    def preview(self, order: ChangePlan | None = None) -> Preview:
-        """What will be charged next, by the function that charges it."""
-        return previewing.preview(self._run, order)
+    def preview(self, order: ChangePlan | None = None, at: datetime | None = None) -> Preview:
+        """What will be charged next, by the function that charges it.
+
+        A query sees the time of the run's last step, so the caller brings the present one with a change.
+        """
+        return previewing.preview(self._run, order, max(at or workflow.now(), workflow.now()))
 
     # -------------------------------------------------------------- updates: one order each, answered by the loop
 
