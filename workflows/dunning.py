@@ -100,7 +100,9 @@ def _note_where_dunning_stands(run: SubscriptionRun, next_at: datetime | None) -
     policy, state = run.start.policy.dunning, run.state
     if policy is not None and state.dunning is not DunningState.ENDED:
         stands_at = policy.state_at(workflow.now(), state.first_failed_at, next_at)
-        state.dun(DunningState.GRACE if stands_at is DunningState.ENDED else stands_at)
+        if stands_at is DunningState.ENDED:
+            stands_at = DunningState.SUSPENDED if state.dunning is DunningState.SUSPENDED else DunningState.GRACE
+        state.dun(stands_at)
 
 
 def _ends_at(run: SubscriptionRun) -> datetime | None:
