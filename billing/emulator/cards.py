@@ -5,24 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from billing.emulator.channels import channel_of
+from billing.emulator.codes import card_company
 from billing.emulator.envelope import REFUSED, Refusal
+from billing.emulator.masking import masked, told_of_card
+from billing.emulator.store import Record
 
 KEY_REFUSED = "카드정보 인증 및 빌키 발급에 실패하였습니다."
 CARD_REFUSED = "카드정보 인증에 실패하였습니다."
-
-# KFTC codes (facts.md 7.2), chosen by the card's first digits only so that lists look like life.
-_COMPANIES = (
-    ("361", "BC카드"),
-    ("381", "KB국민카드"),
-    ("367", "현대카드"),
-    ("365", "삼성카드"),
-    ("368", "롯데카드"),
-    ("371", "NH카드"),
-    ("041", "우리카드"),
-    ("374", "하나카드"),
-    ("366", "신한카드"),
-    ("370", "씨티카드"),
-)
 
 # Which of them are needed differs per PG and contract (facts.md 6): only their form is checked.
 _OPTIONAL = (
@@ -43,12 +33,17 @@ LATE_APPROVAL_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class KnownCard:
-    """All that is kept of a card: the masked number, the last four digits, the company."""
+    """All that is kept of a card: the masked number, the last four digits, the company, and the PG that saw it."""
 
     masked: str
     last_four: str
     code: str
     name: str
+    provider: str
+
+    def told(self) -> Record:
+        """What a key or a payment shows of it, and the last four digits for the emulator's own use."""
+        return {**told_of_card(self.provider, self.masked, self.code, self.name), "last_four": self.last_four}
 
 
 def read_card(body: dict[str, Any], now: float, *, sentence: str) -> KnownCard:
@@ -57,6 +52,7 @@ def read_card(body: dict[str, Any], now: float, *, sentence: str) -> KnownCard:
     Raises:
         Refusal: code -1, `sentence` and the PG's words.
     """
+    provider, _ = channel_of(body)
     digits = re.sub(r"[^0-9]", "", str(body.get("card_number") or ""))
     if not 14 <= len(digits) <= 16:  # noqa: PLR2004 - Diners has 14 digits, AMEX 15
         raise Refusal(f"{sentence} [F112]유효하지않은 카드번호를 입력하셨습니다. (card_bin 없음)", code=REFUSED)
@@ -71,10 +67,5 @@ def read_card(body: dict[str, Any], now: float, *, sentence: str) -> KnownCard:
     last_four = digits[-4:]
     if last_four == "0001":
         raise Refusal(f"{sentence} [F118]사용할 수 없는 카드입니다.", code=REFUSED)
-    code, name = _COMPANIES[int(digits[1])]
-    return KnownCard(masked=_masked(digits), last_four=last_four, code=code, name=name)
-
-
-def _masked(digits: str) -> str:
-    """The first six digits and the last four: the seventh to twelfth of sixteen are stars (facts.md 7.1)."""
-    return f"{digits[:6]}{'*' * (len(digits) - 10)}{digits[-4:]}"
+    code, name = card_company(digits)
+    return KnownCard(masked=masked(provider, digits), last_four=last_four, code=code, name=name, provider=provider)

@@ -34,10 +34,7 @@ def keep_key(world: World, customer_uid: str, body: dict[str, Any], card: KnownC
         "customer_id": body.get("customer_id") or str(uuid.uuid4()),
         "pg_provider": provider,
         "pg_id": pg_id,
-        "card_name": card.name,
-        "card_code": card.code,
-        "card_number": card.masked,
-        "card_type": 0,
+        **card.told(),
         "customer_name": body.get("customer_name") or body.get("buyer_name"),
         "customer_tel": body.get("customer_tel") or body.get("buyer_tel"),
         "customer_email": body.get("customer_email") or body.get("buyer_email"),
@@ -46,7 +43,6 @@ def keep_key(world: World, customer_uid: str, body: dict[str, Any], card: KnownC
         "inserted": before["inserted"] if before else now,
         "updated": now,
         "sandbox": world.settings.sandbox,
-        "last_four": card.last_four,
     }
     return world.store.put("keys", customer_uid, key)
 

@@ -13,7 +13,7 @@ async def test_a_paid_charge_is_answered_as_portone_answers_it(merchant):
     assert re.fullmatch(r"imps_\d{12}", payment["imp_uid"])
     assert (payment["status"], payment["amount"], payment["currency"]) == ("paid", 9900, "KRW")
     assert (payment["channel"], payment["customer_uid_usage"]) == ("api", "payment")
-    assert payment["card_number"] == "451842******1111"
+    assert payment["card_number"] == "45184212****1111"
     assert payment["paid_at"] == payment["started_at"] > 0
     assert (payment["failed_at"], payment["cancelled_at"], payment["cancel_amount"]) == (0, 0, 0)
     assert payment["custom_data"] == '{"a": 1}'

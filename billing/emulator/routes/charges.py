@@ -63,14 +63,7 @@ def _onetime(account: Account, request: Request, body: dict[str, Any]) -> Respon
     at = world.clock.now(customer_uid)
     card = read_card(body, at, sentence=CARD_REFUSED)
     provider, pg_id = channel_of(body)
-    used = {
-        "last_four": card.last_four,
-        "card_number": card.masked,
-        "card_name": card.name,
-        "card_code": card.code,
-        "pg_provider": provider,
-        "pg_id": pg_id,
-    }
+    used = {**card.told(), "pg_provider": provider, "pg_id": pg_id}
     payment = account.execution.attempt(order, used, at, usage="issue" if customer_uid else None, path="onetime")
     if customer_uid and payment["status"] == "paid":
         keep_key(world, customer_uid, body, card, fresh=False)
