@@ -100,6 +100,18 @@ class Execution:
         self._webhooks.queue(approved, at)
         return approved
 
+    def deposit(self, payment: Record, at: float) -> Record:
+        """Somebody pays into a virtual account; its webhook says `paid` (facts.md 3.3)."""
+        paid = {
+            **payment,
+            "status": "paid",
+            "paid_at": int(at),
+            "receipt_url": f"https://receipt.invalid/{payment['imp_uid']}",
+        }
+        self._world.store.put("payments", payment["imp_uid"], paid)
+        self._webhooks.queue(paid, at)
+        return paid
+
     def refund(self, payment: Record, amount: float | None, reason: str | None, at: float, *, notify: bool) -> Record:
         """Refund all (`amount` None or 0) or a part; a part, too, makes the status cancelled (facts.md 2.8).
 
@@ -166,6 +178,6 @@ def balance(payment: Record) -> float:
     left = round(payment["amount"] - payment["cancel_amount"], 2)
     if payment["status"] == "cancelled" and left <= 0:
         raise Refusal(CANCELLED_ALREADY)
-    if payment["status"] not in ("paid", "cancelled"):
+    if not payment["paid_at"]:
         raise Refusal(NOTHING_TO_CANCEL)
     return float(left) if isinstance(left, float) else left
