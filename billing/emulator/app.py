@@ -21,7 +21,7 @@ from billing.emulator.routes import (
     schedules,
     users,
     vbanks,
-)  # fmt: skip
+)
 from billing.emulator.settings import EmulatorSettings
 
 

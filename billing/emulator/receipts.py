@@ -55,7 +55,7 @@ def make_payment(
         "customer_uid": order.get("customer_uid"),
         "customer_uid_usage": usage,
         "sandbox": sandbox,
-        "notice_url": order.get("notice_url"),
+        **{name: order.get(name) for name in ("notice_url", "tax_free", "vat_amount")},
         "last_four": card["last_four"],
     }
 
