@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.dependencies import CallerDep, Desk, DeskDep, caller_of
+from api.errors import Problem
 from api.idempotency import answer, once
 from api.models import CancelBody, CustomerUid
 from api.order_models import (
