@@ -64,7 +64,7 @@ class BillingPolicy(Message):
     `dunning` replaces `retries` where it is given. `notice_days` and `trial_notice_days` are how long before a charge,
     or before the end of a trial, it is announced; None announces nothing.
     `roll_after_events` continues as new after that many history events, beside the server's own suggestion.
-    `roll_when_deployed` continues as new once after each deploy of another version, so that patches die (decision 0004).
+    `roll_when_deployed` continues as new once after each deploy, so that patches die (decision 0004).
     """
 
     schedule_horizon_days: int = 80
