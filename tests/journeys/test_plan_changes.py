@@ -347,7 +347,7 @@ async def test_a_cancel_after_changes_gives_back_the_days_that_are_left_through_
     told = [await stack.order(uid, "cancel", at="now", refund="prorated") for uid in (up, down)]
     # 15 days at 1,000 won; and 15 at 300 with the credit of 20 days at 700.
     assert [each["refunded_amount"] for each in told] == [15_000, 4_500 + 14_000]
-    books = [sum(row["refunded"] for row in (await stack.books(uid))["charges"]) for uid in (up, down)]
+    books = [sum(row["cancelled_amount"] for row in (await stack.books(uid))["charges"]) for uid in (up, down)]
     assert books == [15_000, 18_500]
 
 
