@@ -106,7 +106,6 @@ def test_no_metric_has_a_label_that_names_a_person_or_an_order() -> None:
         "disposition",
         "kind",
         "error",
-        "kind",
         "outcome",
     }
 
