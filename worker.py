@@ -87,6 +87,7 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         schedules.has_open_schedules,
         writes.record,
         writes.attempts_on_card,
+        writes.subscription_on_key,
         _event_activities(settings, ledger).next_delivery,
     ]
 

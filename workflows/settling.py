@@ -57,7 +57,7 @@ async def settle(run: SubscriptionRun, verdict: Verdict, *, by_deadline: bool = 
                 await booking.revoke(run)
             await settle_paid(run, verdict)
         case Finding.DECLINED:
-            await dunning.after_decline(run, verdict)
+            await dunning.after_found_decline(run, verdict)
         case Finding.MISMATCH:
             await _park(run, CycleState.MISMATCH, verdict)
         case Finding.REVOKED:

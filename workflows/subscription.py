@@ -7,7 +7,7 @@ from temporalio.common import VersioningBehavior
 
 from billing.domain.calendar import Anchor
 from billing.domain.states import ENDED
-from workflows import billing_cycle, carrying_out, opening, possible, previewing, showing
+from workflows import billing_cycle, carrying_out, old_keys, opening, possible, previewing, showing
 from workflows.bells import answer_stale_bells
 from workflows.contracts import LookAgain, PaymentReported, StartSubscription, SubscriptionSnapshot
 from workflows.orders import (
@@ -53,6 +53,8 @@ class SubscriptionWorkflow:
                 workflow.continue_as_new(args=[start, state])
             await self._next_step()
         await workflow.wait_condition(workflow.all_handlers_finished)
+        if state.left_keys:
+            await old_keys.delete_what_is_left(run)
         while state.bells:
             await answer_stale_bells(run)
         return showing.snapshot(run)
@@ -197,7 +199,7 @@ class SubscriptionWorkflow:
         self._check(order)
 
     def _check(self, order: Order) -> None:
-        possible.check(order, self._run.state, self._run.plan, workflow.now())
+        possible.check(order, self._run.state, self._run.plan, workflow.now(), self._run.customer_uid)
 
     async def _answered(self, order: Order) -> OrderAnswered:
         answer = await self._run.place(order)

@@ -86,7 +86,7 @@ class Books:
             self.used += share(holding.value().amount, n, n + 1, days)
 
     def order(self, part, order):
-        start, end = self.run.whole_period()
+        _, end = self.run.whole_period()
         self.now += (end - self.now) * part
         self.now = self.now.replace(microsecond=0)
         told = preview(self.run, order, self.now)
