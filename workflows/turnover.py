@@ -66,8 +66,8 @@ async def settle_skipped(run: SubscriptionRun, billing_key: BillingKeyFact | Non
 def _begin_the_next_period(run: SubscriptionRun) -> None:
     state, bill, was = run.state, run.bill(), run.state.status
     begins = state.due_at if state.paid_days else run.due(state.cycle)
-    if was is SubscriptionStatus.UNPAID:
-        # Access was closed meanwhile: the period that is paid now begins now.
+    if was is SubscriptionStatus.UNPAID or state.end_action_taken:
+        # Access was closed meanwhile: the period that is paid now begins now, and none is owed for the time between.
         begins = workflow.now().replace(microsecond=0)
         state.anchor, state.first_cycle = Anchor.at(begins, run.plan.zone), state.cycle
     state.become(SubscriptionStatus.ACTIVE)
