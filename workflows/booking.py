@@ -59,7 +59,7 @@ async def register(run: SubscriptionRun, vault_handle: str | None = None) -> str
     while True:
         answer = await _send(run, order)
         row = answer.schedule if answer.outcome is ScheduleOutcome.REGISTERED else await find_row(run.merchant_uid)
-        if answer.outcome is ScheduleOutcome.REGISTERED or row is not None:
+        if answer.outcome is ScheduleOutcome.REGISTERED or (row is not None and _is_the_one_sent(run, row)):
             _booked(run, row)
             return None
         if answer.outcome is ScheduleOutcome.REFUSED:
@@ -148,6 +148,12 @@ async def _send(run: SubscriptionRun, order: RegisterSchedule) -> ScheduleAnswer
         )
     except ActivityError as error:
         return ScheduleAnswer(outcome=ScheduleOutcome.UNKNOWN, message=str(error.cause or error))
+
+
+def _is_the_one_sent(run: SubscriptionRun, row: ScheduleFact) -> bool:
+    """Whether a row that was read back is what was sent, and stands: not somebody's own under the same number."""
+    as_sent = row.customer_uid == run.customer_uid and row.amount == run.bill().amount
+    return as_sent and row.status != "revoked"
 
 
 def _order(run: SubscriptionRun, vault_handle: str | None) -> RegisterSchedule:

@@ -68,8 +68,9 @@ async def settle_skipped(run: SubscriptionRun, billing_key: BillingKeyFact | Non
 def _begin_the_next_period(run: SubscriptionRun) -> None:
     state, was, change = run.state, run.state.status, run.state.pending_change
     told = telling.change(run, change, "next_period", now=True) if change is not None else None
-    # Where access was closed meanwhile, the period that is paid now begins now.
-    turn(run, workflow.now().replace(microsecond=0) if was is SubscriptionStatus.UNPAID else None)
+    # Where access was closed meanwhile, the period that is paid now begins now, and none is owed for the time between.
+    closed = was is SubscriptionStatus.UNPAID or state.end_action_taken
+    turn(run, workflow.now().replace(microsecond=0) if closed else None)
     state.become(SubscriptionStatus.ACTIVE)
     state.paused_at = None
     if change is not None and told is not None:
