@@ -7,6 +7,7 @@ from billing.emulator.envelope import Refusal
 from billing.emulator.faults import Faults
 from billing.emulator.keys import declines_counter
 from billing.emulator.receipts import make_payment
+from billing.emulator.recovery import plan_recovery, take_recovery
 from billing.emulator.store import Record
 from billing.emulator.webhooks import Webhooks
 from billing.emulator.world import World
@@ -65,7 +66,16 @@ class Execution:
             "pg_id": payment["pg_id"],
         }
         self._world.store.put("schedules", schedule["merchant_uid"], changed)
+        plan_recovery(self._world, changed)
         return payment
+
+    def recover(self, merchant_uid: str, at: float) -> list[str]:
+        """Recovery's hour has come for a failed schedule; answers the order numbers that were run."""
+        schedule = take_recovery(self._world, merchant_uid)
+        if schedule is None:
+            return []
+        self.run_schedule(schedule, at, path="recovery")
+        return [merchant_uid]
 
     def loses_answer(self, payment: Record) -> bool:
         """Whether the answer to a charge is lost: with card 0005, the first time for each order number."""

@@ -12,7 +12,10 @@ from typing import Any
 
 Record = dict[str, Any]
 
-KINDS = ("tokens", "keys", "payments", "schedules", "webhooks", "faults", "prepared", "clocks", "counters", "late")
+KINDS = (
+    "tokens", "keys", "payments", "schedules", "webhooks", "faults", "prepared", "clocks", "counters", "late",
+    "switches", "recoveries",
+)  # fmt: skip
 
 
 class Store:

@@ -99,6 +99,8 @@ class Timeline:
                 executed = [due.key]
             elif due.kind == "late":
                 executed = [self._execution.approve_late(due.key, at)["merchant_uid"]]
+            elif due.kind == "recovery":
+                executed = self._execution.recover(due.key, at)
             else:
                 self._webhooks.send_again(due.key)
         sending = self._webhooks.start()

@@ -32,6 +32,8 @@ class World:
                 self._expect_schedule(schedule)
         for imp_uid, late in self.store["late"].items():
             self.expect(late["customer_uid"], late["at"], "late", imp_uid)
+        for merchant_uid, recovery in self.store["recoveries"].items():
+            self.expect(recovery["customer_uid"], recovery["at"], "recovery", merchant_uid)
         for key, hook in self.store["webhooks"].items():
             if hook["resend_at"] is not None:
                 self.expect(hook["customer_uid"], hook["resend_at"], "webhook", key)
@@ -69,6 +71,9 @@ class World:
             return row is not None and row["schedule_status"] == "scheduled" and due_at == at
         if kind == "late":
             return key in self.store["late"]
+        if kind == "recovery":
+            recovery = self.store["recoveries"].get(key)
+            return recovery is not None and bool(recovery["at"] == at)
         hook = self.store["webhooks"].get(key)
         return hook is not None and bool(hook["resend_at"] == at)
 

@@ -69,6 +69,23 @@ def _success_schema(swagger: dict[str, Any], method: str, path: str, status: int
     return {**_tightened(response, closed=True), "definitions": definitions}
 
 
+async def _acts_of_a_person(merchant: Any) -> None:
+    """Rows that only the console makes, which the lists show beside the others."""
+    hand = {"customer_uid": "kim", "amount": 700}
+    await merchant.schedule("x1", after=700)
+    await merchant.issue("late", "0002")
+    await merchant.schedule("x2", "late", after=50)
+    await merchant.advance(60)
+    for act in (
+        {"act": "execute", "merchant_uid": "x1"},
+        {"act": "pay", "merchant_uid": "m1", **hand},
+        {"act": "register", "merchant_uid": "x3", "schedule_at": await merchant.now() + 800, **hand},
+        {"act": "approve_late", "merchant_uid": "x2"},
+        {"act": "recovery", "hour": 9},
+    ):
+        await merchant.control("POST", "console", act)
+
+
 async def _life(merchant: Any, make_card: Any) -> list[tuple[str, str, str, Any, int]]:
     """Calls that succeed, on every path that this emulator has: method, path of the schema, real path, body, status."""
     await merchant.issue(pg="nice", customer_name="Kim")
@@ -79,6 +96,7 @@ async def _life(merchant: Any, make_card: Any) -> list[tuple[str, str, str, Any,
     await merchant.advance(100)
     await merchant.schedule("s1")
     await merchant.schedule("s2")
+    await _acts_of_a_person(merchant)
     now = await merchant.now()
     window = f"from={now - 1000}&to={now + 10000}"
     schedule_window = f"schedule_from={now - 1000}&schedule_to={now + 10000}"
@@ -100,6 +118,9 @@ async def _life(merchant: Any, make_card: Any) -> list[tuple[str, str, str, Any,
         ("POST", schedule, schedule, {"customer_uid": "kim", "schedules": [item]}, 200),
         ("GET", schedule, f"{schedule}?{schedule_window}", None, 200),
         ("GET", one, f"{schedule}/f1", None, 200),
+        ("GET", one, f"{schedule}/x1", None, 200),
+        ("GET", one, f"{schedule}/x3", None, 200),
+        ("GET", f"{some}All/{{merchant_uid}}/{{payment_status}}", f"{some}All/x2/paid", None, 200),
         ("PUT", one, f"{schedule}/s1", {"schedule_at": now + 900}, 200),
         ("POST", f"{one}/reschedule", f"{schedule}/f2/reschedule", {"schedule_at": now + 900}, 200),
         ("POST", f"{one}/retry", f"{schedule}/f1/retry", None, 200),
