@@ -8,6 +8,7 @@ from billing.ledger.writes.billing_keys import write_billing_key, write_deleted_
 from billing.ledger.writes.charges import book_result, open_charge
 from billing.ledger.writes.consents import keep_consent
 from billing.ledger.writes.events import write_events
+from billing.ledger.writes.parked import keep_decision, write_parked
 from billing.ledger.writes.payments import write_payment
 from billing.ledger.writes.refunds import write_refund
 from billing.ledger.writes.subscriptions import write_subscription
@@ -40,6 +41,10 @@ async def write_entry(connection: AsyncConnection, entry: LedgerEntry) -> tuple[
         await write_refund(connection, refund)
     for consent in entry.consents:
         await keep_consent(connection, consent)
+    for parked in entry.parked:
+        await write_parked(connection, parked)
+    for decision in entry.decisions:
+        await keep_decision(connection, decision)
     for webhook in entry.webhooks:
         await close_webhook(connection, webhook)
     # Last, since it makes writers of one customer_uid wait until this transaction ends. Whether the subscription's row
