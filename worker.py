@@ -18,6 +18,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.billing_keys import BillingKeyActivities
 from activities.cards import VaultedCards
 from activities.events import EventActivities
+from activities.facts import FactActivities
 from activities.ledger import LedgerActivities
 from activities.metrics import ActivityMetrics
 from activities.notices import NoticeUrls
@@ -32,6 +33,7 @@ from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkf
 from workflows.contracts import BILLING_TASK_QUEUE
 from workflows.event_delivery import EventDeliveryWorkflow
 from workflows.key_in_payment import KeyInPaymentWorkflow
+from workflows.late_fact import LateFactWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.subscription import SubscriptionWorkflow
 
@@ -42,6 +44,7 @@ WORKFLOWS: Sequence[type] = (
     IssueBillingKeyWorkflow,
     DeleteBillingKeyWorkflow,
     EventDeliveryWorkflow,
+    LateFactWorkflow,
 )
 
 # A charge in flight is at most 30 s at PortOne: a deploy lets it finish.
@@ -70,6 +73,7 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         payments.retry_schedule,
         payments.find_payment,
         payments.find_payments,
+        payments.find_reported,
         payments.cancel_payment,
         schedules.register_schedule,
         schedules.find_schedule,
@@ -78,6 +82,8 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         schedules.has_open_schedules,
         writes.record,
         writes.attempts_on_card,
+        writes.known_orders,
+        FactActivities().report_facts,
         events.next_delivery,
         events.send_event,
     ]

@@ -10,7 +10,9 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from billing.observability import ACTIVITY_ERRORS, CHARGES, PORTONE_CALL_SECONDS, PORTONE_CALLS
 
 CHARGING = frozenset({"charge_again", "charge_onetime", "retry_schedule"})
-OURS = frozenset({"record", "discard_card", "attempts_on_card", "next_delivery", "send_event"})
+OURS = frozenset(
+    {"record", "discard_card", "attempts_on_card", "known_orders", "report_facts", "next_delivery", "send_event"}
+)
 """Activities that do not call PortOne."""
 
 

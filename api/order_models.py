@@ -16,8 +16,9 @@ from api.models import (
     Words,
 )
 from billing.domain.consent import MAX_SHOWN_LENGTH, ConsentDecision
+from billing.domain.parked import Decision
 from billing.domain.proration import ProrationMode
-from workflows.orders import Decision, ResumeAnchor, When
+from workflows.orders import ResumeAnchor, When
 
 Who = Annotated[str, Field(min_length=1, max_length=80)]
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 from temporalio import workflow
 
 from billing.domain.calendar import Anchor
-from billing.domain.states import ENDED
-from workflows import billing_cycle, carrying_out, opening, possible, previewing, showing
+from billing.domain.states import ENDED, CycleState
+from workflows import billing_cycle, carrying_out, foreign, opening, policies, possible, previewing, showing
 from workflows.bells import answer_stale_bells
 from workflows.contracts import PaymentReported, StartSubscription, SubscriptionSnapshot
 from workflows.orders import (
@@ -56,8 +56,11 @@ class SubscriptionWorkflow:
             else:
                 await billing_cycle.step(run)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        while state.bells:
-            await answer_stale_bells(run)
+        if state.cycle_state is CycleState.MISMATCH:
+            state.ask_for_a_look(run.merchant_uid)
+        while state.bells or state.aside or state.look_asked:
+            if not await foreign.attend(run, listening=False):
+                await answer_stale_bells(run)
         return showing.snapshot(run)
 
     # -------------------------------------------------------------- signals: noted here, acted on in the loop
@@ -68,9 +71,9 @@ class SubscriptionWorkflow:
         self._run.state.hear(bell)
 
     @workflow.signal(description="PortOne and the ledger differ on something of this subscription: look at it again.")
-    def look_again(self, bell: LookAgain) -> None:  # noqa: ARG002 - whatever differs, everything is looked at
-        """Note that somebody asked; the main loop looks."""
-        self._run.state.look_asked = True
+    def look_again(self, bell: LookAgain) -> None:
+        """Note that somebody asked; the main loop looks, at the order that was named too."""
+        self._run.state.ask_for_a_look(bell.merchant_uid)
 
     # -------------------------------------------------------------- queries
 
@@ -206,6 +209,8 @@ class SubscriptionWorkflow:
 
     def _should_roll(self) -> bool:
         if not workflow.all_handlers_finished() or self._run.orders or self._run.has_answers:
+            return False
+        if len(self._run.state.bells) > policies.MOST_CARRIED_BELLS:
             return False
         limit = self._run.start.policy.roll_after_events
         info = workflow.info()

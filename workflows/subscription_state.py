@@ -11,6 +11,7 @@ from billing.domain.consent import ConsentNeed
 from billing.domain.coupons import Coupon
 from billing.domain.merchant_uid import cycle_merchant_uid
 from billing.domain.money import Money
+from billing.domain.parked import ParkedKind
 from billing.domain.plans import PlanTerms
 from billing.domain.records import PendingChange
 from billing.domain.states import (
@@ -57,6 +58,19 @@ class PaidOrder(BaseModel):
     amount: Money
 
 
+class ParkedItem(BaseModel):
+    """One thing that stands until a person decides; `of_cycle` when it is about the open period itself."""
+
+    parked_id: str
+    kind: ParkedKind
+    reason: str
+    merchant_uid: str
+    parked_at: datetime
+    imp_uid: str | None = None
+    known: list[str] = []
+    of_cycle: bool = False
+
+
 class SubscriptionState(BaseModel):
     """Where a subscription stands.
 
@@ -66,6 +80,8 @@ class SubscriptionState(BaseModel):
     `sends` counts how often we ourselves sent the current order number.
     `paid_by` is what the running period is paid for: what a change in the middle of it is reckoned against.
     `paid_days` of a first period of so many are paid when it begins inside an old one, and are not charged again.
+    `aside` are bells of other orders that rang while the outcome of a charge was open.
+    `key_missing` is the billing key that PortOne was found not to have any more.
     """
 
     anchor: Anchor
@@ -136,6 +152,13 @@ class SubscriptionState(BaseModel):
     announced: list[str] = []
     look_asked: bool = False
 
+    # What stands until a person decides, and what is to be looked at beside the open period.
+    parked: list[ParkedItem] = []
+    parkings: int = 0
+    looks_asked: list[str] = []
+    aside: list[PaymentReported] = []
+    key_missing: str | None = None
+
     def merchant_uid(self, subscription_id: str) -> str:
         """The order number of the current cycle."""
         return cycle_merchant_uid(subscription_id, self.cycle, self.generation)
@@ -199,6 +222,12 @@ class SubscriptionState(BaseModel):
         self.cycle_state = CycleState.PLANNED
         self.sends = 0
         self.open_order = None
+
+    def ask_for_a_look(self, merchant_uid: str) -> None:
+        """Note that somebody wants the open period looked at, and another order too where one is named."""
+        self.look_asked = True
+        if merchant_uid and merchant_uid not in self.looks_asked:
+            self.looks_asked = [*self.looks_asked[-(HEARD_LIMIT - 1) :], merchant_uid]
 
     def hear(self, bell: PaymentReported) -> None:
         """Note a bell, once: a twin of one already heard is dropped."""

@@ -61,14 +61,15 @@ def judge_foreign(payment: PaymentFact, known: Known) -> ForeignFact:
     if known.order is None and known.customer_uid is None:
         # Neither the order nor the key is ours: the merchant's other business.
         return ForeignFact(payment)
-    return ForeignFact(payment, _unexpected(payment, known.order), elsewhere, own)
+    return ForeignFact(payment, _unexpected(payment, known, known.order), elsewhere, own)
 
 
-def _unexpected(payment: PaymentFact, order: KnownOrder | None) -> Unexpected | None:
-    if not money_held(payment):
+def _unexpected(payment: PaymentFact, known: Known, order: KnownOrder | None) -> Unexpected | None:
+    if not money_held(payment) or known.kept:
         return None
     if order is None:
-        return Unexpected.STRAY
+        # Nobody here can do more about it than say so, once.
+        return None if known.seen == (payment.status, payment.cancelled_amount) else Unexpected.STRAY
     if order.paid and order.imp_uid == payment.imp_uid:
         return None
     if order.kind is ChargeKind.KEY_IN and order.state is CycleState.MISMATCH:

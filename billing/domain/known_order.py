@@ -6,7 +6,7 @@ from datetime import datetime
 from billing.domain.instants import require_utc
 from billing.domain.money import Money
 from billing.domain.records import ChargeKind, RefundState
-from billing.domain.states import CycleState
+from billing.domain.states import CycleState, SubscriptionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,9 @@ class Known:
         customer_uid: whose order of events it belongs to: the one its subscription was started under, else the key.
         subscription_id: of that subscription; None when there is none.
         living: whether that subscription has not ended.
+        status: of that subscription.
+        seen: the payment's status and refunded amount, as it was last looked up; None when it never was.
+        kept: whether a person decided that its money stays although it pays for nothing.
         refunds: of the payment.
     """
 
@@ -85,4 +88,7 @@ class Known:
     customer_uid: str | None = None
     subscription_id: str | None = None
     living: bool = False
+    status: SubscriptionStatus | None = None
+    seen: tuple[str, int] | None = None
+    kept: bool = False
     refunds: tuple[KnownRefund, ...] = ()

@@ -39,7 +39,7 @@ _K, _D = ParkedKind, Decision
 SENTENCES: Mapping[ParkedKind, str] = MappingProxyType(
     {
         _K.CHARGE_MISMATCH: "PortOne has a payment of the open period that is not as it was ordered, or several.",
-        _K.CHARGE_UNKNOWN: "Every look for days proved neither that the open period was charged nor that it was not.",
+        _K.CHARGE_UNKNOWN: "No look for days could prove whether the open period was charged or not.",
         _K.SCHEDULE_REVOKED: "The charge of the open period was taken back at PortOne, and not from here.",
         _K.EARLIER_NUMBER_PAID: "The open period was paid under an order number that had been given up, and it costs "
         "something else by now.",
@@ -55,8 +55,8 @@ _LOOK = "PortOne is looked up first, and a payment that is as ordered wins over 
 DECISIONS: Mapping[ParkedKind, Mapping[Decision, str]] = MappingProxyType(
     {
         _K.CHARGE_MISMATCH: {
-            _D.PAID: "The payment pays the period, whatever its amount; of several the one that is as ordered, else the "
-            "oldest, and the others go back. Refused where PortOne has no payment.",
+            _D.PAID: "The payment pays the period, whatever its amount; of several the one that is as ordered, else "
+            "the oldest, and the others go back. Refused where PortOne has no payment.",
             _D.REFUND: "All that PortOne holds of it goes back. Then the period is charged anew under another order "
             "number: on its day, or at once when that is over.",
             _D.END: "The subscription ends now, and all that PortOne holds of it goes back.",
@@ -65,7 +65,7 @@ DECISIONS: Mapping[ParkedKind, Mapping[Decision, str]] = MappingProxyType(
             _D.PAID: "PortOne's payment is looked up once more and booked. Refused where PortOne has none.",
             _D.NOT_PAID: f"{_LOOK} Otherwise the charge counts as declined, and dunning goes on under the same number.",
             _D.RETRY: f"{_LOOK} Otherwise it is charged now, under the same number, which PortOne pays only once.",
-            _D.END: f"{_LOOK} Otherwise the subscription ends now; should the charge turn out to be paid, it goes back.",
+            _D.END: f"{_LOOK} Otherwise the subscription ends now; should the charge prove to be paid, it goes back.",
         },
         _K.SCHEDULE_REVOKED: {
             _D.RETRY: f"{_LOOK} Otherwise the charge is booked again for its day, or made now when that is over.",
@@ -79,7 +79,7 @@ DECISIONS: Mapping[ParkedKind, Mapping[Decision, str]] = MappingProxyType(
         },
         _K.REFUNDED_ELSEWHERE: {
             _D.PAID: "The refund is taken as it is: the period keeps counting as paid, and access stays.",
-            _D.END: "The subscription ends now. What is left of the payment stays; refund it by the API if it is to go.",
+            _D.END: "The subscription ends now. What is left of the payment stays, unless you refund it by the API.",
         },
         _K.CHANGE_MISMATCH: {
             _D.PAID: "The money is kept and counts toward the next bills; the old terms stay.",

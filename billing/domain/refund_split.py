@@ -1,11 +1,11 @@
 """The tax-free part and the VAT of one more refund: as the charge was split, unless the caller says otherwise.
 
-A charge may have been taken in another amount than ordered, and refunded in part elsewhere; what is left of its parts is
-reckoned from all of that, so that the refund that gives the last won back gives the last of both parts back.
+A charge may have been taken in another amount than ordered, and refunded in part elsewhere; what is left of its parts
+is reckoned from all of that, so that the refund that gives the last won back gives the last of both parts back.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from billing.domain.facts import PaymentFact
 from billing.domain.known_order import KnownOrder, KnownRefund
@@ -61,11 +61,15 @@ class RefundablePayment:
         )
         tax = reckoned_tax if tax_free is None else tax_free
         if not 0 <= tax <= min(refund_amount, self._tax_left):
-            raise ValueError(f"tax_free is 0 to the {min(refund_amount, self._tax_left)} that are left of it, got {tax}")
+            raise ValueError(
+                f"tax_free is 0 to the {min(refund_amount, self._tax_left)} that are left of it, got {tax}"
+            )
         taxed = refund_amount - tax
         if self.vat_amount is None:
             if taxed > self._rest_left:
-                raise ValueError(f"tax_free must be {refund_amount - self._rest_left} or more: no more is left beside it")
+                raise ValueError(
+                    f"tax_free must be {refund_amount - self._rest_left} or more: no more is left beside it"
+                )
             if vat_amount is not None and not 0 <= vat_amount <= taxed:
                 raise ValueError(f"vat_amount is 0 to {taxed}, got {vat_amount}")
             return tax, vat_amount
@@ -86,3 +90,19 @@ class RefundablePayment:
     @property
     def _rest_left(self) -> int:
         return self.amount - self.refunded[0] - self._tax_left - self._vat_left
+
+
+def split_elsewhere(
+    order: KnownOrder, payment: PaymentFact, refunds: Sequence[KnownRefund], amounts: Sequence[int]
+) -> list[Split]:
+    """The parts of refunds that were made elsewhere, of which only the amounts are known; nothing where none fit."""
+    before = replace(payment, cancelled_amount=max(0, payment.cancelled_amount - sum(amounts)))
+    splits: list[Split] = []
+    try:
+        whole = RefundablePayment.of(order, before, refunds)
+        for amount in amounts:
+            splits.append(whole.split(amount))
+            whole = whole.after(amount)
+    except ValueError:
+        return [(0, None)] * len(amounts)
+    return splits

@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.domain.known_order import AskedOrder, Known, KnownOrder, KnownRefund
 from billing.domain.money import Money
+from billing.domain.parked import Decision, ParkedKind
 from billing.domain.records import ChargeKind
 from billing.domain.states import ENDED, CycleState
 from billing.ledger.engine import reading
-from billing.ledger.tables import charges, refunds, subscriptions
+from billing.ledger.tables import charges, decisions, payments, refunds, subscriptions
 
 
 class KnownOrders:
@@ -39,7 +40,10 @@ async def _known(connection: AsyncConnection, asked: AskedOrder) -> Known:
         customer_uid=owner.customer_uid if owner is not None else _whose(charge),
         subscription_id=owner.subscription_id if owner is not None else None,
         living=living,
+        status=owner.status if owner is not None else None,
         refunds=await _refunds(connection, asked.imp_uid),
+        seen=await _seen(connection, asked.imp_uid),
+        kept=await _is_kept(connection, asked.imp_uid),
     )
 
 
@@ -114,3 +118,18 @@ async def _refunds(connection: AsyncConnection, imp_uid: str) -> tuple[KnownRefu
         )
         for row in await connection.execute(query)
     )
+
+
+async def _seen(connection: AsyncConnection, imp_uid: str) -> tuple[str, int] | None:
+    query = select(payments.c.status, payments.c.cancelled_amount).where(payments.c.imp_uid == imp_uid)
+    row = (await connection.execute(query)).first()
+    return None if row is None else (row.status, row.cancelled_amount)
+
+
+async def _is_kept(connection: AsyncConnection, imp_uid: str) -> bool:
+    query = select(decisions.c.decision_id).where(
+        decisions.c.imp_uid == imp_uid,
+        decisions.c.kind == ParkedKind.REFUND_REFUSED,
+        decisions.c.decision == Decision.PAID,
+    )
+    return (await connection.execute(query.limit(1))).first() is not None

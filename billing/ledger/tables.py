@@ -197,7 +197,7 @@ decisions = Table(
     Column("customer_uid", Id, nullable=False),
     Column("subscription_id", Id),
     Column("merchant_uid", Id, nullable=False),
-    Column("imp_uid", Id),
+    Column("imp_uid", Id, index=True),
     Column("parked_reason", Words, nullable=False),
     Column("decision", State(Decision), nullable=False),
     Column("by", Words, nullable=False),

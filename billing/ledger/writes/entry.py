@@ -39,14 +39,18 @@ async def write_entry(connection: AsyncConnection, entry: LedgerEntry) -> tuple[
             await write_deleted_billing_key(connection, entry.deleted_billing_key)
     for refund in entry.refunds:
         await write_refund(connection, refund)
+    await _write_what_persons_do(connection, entry)
+    for webhook in entry.webhooks:
+        await close_webhook(connection, webhook)
+    # Last, since it makes writers of one customer_uid wait until this transaction ends. Whether the subscription's row
+    # was superseded says nothing of them: what happened has happened, and each has an id of its own.
+    return await write_events(connection, entry.events)
+
+
+async def _write_what_persons_do(connection: AsyncConnection, entry: LedgerEntry) -> None:
     for consent in entry.consents:
         await keep_consent(connection, consent)
     for parked in entry.parked:
         await write_parked(connection, parked)
     for decision in entry.decisions:
         await keep_decision(connection, decision)
-    for webhook in entry.webhooks:
-        await close_webhook(connection, webhook)
-    # Last, since it makes writers of one customer_uid wait until this transaction ends. Whether the subscription's row
-    # was superseded says nothing of them: what happened has happened, and each has an id of its own.
-    return await write_events(connection, entry.events)

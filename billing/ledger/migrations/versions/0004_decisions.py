@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("decision_id", name="pk_decisions"),
     )
     op.create_index("ix_decisions_parked_id", "decisions", ["parked_id"])
+    op.create_index("ix_decisions_imp_uid", "decisions", ["imp_uid"])
     op.create_index("ix_decisions_customer_uid_at", "decisions", ["customer_uid", "at"])
 
 
