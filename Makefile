@@ -15,6 +15,7 @@ CANDIDATES = $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python)
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 UP_ARGS ?=
+YEARS_ARGS ?=
 
 # Each test process may run a Temporal server of its own, so more than four would compete for memory.
 MAX_WORKERS ?= 4
@@ -27,7 +28,7 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo test check journeys up clean
+.PHONY: help demo test check journeys years up clean
 
 help: ## List what can be made (the default)
 	@echo 'make TARGET'
@@ -38,6 +39,9 @@ demo: $(READY) ## Watch subscriptions being billed by real workflows, and check 
 
 journeys: ## List every journey a test lives through, one sentence each
 	@$(firstword $(wildcard $(BIN)/python) python3) tests/journeys/listing.py
+
+years: $(READY) ## Ten years of one subscription, daily and monthly: wall time, books, largest history (YEARS_ARGS=--plan monthly)
+	@$(BIN)/python -m bench.years $(YEARS_ARGS)
 
 up: $(READY) ## Run everything in the foreground: Temporal with its UI, PortOne emulator, worker, api
 	@$(BIN)/gudok up $(UP_ARGS)

@@ -12,9 +12,12 @@ from typing import Any
 
 import structlog
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.service import RPCError
+from temporalio.worker import PatchActivationInput, Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.bells import BellActivities
 from activities.billing_keys import BillingKeyActivities
 from activities.cards import VaultedCards
 from activities.events import EventActivities
@@ -23,17 +26,23 @@ from activities.ledger import LedgerActivities
 from activities.metrics import ActivityMetrics
 from activities.notices import NoticeUrls
 from activities.payments import PaymentActivities
+from activities.reconciliation import ReconciliationActivities
 from activities.schedules import ScheduleActivities
+from activities.timetable import keep_schedules
+from billing.deployments import WorkerDeployment
 from billing.ledger import Ledger
 from billing.observability import configure_logging, serve_metrics
 from billing.portone import PortOneClient
 from billing.settings import Settings, load_settings
 from billing.temporal import connect
+from billing.workflow_runner import without_versioning_behavior
 from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
 from workflows.contracts import BILLING_TASK_QUEUE
+from workflows.event_contracts import sending_task_queue
 from workflows.event_delivery import EventDeliveryWorkflow
 from workflows.key_in_payment import KeyInPaymentWorkflow
 from workflows.late_fact import LateFactWorkflow
+from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.subscription import SubscriptionWorkflow
 
@@ -45,6 +54,7 @@ WORKFLOWS: Sequence[type] = (
     DeleteBillingKeyWorkflow,
     EventDeliveryWorkflow,
     LateFactWorkflow,
+    ReconciliationWorkflow,
 )
 
 # A charge in flight is at most 30 s at PortOne: a deploy lets it finish.
@@ -62,7 +72,6 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
     payments = PaymentActivities(client, ledger, cards, notices)
     schedules = ScheduleActivities(client, cards, notices)
     writes = LedgerActivities(ledger)
-    events = EventActivities(ledger.event_deliveries(settings.event_keys()), allow_loopback=settings.event_loopback)
     return [
         keys.issue_billing_key,
         keys.find_billing_key,
@@ -84,8 +93,29 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         writes.attempts_on_card,
         writes.known_orders,
         FactActivities().report_facts,
-        events.next_delivery,
-        events.send_event,
+        _event_activities(settings, ledger).next_delivery,
+    ]
+
+
+def _event_activities(settings: Settings, ledger: Ledger) -> EventActivities:
+    return EventActivities(ledger.event_deliveries(settings.event_keys()), allow_loopback=settings.event_loopback)
+
+
+def reconciling(
+    temporal: Client, settings: Settings, client: PortOneClient, ledger: Ledger
+) -> list[Callable[..., Any]]:
+    """The activities of the reconciliation, which look at the workflows as well."""
+    comparing = ReconciliationActivities(settings, client, ledger, temporal)
+    return [
+        comparing.begin_reconciliation,
+        comparing.compare_payments,
+        comparing.compare_schedules,
+        comparing.compare_charges,
+        comparing.compare_one_time_charges,
+        comparing.compare_subscriptions,
+        comparing.compare_open_differences,
+        comparing.end_reconciliation,
+        BellActivities(temporal, ledger).ring,
     ]
 
 
@@ -96,19 +126,49 @@ def create_worker(
     ledger: Ledger,
     *,
     task_queue: str = BILLING_TASK_QUEUE,
+    version: WorkerDeploymentVersion | None = None,
+    workflows: Sequence[type] = WORKFLOWS,
     max_cached_workflows: int = 1000,
 ) -> Worker:
-    """A worker for everything this project runs."""
+    """A worker for everything this project runs; with a `version` it is given what Temporal routes to that version."""
+    sandbox = SandboxedWorkflowRunner(restrictions=SANDBOX)
     return Worker(
         temporal,
         task_queue=task_queue,
-        workflows=WORKFLOWS,
-        activities=activities_of(settings, client, ledger),
+        workflows=workflows,
+        activities=[*activities_of(settings, client, ledger), *reconciling(temporal, settings, client, ledger)],
         interceptors=[ActivityMetrics()],
-        workflow_runner=SandboxedWorkflowRunner(restrictions=SANDBOX),
+        workflow_runner=sandbox if version else without_versioning_behavior(sandbox),
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
         max_cached_workflows=max_cached_workflows,
+        deployment_config=WorkerDeploymentConfig(version, use_worker_versioning=True) if version else None,
+        patch_activation_callback=_takes_patch(settings),
     )
+
+
+def create_event_worker(
+    temporal: Client, settings: Settings, ledger: Ledger, *, task_queue: str = BILLING_TASK_QUEUE
+) -> Worker:
+    """A worker that does nothing but send events, beside the one for everything else and with places of its own."""
+    return Worker(
+        temporal,
+        task_queue=sending_task_queue(task_queue),
+        activities=[_event_activities(settings, ledger).send_event],
+        interceptors=[ActivityMetrics()],
+        graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+    )
+
+
+def version_of(settings: Settings) -> WorkerDeploymentVersion | None:
+    """The version that the settings name, as Temporal's worker controller injects it; None runs without one."""
+    name, build_id = settings.temporal_deployment_name, settings.temporal_worker_build_id
+    return WorkerDeploymentVersion(name, build_id) if name and build_id else None
+
+
+def _takes_patch(settings: Settings) -> Callable[[PatchActivationInput], bool]:
+    """Whether a run that meets a patch for the first time takes it; one that has taken it stays with it."""
+    dark = frozenset(settings.dark_patches)
+    return lambda met: met.patch_id not in dark
 
 
 def portone_client(settings: Settings) -> PortOneClient:
@@ -129,11 +189,26 @@ async def running_worker(settings: Settings) -> AsyncIterator[Worker]:
     ledger, client = Ledger(settings.database_url.get_secret_value()), portone_client(settings)
     try:
         await ledger.migrate()
-        async with create_worker(await connect(), settings, client, ledger) as worker:
+        temporal, version = await connect(), version_of(settings)
+        async with (
+            create_event_worker(temporal, settings, ledger),
+            create_worker(temporal, settings, client, ledger, version=version) as worker,
+        ):
+            if version is not None and settings.first_version_becomes_current:
+                await WorkerDeployment(temporal, version.deployment_name).make_first_current(version.build_id)
+            await _keep_schedules(temporal, settings)
             yield worker
     finally:
         await client.aclose()
         await ledger.aclose()
+
+
+async def _keep_schedules(temporal: Client, settings: Settings) -> None:
+    try:
+        await keep_schedules(temporal, settings)
+    except RPCError as error:
+        # Billing goes on without; the next worker that starts tries again.
+        structlog.get_logger().error("reconciliation is not scheduled", reason=error.message)
 
 
 async def run(settings: Settings) -> None:
@@ -145,7 +220,10 @@ async def run(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     serve_metrics(settings)
     async with running_worker(settings):
-        structlog.get_logger().info("worker is running", task_queue=BILLING_TASK_QUEUE)
+        version = version_of(settings)
+        structlog.get_logger().info(
+            "worker is running", task_queue=BILLING_TASK_QUEUE, build_id=version.build_id if version else None
+        )
         await stop.wait()
         structlog.get_logger().info("worker finishes what it is doing")
 

@@ -11,7 +11,18 @@ from billing.observability import ACTIVITY_ERRORS, CHARGES, PORTONE_CALL_SECONDS
 
 CHARGING = frozenset({"charge_again", "charge_onetime", "retry_schedule"})
 OURS = frozenset(
-    {"record", "discard_card", "attempts_on_card", "known_orders", "report_facts", "next_delivery", "send_event"}
+    {
+        "record",
+        "discard_card",
+        "attempts_on_card",
+        "known_orders",
+        "report_facts",
+        "next_delivery",
+        "send_event",
+        "begin_reconciliation",
+        "end_reconciliation",
+        "ring",
+    }
 )
 """Activities that do not call PortOne."""
 

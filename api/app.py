@@ -22,6 +22,7 @@ from api.routes import (
     payments,
     plans,
     portone_webhook,
+    reconciliation,
     subscriptions,
     timeline,
 )
@@ -61,6 +62,7 @@ def create_app(
         plans,
         event_endpoints,
         events,
+        reconciliation,
         portone_webhook,
         health,
     ):

@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from api import demo as demonstration
-from api import listening, local
+from api import deployment, listening, local, replay_command
 from api.app import create_app
 from api.clock import advance
 from api.history import CycleCost, cycle_costs
 from api.listening import Forwarding, Listener, ListenError
 from api.processes import LocalStackError
+from api.reconcile import reconcile
 from billing.emulator import EmulatorSettings, create_emulator
 from billing.ledger import Ledger
 from billing.observability import configure_logging
@@ -33,6 +34,9 @@ db = typer.Typer(no_args_is_help=True, help="The ledger's database.")
 clock = typer.Typer(no_args_is_help=True, help="Test clocks: one subscription's own time.")
 app.add_typer(db, name="db")
 app.add_typer(clock, name="clock")
+app.add_typer(deployment.app, name="deployment")
+app.command()(replay_command.replay)
+app.command()(reconcile)
 
 Answer = TypeVar("Answer")
 

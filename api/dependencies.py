@@ -49,6 +49,7 @@ class Desk:
             ),
             notice_days=self.settings.notice_days or None,
             trial_notice_days=self.settings.trial_notice_days or None,
+            roll_when_deployed=True,
         )
 
     def fingerprint(self, body: bytes) -> str:

@@ -75,7 +75,10 @@ def _read_instant(value: object) -> object:
 
 
 def _whole_seconds(value: datetime) -> datetime:
-    return value.astimezone(UTC).replace(microsecond=0)
+    try:
+        return value.astimezone(UTC).replace(microsecond=0)
+    except OverflowError:
+        raise ValueError("must lie within the years 1 to 9999") from None
 
 
 CustomerUid = Annotated[str, AfterValidator(_customer_uid)]

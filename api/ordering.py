@@ -1,5 +1,7 @@
 """An order to a running subscription: one update, and its answer, its refusal, or 202 while it is being done."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from fastapi import Response
@@ -19,8 +21,19 @@ from workflows.subscription import SubscriptionWorkflow
 
 Answered = TypeVar("Answered", bound=Message)
 
-WRONG_REQUEST = frozenset({"in_the_past", "before_the_pause", "currency_changed"})
-"""Refusals that say the request itself is wrong; all others say that the subscription does not stand that way."""
+WRONG_REQUEST: Mapping[str, str] = MappingProxyType(
+    {
+        "in_the_past": "at",
+        "before_the_pause": "at",
+        "too_far_ahead": "at",
+        "currency_changed": "plan.currency",
+        "does_not_fit": "quantity",
+    }
+)
+"""Refusals that say the request itself is wrong, and where; all others say that the subscription is not there now."""
+
+_INSTANT: Mapping[str, str] = MappingProxyType({"pause": "resumes_at", "change_trial": "ends_at"})
+"""What the instant of an order is called in its body."""
 
 DECLINED = frozenset({"charge_declined", "charge_not_executed", "billing_key_refused", "schedule_refused"})
 """Orders that came to nothing because the card, or PortOne, said no."""
@@ -64,10 +77,10 @@ async def order(
     try:
         return await within(desk.settings.first_answer_seconds, ask())
     except WorkflowUpdateFailedError as error:
-        raise _refused(error) from None
+        raise _refusal(error, update) from None
     except RPCError as error:
         if is_gone(error):
-            raise _ended() from None
+            raise ended() from None
         raise
 
 
@@ -100,14 +113,20 @@ def _order_view(answered: OrderAnswered) -> dict[str, Any]:
     }
 
 
-def _refused(error: WorkflowUpdateFailedError) -> Problem:
+def refused(code: str, message: str, update: str) -> Problem:
+    """The problem document of an order that the run will not take: it names the field that is wrong, if one is."""
+    field = WRONG_REQUEST.get(code)
+    return Problem(422 if field else 409, code, message, field=_INSTANT.get(update, field) if field else None)
+
+
+def ended() -> Problem:
+    """Nothing can be ordered any more."""
+    return Problem(409, "subscription_ended", "the subscription has already ended")
+
+
+def _refusal(error: WorkflowUpdateFailedError, update: str) -> Problem:
     cause = error.cause
     code = (cause.type or "refused") if isinstance(cause, ApplicationError) else "refused"
     if code in ("SubscriptionEnded", "AcceptedUpdateCompletedWorkflow"):
-        return _ended()
-    message = cause.message if isinstance(cause, ApplicationError) else "the order was refused"
-    return Problem(422 if code in WRONG_REQUEST else 409, code, message)
-
-
-def _ended() -> Problem:
-    return Problem(409, "subscription_ended", "the subscription has already ended")
+        return ended()
+    return refused(code, cause.message if isinstance(cause, ApplicationError) else "the order was refused", update)

@@ -1,11 +1,11 @@
 """The terms a body names, from the catalogue or given with it, held to what one charge may take."""
 
-from collections.abc import Callable
-
 from api.dependencies import Desk
 from api.errors import Problem
 from api.models import PlanBody
 from billing.domain.bills import Holding
+from billing.domain.coupons import Coupon
+from billing.domain.money import MAX_AMOUNT
 from billing.domain.plans import PlanTerms
 
 
@@ -27,16 +27,15 @@ async def terms_of(desk: Desk, plan: PlanBody | None, plan_id: str | None) -> Pl
     return terms
 
 
-def check_holding(desk: Desk, hold: Callable[[], Holding]) -> Holding:
+def holding_of(desk: Desk, terms: PlanTerms, quantity: int, coupon: Coupon | None) -> Holding:
     """What would be held.
 
     Raises:
         Problem: 422 when quantity and coupon do not fit the plan.
     """
-    try:
-        holding = hold()
-    except ValueError as error:
-        raise Problem(422, "invalid_request", str(error), field="quantity") from None
-    if holding.gross().amount > desk.settings.max_amount:
-        raise Problem(422, "amount_too_large", f"at most {desk.settings.max_amount}", field="quantity")
-    return holding
+    if coupon is not None and coupon.amount_off is not None and coupon.amount_off.currency != terms.price.currency:
+        raise Problem(422, "invalid_request", f"the plan is in {terms.price.currency}", field="coupon.currency")
+    most = min(desk.settings.max_amount, MAX_AMOUNT)
+    if terms.price.amount * quantity > most:
+        raise Problem(422, "amount_too_large", f"at most {most} for the whole quantity", field="quantity")
+    return Holding(terms, quantity, coupon)

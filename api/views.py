@@ -119,6 +119,7 @@ def coupon_view(coupon: Coupon | None) -> Json | None:
         "name": coupon.name,
         "percent_off": coupon.percent_off,
         "amount_off": coupon.amount_off.amount if coupon.amount_off else None,
+        "currency": coupon.amount_off.currency if coupon.amount_off else None,
         "duration": coupon.duration.value,
         "duration_cycles": coupon.duration_cycles,
     }
@@ -161,6 +162,8 @@ def charge_view(row: ChargeRow) -> Json:
         "cycle": row.cycle,
         "amount": row.amount.amount,
         "currency": row.amount.currency,
+        "tax_free": row.tax_free,
+        "vat_amount": row.vat_amount,
         "name": row.name,
         "due_at": instant(row.due_at),
         "state": row.state.value,

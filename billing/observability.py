@@ -30,6 +30,7 @@ EVENT_DELIVERIES = Counter(
 ACTIVITY_ERRORS = Counter(
     "gudok_activity_errors", "Activities that raised, by activity and error.", ["activity", "error"]
 )
+DIFFERENCES = Counter("gudok_differences", "Differences that reconciliation found and opened, by kind.", ["kind"])
 
 # Their lines carry whole addresses, and addresses carry tokens; an engine's echo carries parameters.
 _QUIET = ("httpcore", "httpx", "aiohttp.access", "sqlalchemy.engine", "uvicorn.access")

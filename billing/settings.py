@@ -5,21 +5,30 @@ docs/reference/settings.md is generated from this module by docs/generate.py.
 """
 
 import base64
-import binascii
-import re
 from collections.abc import Callable
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
 from billing.domain.dunning import EndAction
 from billing.domain.money import MAX_AMOUNT
+from billing.setting_values import (
+    DatabaseUrl,
+    Keys,
+    NamedKeys,
+    Networks,
+    Port,
+    RetryDay,
+    Secrets,
+    Url,
+    decode_key,
+    split,
+)
 
 PREFIX = "GUDOK_"
 SECRET_FILES = Path("/run/secrets")
@@ -39,10 +48,16 @@ LOOPBACK = ("127.0.0.0/8", "::1/128")
 IPNetwork = IPv4Network | IPv6Network
 LogFormat = Literal["console", "json"]
 
-_KEY_BYTES = 32
 # A secret that a person could type is a secret that a program can guess.
 _LEAST_SECRET_CHARACTERS = 16
-_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
+# Temporal writes a version as name:build-id, and in places as name.build-id; its controller names with a slash.
+_DEPLOYMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_/-]{0,199}$"
+_BUILD_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$"
+# Named by Temporal's worker controller, so not ours to name.
+_TEMPORAL = {
+    "temporal_deployment_name": "TEMPORAL_DEPLOYMENT_NAME",
+    "temporal_worker_build_id": "TEMPORAL_WORKER_BUILD_ID",
+}
 
 
 class Mode(StrEnum):
@@ -55,56 +70,6 @@ class Mode(StrEnum):
 
 class InvalidSettingsError(ValueError):
     """Settings that cannot be started with; every line names a variable and none shows a value."""
-
-
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _decode_key(text: str) -> bytes:
-    try:
-        if re.fullmatch(r"[0-9a-fA-F]{64}", text):
-            return bytes.fromhex(text)
-        key = base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != _KEY_BYTES:
-        raise ValueError("every key is 32 bytes, as 44 base64 or 64 hexadecimal characters")
-    return key
-
-
-def _check_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    for key in keys:
-        _decode_key(key.get_secret_value())
-    return keys
-
-
-def _check_named_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    names = []
-    for pair in keys:
-        name, colon, key = pair.get_secret_value().partition(":")
-        if not colon or not _KEY_ID.match(name):
-            raise ValueError("every key is id:key, the id of 1 to 32 letters, digits, _ and -")
-        _decode_key(key)
-        names.append(name)
-    if len(set(names)) != len(names):
-        raise ValueError("every key needs an id of its own")
-    return keys
-
-
-def _check_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("an address starts with http:// or https://, names a host, and has no ? and no #")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("an address carries no user and no password")
-    return url.rstrip("/")
-
-
-def _check_database_url(url: SecretStr) -> SecretStr:
-    if not re.match(r"(sqlite(\+aiosqlite)?:///.|postgres(ql)?(\+asyncpg)?://.)", url.get_secret_value()):
-        raise ValueError("a ledger is sqlite:///path or postgresql://user:password@host/name")
-    return url
 
 
 def _allowed_addresses(data: dict[str, Any]) -> tuple[IPNetwork, ...]:
@@ -120,15 +85,6 @@ def _log_format(data: dict[str, Any]) -> LogFormat:
     return "json" if data["mode"] is Mode.PRODUCTION else "console"
 
 
-Url = Annotated[str, AfterValidator(_check_url)]
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-Keys = Annotated[Secrets, AfterValidator(_check_keys)]
-NamedKeys = Annotated[Secrets, AfterValidator(_check_named_keys)]
-Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_split)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-RetryDay = Annotated[int, Field(ge=1, le=60)]
-
-
 class Settings(BaseSettings):
     """What one process of gudok needs to know; every field is the variable `GUDOK_` plus its name in capitals.
 
@@ -138,6 +94,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_ignore_empty=True,
+        validate_by_name=True,
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -172,7 +129,7 @@ class Settings(BaseSettings):
         30.0, gt=0, le=120, description="Longest wait for one answer of PortOne, from connecting to the last byte."
     )
 
-    database_url: Annotated[SecretStr, AfterValidator(_check_database_url)] = Field(
+    database_url: DatabaseUrl = Field(
         SecretStr("sqlite:///.gudok/ledger.db"),
         description="The ledger: `sqlite:///path`, or `postgresql://user:password@host/name`.",
     )
@@ -243,7 +200,7 @@ class Settings(BaseSettings):
     schedule_horizon_days: int = Field(
         80, ge=1, le=85, description="Charges further away wait in Temporal before they are scheduled at PortOne."
     )
-    retry_after_days: Annotated[tuple[RetryDay, ...], NoDecode, BeforeValidator(_split)] = Field(
+    retry_after_days: Annotated[tuple[RetryDay, ...], NoDecode, BeforeValidator(split)] = Field(
         (1, 3, 5, 7), max_length=14, description="Days between one declined attempt of a cycle and the next one."
     )
     grace_days: int = Field(
@@ -264,6 +221,37 @@ class Settings(BaseSettings):
     )
     quiet_minutes: int = Field(
         10, ge=0, le=1_440, description="How long an unanswered charge must stay absent before it counts as not made."
+    )
+    temporal_deployment_name: str | None = Field(
+        None,
+        validation_alias=_TEMPORAL["temporal_deployment_name"],
+        pattern=_DEPLOYMENT_NAME,
+        description="The worker deployment that a worker belongs to; without it workers run without a version. "
+        "Temporal's worker controller sets it.",
+    )
+    temporal_worker_build_id: str | None = Field(
+        None,
+        validation_alias=_TEMPORAL["temporal_worker_build_id"],
+        pattern=_BUILD_ID,
+        description="The version of a worker's code within its deployment: another one for each release. "
+        "Temporal's worker controller sets it.",
+    )
+    first_version_becomes_current: bool = Field(
+        False,
+        description="Whether a worker makes its version current where no version of its deployment ever was: "
+        "until one is, no worker with a version is given work.",
+    )
+    dark_patches: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)] = Field(
+        (),
+        description="Ids of `workflow.patched` that a worker knows and does not take yet, "
+        "so that the release before the one that takes them can carry on what they began.",
+    )
+    reconcile_every_hours: int = Field(
+        6,
+        ge=0,
+        le=168,
+        description="How often PortOne is compared with the ledger and the workflows, three days back; "
+        "once a day, 35 days back. 0 is never.",
     )
     task_queue: str = Field("billing", min_length=1, max_length=200, description="Temporal task queue of the workers.")
     temporal_ui_url: Url = Field(
@@ -292,18 +280,27 @@ class Settings(BaseSettings):
             raise ValueError("\n".join(faults))
         return self
 
+    @model_validator(mode="after")
+    def _name_a_whole_version(self) -> Self:
+        unset = [name for name in _TEMPORAL if getattr(self, name) is None]
+        if len(unset) == 1:
+            raise ValueError(
+                f"{_TEMPORAL[unset[0]]}: a version is a deployment name and a build id; set both or neither"
+            )
+        return self
+
     def vault_keys(self) -> tuple[bytes, ...]:
         """The vault's keys, 32 bytes each; the first seals."""
-        return tuple(_decode_key(key.get_secret_value()) for key in self.vault_key)
+        return tuple(decode_key(key.get_secret_value()) for key in self.vault_key)
 
     def event_keys(self) -> tuple[bytes, ...]:
         """The keys of the event secrets, 32 bytes each; the first seals."""
-        return tuple(_decode_key(key.get_secret_value()) for key in self.event_key)
+        return tuple(decode_key(key.get_secret_value()) for key in self.event_key)
 
     def payload_keyring(self) -> dict[str, bytes]:
         """Key id to 32 bytes, in the order given; the first encrypts, and none means no encryption."""
         pairs = (pair.get_secret_value().partition(":") for pair in self.payload_keys)
-        return {name: _decode_key(key) for name, _, key in pairs}
+        return {name: decode_key(key) for name, _, key in pairs}
 
 
 def _production_faults(settings: Settings) -> list[str]:
@@ -343,7 +340,7 @@ def _production_faults(settings: Settings) -> list[str]:
 
 def variable(field: str) -> str:
     """The environment variable that sets a field."""
-    return f"{PREFIX}{field.upper()}"
+    return field if field in _TEMPORAL.values() else _TEMPORAL.get(field, f"{PREFIX}{field.upper()}")
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Write the reference pages that the code can tell by itself; `--check` only says whether they are current."""
 
+import runpy
 import sys
 from collections.abc import Iterable, Mapping
 from enum import Enum, StrEnum
@@ -135,10 +136,15 @@ def declines_page() -> str:
     return _DECLINES_HEAD + "".join(rows)
 
 
+# Long enough for a file of its own; this folder is no package.
+_EVENTS = runpy.run_path(str(Path(__file__).parent / "events_page.py"))
+
 PAGES = {
     REFERENCE / "settings.md": settings_page,
     REFERENCE / "states.md": states_page,
     REFERENCE / "declines.md": declines_page,
+    REFERENCE / "events.md": _EVENTS["events_page"],
+    REFERENCE / "events.schema.json": _EVENTS["events_schema"],
 }
 
 

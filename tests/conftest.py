@@ -16,6 +16,7 @@ from tests.stack import running_stack, start_dev_server
 
 JOURNEYS = Path(__file__).parent / "replay" / "histories" / "journeys"
 ABOUT_THE_TESTS = {"GUDOK_PORTONE_SCHEMA", "GUDOK_PORTONE_FACTS"}
+VERSION_OF_A_WORKER = ("TEMPORAL_DEPLOYMENT_NAME", "TEMPORAL_WORKER_BUILD_ID")
 _LOCAL_NAMES = {"", "localhost", "ip6-localhost"}
 _LEFT_THE_MACHINE: list[str] = []
 
@@ -70,6 +71,8 @@ def pytest_configure() -> None:
     socket.getaddrinfo = guarded_getaddrinfo
     for name in [name for name in os.environ if name.startswith("GUDOK_") and name not in ABOUT_THE_TESTS]:
         del os.environ[name]  # a developer's own settings are not the tests' business
+    for name in VERSION_OF_A_WORKER:
+        os.environ.pop(name, None)
 
 
 def _is_address(host: object) -> bool:

@@ -117,10 +117,17 @@ async def plan_again(run: SubscriptionRun, why: str) -> None:
     if state.open_order != run.would_open():
         await renumber(run, why)
     elif state.cycle_state is CycleState.REVOKED:
-        if booking.can_reschedule(run):
+        if _may_stand_again(run):
             await booking.stand_again(run)
         else:
             await renumber(run, why)
+
+
+def _may_stand_again(run: SubscriptionRun) -> bool:
+    """Whether the revoked row may be booked again at once: its day is near, and the one that was consented to."""
+    agreed = run.state.consent_need
+    same_day = agreed is None or agreed.effective_at == run.state.due_at
+    return same_day and booking.within_horizon(run) and booking.can_reschedule(run)
 
 
 async def renumber(run: SubscriptionRun, why: str) -> None:

@@ -1,6 +1,7 @@
 """Issuing and deleting a billing key outside a subscription; one at a time for each customer_uid."""
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 from billing.domain.outcomes import KeyOutcome
 from billing.domain.records import LedgerEntry
@@ -16,7 +17,7 @@ from workflows.issuing import discard_card, find_key, issue_key
 from workflows.ports import BillingKeyActivities, LedgerActivities, ScheduleActivities
 
 
-@workflow.defn
+@workflow.defn(versioning_behavior=VersioningBehavior.PINNED)
 class IssueBillingKeyWorkflow:
     """Issues a billing key for a customer_uid that has none."""
 
@@ -43,7 +44,7 @@ class IssueBillingKeyWorkflow:
         return BillingKeySettled(done=True, key=answer.key)
 
 
-@workflow.defn
+@workflow.defn(versioning_behavior=VersioningBehavior.PINNED)
 class DeleteBillingKeyWorkflow:
     """Deletes a billing key that nothing will charge any more."""
 

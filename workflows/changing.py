@@ -4,22 +4,19 @@ The preview and the charge come from the same pure functions (`billing.domain.pr
 A change that costs money applies only when its payment succeeded; until then everything stays as it was.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from temporalio import workflow
 
-from billing.domain.bills import Bill, Holding
+from billing.domain.bills import Bill
 from billing.domain.calendar import Anchor
 from billing.domain.events import EventType
 from billing.domain.facts import PaymentFact
 from billing.domain.merchant_uid import change_merchant_uid
 from billing.domain.parked import ParkedKind
-from billing.domain.proration import ChangeQuote, change_now
+from billing.domain.proration import ChangeQuote
 from billing.domain.records import ChargeIntent, ChargeKind, ChargeResult, PendingChange
-from billing.domain.states import CycleState
+from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding, Verdict
-from workflows import arbiter, parking, telling
+from workflows import arbiter, parking, possible, quoting, telling
 from workflows.charging import charge_order
 from workflows.orders import CancelChange, ChangePlan, ChargeAtOrder, OrderAnswered, When
 from workflows.showing import snapshot
@@ -27,95 +24,123 @@ from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import PaidOrder
 
 
-def wanted(run: SubscriptionRun, order: ChangePlan) -> PendingChange:
-    """What is held after the order, whole; what it does not name stays as it is, or as a pending change has it."""
-    held = PendingChange(run.plan, run.state.quantity, run.state.coupon)
-    if order.at is When.PERIOD_END:
-        held = run.state.pending_change or held
-    coupon = None if order.without_coupon else order.coupon or held.coupon
-    return PendingChange(order.plan or held.plan, order.quantity or held.quantity, coupon)
-
-
-def quote(run: SubscriptionRun, order: ChangePlan, at: datetime) -> ChangeQuote:
-    """What the change costs at `at`; pure: the preview asks it, and the charge is what it says."""
-    state, after = run.state, wanted(run, order)
-    start, end = state.period_start, state.period_end
-    assert start is not None  # noqa: S101 - an active subscription has a period
-    assert end is not None  # noqa: S101
-    before = state.paid_by or Holding(run.plan, state.quantity)
-    return change_now(
-        before, run.holding_of(after), start, end, min(max(at, start), end), order.proration, state.balance
-    )
-
-
 async def change(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
-    """Change with the next period, or now; the newest change replaces a pending one."""
+    """Change with the next period, or now; the newest change replaces a pending one.
+
+    Raises:
+        ApplicationError: the next charge ran first, and the order makes no sense in the period that began with it.
+    """
     stopped = await arbiter.stop_the_charge(run)
     if stopped.charge in (ChargeAtOrder.DECLINED, ChargeAtOrder.MISMATCH):
         message = "the next charge ran first and was not paid; nothing was changed"
-        return OrderAnswered(
-            snapshot=snapshot(run), done=False, code=f"charge_{stopped.charge.value}", message=message,
-            charge=stopped.charge, merchant_uid=stopped.merchant_uid,
-        )  # fmt: skip
-    if order.at is When.NOW:
-        return await _change_now(run, order)
-    after = wanted(run, order)
-    if run.state.pending_change is not None:
-        _tell_of_the_replaced(run, run.state.pending_change)
-    run.state.pending_change = after
-    run.tell(
-        EventType.PLAN_CHANGE_SCHEDULED,
-        f"changes to {after.plan.name} × {after.quantity} with the next period",
-        telling.change(run, after, order.proration.value),
-    )
-    await run.write("a change waits for the next period")
-    await arbiter.plan_again(run, "the plan changes with it")
-    return OrderAnswered(snapshot=snapshot(run), charge=stopped.charge)
+        return _answer(run, stopped, code=f"charge_{stopped.charge.value}", message=message)
+    if stopped.charge is ChargeAtOrder.PAID:
+        possible.check(order, run.state, run.plan, workflow.now())
+    if order.at is When.PERIOD_END:
+        return await _change_with_the_next_period(run, order, stopped)
+    if run.state.status is SubscriptionStatus.TRIALING:
+        return await _change_in_the_trial(run, order, stopped)
+    return await _change_now(run, order, stopped)
 
 
 async def cancel_change(run: SubscriptionRun, _order: CancelChange) -> OrderAnswered:
     """Forget the pending change; the next period is charged as before."""
     stopped = await arbiter.stop_the_charge(run)
-    if run.state.pending_change is not None:
-        _tell_of_the_replaced(run, run.state.pending_change)
-        run.state.pending_change = None
-        await run.write("the pending change is forgotten")
-        await arbiter.plan_again(run, "the plan stays")
-    return OrderAnswered(snapshot=snapshot(run), charge=stopped.charge)
+    if stopped.charge is ChargeAtOrder.DECLINED and run.state.booked:
+        # It ran at this moment and was declined, and its retry was booked at the price of the change.
+        stopped = await arbiter.stop_the_charge(run)
+    if stopped.charge is ChargeAtOrder.MISMATCH:
+        message = "the next charge ran first and is not as ordered; decide that first"
+        return _answer(run, stopped, code="charge_mismatch", message=message)
+    if run.state.pending_change is None:
+        message = "the period began first, and the change with it"
+        return _answer(run, stopped, code="change_applied", message=message)
+    _forget_the_pending(run)
+    _close_what_nothing_will_charge(run, "the change was taken back")
+    await run.write("the pending change is forgotten")
+    await arbiter.plan_again(run, "the plan stays")
+    return _answer(run, stopped)
 
 
-def _tell_of_the_replaced(run: SubscriptionRun, change: PendingChange) -> None:
-    run.tell(
-        EventType.PLAN_CHANGE_CANCELED,
-        f"will not change to {change.plan.name} × {change.quantity}",
-        telling.change(run, change, "next_period", reason="taken back or replaced"),
+def _answer(
+    run: SubscriptionRun, stopped: arbiter.Stopped, *, code: str | None = None, message: str | None = None
+) -> OrderAnswered:
+    return OrderAnswered(
+        snapshot=snapshot(run),
+        done=code is None,
+        code=code,
+        message=message,
+        charge=stopped.charge,
+        merchant_uid=stopped.merchant_uid if stopped.charge is not ChargeAtOrder.NONE_PLANNED else None,
+        charged=stopped.payment.amount if stopped.payment else None,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Paid:
-    merchant_uid: str | None = None
-    payment: PaymentFact | None = None
+def _forget_the_pending(run: SubscriptionRun) -> None:
+    change, run.state.pending_change = run.state.pending_change, None
+    if change is not None:
+        run.tell(
+            EventType.PLAN_CHANGE_CANCELED,
+            f"will not change to {change.plan.name} × {change.quantity}",
+            telling.change(run, change, "next_period", reason="taken back or replaced"),
+        )
 
 
-async def _change_now(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
-    after, costs = wanted(run, order), quote(run, order, workflow.now())
-    bill, paid = costs.due_now, _Paid()
+def _close_what_nothing_will_charge(run: SubscriptionRun, why: str) -> None:
+    """What is held now has no further period: the number that was opened for one is closed."""
+    if not run.charging and run.state.open_order is not None:
+        run.close_number(CycleState.SKIPPED, why)
+        run.state.open_order = None
+
+
+async def _change_with_the_next_period(
+    run: SubscriptionRun, order: ChangePlan, stopped: arbiter.Stopped
+) -> OrderAnswered:
+    after = quoting.wanted(run, order)
+    _forget_the_pending(run)
+    run.state.pending_change = after
+    run.tell(
+        EventType.PLAN_CHANGE_SCHEDULED,
+        f"changes to {after.plan.name} × {after.quantity} with the next period",
+        telling.change(run, after, "next_period"),
+    )
+    await run.write("a change waits for the next period")
+    await arbiter.plan_again(run, "the plan changes with it")
+    return _answer(run, stopped)
+
+
+async def _change_in_the_trial(run: SubscriptionRun, order: ChangePlan, stopped: arbiter.Stopped) -> OrderAnswered:
+    """Nobody paid for the days of a trial: what is wanted takes the place of what is held, and the trial goes on."""
+    after = quoting.wanted(run, order)
+    told = telling.change(run, after, order.proration.value, now=True)
+    _forget_the_pending(run)
+    run.take_over(after, coupon_used=False)
+    run.state.anchor = Anchor.at(run.state.due_at, after.plan.zone)
+    run.tell(EventType.PLAN_CHANGE_APPLIED, f"changed to {after.plan.name} × {after.quantity}", told)
+    await run.write("the change is applied")
+    await arbiter.plan_again(run, "the plan has changed")
+    return _answer(run, stopped)
+
+
+async def _change_now(run: SubscriptionRun, order: ChangePlan, stopped: arbiter.Stopped) -> OrderAnswered:
+    after, costs = quoting.wanted(run, order), quoting.quote(run, order, workflow.now())
+    bill, number, payment = costs.due_now, None, None
     if bill is not None and bill.amount.amount > 0:
+        if not run.state.has_card:
+            await arbiter.plan_again(run, "the plan stays")
+            message = f"the change costs {bill.amount}, and there is no payment method"
+            return _answer(run, stopped, code="no_payment_method", message=message)
         run.state.changes += 1
         number = change_merchant_uid(run.start.subscription_id, run.state.changes)
         verdict = await _charge(run, after, bill, number)
         if verdict.finding is not Finding.PAID:
             return await _declined(run, order, bill, number, verdict)
-        paid = _Paid(number, verdict.payment)
-    await _apply_now(run, order, after, costs, paid)
+        payment = verdict.payment
+    await _apply_now(run, order, after, costs, payment)
     await arbiter.plan_again(run, "the plan has changed")
-    return OrderAnswered(
-        snapshot=snapshot(run),
-        charge=ChargeAtOrder.PAID if paid.payment else ChargeAtOrder.NONE_PLANNED,
-        merchant_uid=paid.merchant_uid,
-        charged=paid.payment.amount if paid.payment else None,
-    )
+    if payment is None:
+        return _answer(run, stopped)
+    return OrderAnswered(snapshot=snapshot(run), charge=ChargeAtOrder.PAID, merchant_uid=number, charged=payment.amount)
 
 
 async def _charge(run: SubscriptionRun, after: PendingChange, bill: Bill, number: str) -> Verdict:
@@ -139,7 +164,7 @@ async def _declined(
     run: SubscriptionRun, order: ChangePlan, bill: Bill, number: str, verdict: Verdict
 ) -> OrderAnswered:
     """Nothing is changed; money that moved in another way than ordered waits for a person."""
-    after = wanted(run, order)
+    after = quoting.wanted(run, order)
     states = {Finding.DECLINED: CycleState.DECLINED, Finding.MISMATCH: CycleState.MISMATCH}
     state, payment = states.get(verdict.finding, CycleState.NOT_EXECUTED), verdict.payment
     reason = verdict.reason or verdict.finding.value
@@ -169,44 +194,34 @@ async def _declined(
 
 
 async def _apply_now(
-    run: SubscriptionRun, order: ChangePlan, after: PendingChange, costs: ChangeQuote, paid: _Paid
+    run: SubscriptionRun, order: ChangePlan, after: PendingChange, costs: ChangeQuote, payment: PaymentFact | None
 ) -> None:
-    state = run.state
+    moved = payment.amount.amount if payment is not None else costs.balance - run.state.balance
     told = telling.change(
         run,
         after,
         order.proration.value,
-        amount=paid.payment.amount.amount if paid.payment else costs.balance - state.balance,
-        merchant_uid=paid.merchant_uid,
-        imp_uid=paid.payment.imp_uid if paid.payment else None,
+        amount=moved,
+        merchant_uid=payment.merchant_uid if payment else None,
+        imp_uid=payment.imp_uid if payment else None,
         now=True,
     )
-    if state.pending_change is not None:
-        _tell_of_the_replaced(run, state.pending_change)
-    run.take_over(after, coupon_used=costs.coupon_used)
-    state.paid_by = costs.paid_by
-    state.balance = costs.balance
-    state.last_paid = costs.paid_by.value()
-    if paid.merchant_uid is not None and paid.payment is not None:
-        state.period_orders.append(
-            PaidOrder(merchant_uid=paid.merchant_uid, imp_uid=paid.payment.imp_uid, amount=paid.payment.amount)
-        )
-    if costs.new_period:
-        state.paid_cycles += 1
-        state.anchor = Anchor.at(costs.period_start, after.plan.zone)
-        state.first_cycle = state.cycle - 1
-        state.period_start, state.period_end = costs.period_start, costs.period_end
-        state.due_at = costs.period_end
+    _forget_the_pending(run)
+    paid = None
+    if payment is not None:
+        paid = PaidOrder(merchant_uid=payment.merchant_uid, imp_uid=payment.imp_uid, amount=payment.amount)
+    quoting.hold(run, after, costs, paid)
+    _close_what_nothing_will_charge(run, "the term is over with the running period")
     run.tell(EventType.PLAN_CHANGE_APPLIED, f"changed to {after.plan.name} × {after.quantity}", told)
     results = []
-    if paid.payment is not None:
+    if payment is not None:
         run.tell(
             EventType.CHARGE_PAID,
-            f"{paid.payment.amount} for the change is paid",
-            telling.other_charge(run, paid.payment, CycleState.PAID, None),
+            f"{payment.amount} for the change is paid",
+            telling.other_charge(run, payment, CycleState.PAID, None),
         )
-        results = [_result(paid.payment.merchant_uid, CycleState.PAID, paid.payment, None)]
-    await run.write("the change is applied", results=results, payments=[paid.payment] if paid.payment else [])
+        results = [_result(payment.merchant_uid, CycleState.PAID, payment, None)]
+    await run.write("the change is applied", results=results, payments=[payment] if payment else [])
 
 
 def _result(number: str, state: CycleState, payment: PaymentFact | None, reason: str | None) -> ChargeResult:

@@ -70,6 +70,7 @@ class BillingPolicy(Message):
     `dunning` replaces `retries` where it is given. `notice_days` and `trial_notice_days` are how long before a charge,
     or before the end of a trial, it is announced; None announces nothing.
     `roll_after_events` continues as new after that many history events, beside the server's own suggestion.
+    `roll_when_deployed` continues as new once after each deploy, so that patches die (decision 0004).
     """
 
     schedule_horizon_days: int = 80
@@ -80,6 +81,7 @@ class BillingPolicy(Message):
     notice_days: int | None = None
     trial_notice_days: int | None = None
     roll_after_events: int | None = None
+    roll_when_deployed: bool = False
 
 
 # ---------------------------------------------------------------- activities: PortOne
@@ -422,3 +424,16 @@ class BillingKeySettled(Message):
     key: BillingKeyFact | None = None
     code: str | None = None
     message: str | None = None
+
+
+# ---------------------------------------------------------------- reconciliation
+
+
+class LookAgain(Message):
+    """The bell that reconciliation rings where there is no payment to report: a reason to look, never a fact.
+
+    `merchant_uid` is the order whose schedule or outcome differs, "" when it is the billing key.
+    """
+
+    merchant_uid: str = ""
+    reason: str = ""

@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import ChargeOutcome
@@ -25,7 +26,7 @@ STATES = {
 """What each proven finding is called in the ledger."""
 
 
-@workflow.defn
+@workflow.defn(versioning_behavior=VersioningBehavior.PINNED)
 class KeyInPaymentWorkflow:
     """Charges one card once, and proves what became of it."""
 

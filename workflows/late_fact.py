@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
+from temporalio.common import SearchAttributeKey, VersioningBehavior
 from temporalio.exceptions import ApplicationError, FailureError
 
 from billing.domain.foreign import ForeignFact, Unexpected, judge_foreign
@@ -24,13 +24,14 @@ from workflows.contracts import (
     FactDecided,
     FactSettled,
     FactState,
+    LookAgain,
     RefundSettled,
     ReportedFact,
     StartLateFact,
     StartRefund,
     subscription_workflow_id,
 )
-from workflows.orders import Decide, LookAgain
+from workflows.orders import Decide
 from workflows.ports import LedgerActivities, PaymentActivities
 from workflows.refunding import refund_to_the_end
 
@@ -39,7 +40,7 @@ _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _IN_DOUBT = frozenset({RefundState.INTENT, RefundState.UNKNOWN, RefundState.NOT_EXECUTED})
 
 
-@workflow.defn
+@workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class LateFactWorkflow:
     """Settles what one payment says; a report that comes while it ends is looked into before it does."""
 

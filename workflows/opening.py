@@ -23,11 +23,11 @@ async def open_subscription(run: SubscriptionRun) -> None:
     """
     run.tell(EventType.SUBSCRIPTION_CREATED, f"{run.plan.name} has begun", telling.subscription(run))
     await run.write("open the subscription", intents=[run.intent()])
+    trial = run.state.trial_ends_at is not None
     if run.start.without_card:
         run.state.has_card = False
-        await _begin_trial(run, None)
+        await (_begin_trial(run, None) if trial else settle_skipped(run))
         return
-    trial = run.state.trial_ends_at is not None
     key = await find_key(run.start.customer_uid)
     if run.start.vault_handle is None:
         if key is None:

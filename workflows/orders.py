@@ -10,7 +10,7 @@ from billing.domain.money import Money
 from billing.domain.parked import Decision
 from billing.domain.plans import PlanTerms
 from billing.domain.proration import ProrationMode
-from billing.domain.records import Customer
+from billing.domain.records import Customer, PendingChange
 from billing.domain.states import SubscriptionStatus
 from workflows.contracts import Message, PortOneChannel, SubscriptionSnapshot
 
@@ -77,6 +77,16 @@ class ChangePlan(Message):
     at: When = When.PERIOD_END
     proration: ProrationMode = ProrationMode.PRORATE
 
+    def instead_of(self, held: PendingChange, pending: PendingChange | None) -> PendingChange:
+        """What is held after it, whole; what it does not name stays as it is, or as a pending change has it.
+
+        A change that takes effect at once replaces what is held, not what is pending.
+        """
+        base = (pending or held) if self.at is When.PERIOD_END else held
+        coupon = None if self.without_coupon else self.coupon or base.coupon
+        anew = self.coupon is not None or (base.coupon_anew and coupon is not None)
+        return PendingChange(self.plan or base.plan, self.quantity or base.quantity, coupon, anew)
+
 
 class CancelChange(Message):
     """Forget the pending change."""
@@ -129,17 +139,11 @@ class Decide(Message):
     parked_id: str | None = None
 
 
-class LookAgain(Message):
-    """Somebody found that PortOne and the ledger differ: a reason to look, never a fact."""
-
-    merchant_uid: str = ""
-    reason: str = ""
-
-
 class Preview(Message):
     """What will be charged: the bill of the next period, and of a change what it charges at once.
 
     `balance` is what is carried on after these bills, in minor units; negative is credit.
+    `due_at` is None where no further charge is planned. `refused` is the code of why that order makes no sense now.
     """
 
     bill: Bill
@@ -147,6 +151,8 @@ class Preview(Message):
     balance: int = 0
     due_now: Bill | None = None
     new_period: bool = False
+    refused: str | None = None
+    message: str | None = None
 
 
 Order = (

@@ -103,12 +103,16 @@ async def _go_on(run: SubscriptionRun, anchor: ResumeAnchor, *, by_itself: bool)
     paused_at, period_end = state.paused_at or now, state.period_end
     if period_end is not None and paused_at < period_end and (anchor is ResumeAnchor.NEW or now < period_end):
         if anchor is ResumeAnchor.NEW:
+            # The days that were used up stay used up, those of the pause were none.
+            state.counts_from = run.whole_period()[0] + (now - paused_at.replace(microsecond=0))
             _begin_periods_at(run, (now + (period_end - paused_at)).replace(microsecond=0))
             state.period_end = state.due_at
         await _resumed(run)
         await arbiter.plan_again(run, "resumed")
         return None
-    if anchor is ResumeAnchor.NEW:
+    changes = state.pending_change
+    if anchor is ResumeAnchor.NEW or (changes is not None and run.has_another_calendar(changes.plan)):
+        # Another interval counts from the day on which it begins: there is no old period to fall into.
         _begin_periods_at(run, now)
     else:
         _fall_into_the_running_period(run, now)

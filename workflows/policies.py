@@ -129,3 +129,23 @@ FACT_LOOK = timedelta(days=1)
 # Before an event's turn is asked for again when an attempt came to nothing for a reason of ours (a worker that died,
 # a ledger that is away): the endpoint must not be the one who is asked in a loop.
 DELIVERY_PAUSE = timedelta(minutes=1)
+
+
+class PageOptions(ActivityOptions):
+    """What a call that works through a page passes on besides."""
+
+    heartbeat_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+
+
+# One page of a reconciliation: a thousand rows, and a fresh look at each that may differ; half an hour is a disaster's
+# length, when most of them do. A heartbeat follows every look, so a dead worker is noticed after two of PortOne's
+# deadlines. After three hours it is given up: the next run begins before long, and compares the same window again.
+COMPARE = PageOptions(
+    start_to_close_timeout=timedelta(minutes=30),
+    heartbeat_timeout=timedelta(seconds=75),
+    schedule_to_close_timeout=timedelta(hours=3),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=5)
+    ),
+)

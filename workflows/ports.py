@@ -30,6 +30,16 @@ from workflows.contracts import (
     Unschedule,
 )
 from workflows.event_contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent
+from workflows.reconciliation_contracts import (
+    BeginReconciliation,
+    CompareSlice,
+    EndReconciliation,
+    ReconciliationEnded,
+    ReconciliationPlan,
+    RingBells,
+    Rung,
+    SliceCompared,
+)
 
 
 class BillingKeyActivities(ABC):
@@ -168,3 +178,60 @@ class EventActivities(ABC):
     @abstractmethod
     async def send_event(self, order: SendEvent) -> SendAnswer:
         """Sign and send one event, counted before it leaves and written down after it."""
+
+
+class ReconciliationActivities(ABC):
+    """PortOne's lists against the ledger and the workflows, one page for each call.
+
+    A page is compared inside the call, and what differs is in the ledger when it returns; a page that is compared
+    again writes nothing twice.
+    """
+
+    @activity.defn
+    @abstractmethod
+    async def begin_reconciliation(self, order: BeginReconciliation) -> ReconciliationPlan:
+        """Choose the windows by PortOne's limits, and by the test clocks where there are any; note the run."""
+
+    @activity.defn
+    @abstractmethod
+    async def compare_payments(self, order: CompareSlice) -> SliceCompared:
+        """One page of PortOne's payments, against the ledger."""
+
+    @activity.defn
+    @abstractmethod
+    async def compare_schedules(self, order: CompareSlice) -> SliceCompared:
+        """One page of PortOne's schedules, against the ledger; those of ours are noted as seen."""
+
+    @activity.defn
+    @abstractmethod
+    async def compare_charges(self, order: CompareSlice) -> SliceCompared:
+        """One page of the charges that the ledger settled, against PortOne."""
+
+    @activity.defn
+    @abstractmethod
+    async def compare_one_time_charges(self, order: CompareSlice) -> SliceCompared:
+        """One page of one-time charges that have no outcome, against PortOne."""
+
+    @activity.defn
+    @abstractmethod
+    async def compare_subscriptions(self, order: CompareSlice) -> SliceCompared:
+        """One page of living subscriptions, against PortOne's keys and schedules, and against Temporal's runs."""
+
+    @activity.defn
+    @abstractmethod
+    async def compare_open_differences(self, order: CompareSlice) -> SliceCompared:
+        """One page of differences that stand open and were not met in this run: resolved, or found again."""
+
+    @activity.defn
+    @abstractmethod
+    async def end_reconciliation(self, order: EndReconciliation) -> ReconciliationEnded:
+        """Note how the run ended; answers what it leaves open."""
+
+
+class BellActivities(ABC):
+    """The workflows that a difference concerns."""
+
+    @activity.defn
+    @abstractmethod
+    async def ring(self, order: RingBells) -> Rung:
+        """Tell each workflow to look; twice does no more than once."""

@@ -3,12 +3,14 @@
 A refusal is an ApplicationError whose type is a stable code; the api turns it into a problem document.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from temporalio.exceptions import ApplicationError
 
+from billing.domain.bills import Holding
 from billing.domain.parked import DECISIONS, Decision
-from billing.domain.plans import PlanTerms
+from billing.domain.plans import MAX_TRIAL_DAYS, PlanTerms
+from billing.domain.records import PendingChange
 from billing.domain.states import ENDED, ConsentState, CycleState, SubscriptionStatus
 from workflows.orders import (
     AnswerConsent,
@@ -75,8 +77,7 @@ def check(order: Order, state: SubscriptionState, terms: PlanTerms, now: datetim
         case ResumeSubscription():
             _check_resume(state)
         case ChangeTrial():
-            _need(state.status is SubscriptionStatus.TRIALING, "not_trialing", "it is not in a trial")
-            _need(order.ends_at is None or order.ends_at > now, "in_the_past", "ends_at must lie ahead")
+            _check_trial(order, state, now)
         case ChangePaymentMethod():
             _check_payment_method(order, state)
         case _:
@@ -90,6 +91,10 @@ def _check_what_it_answers(order: Order, state: SubscriptionState) -> None:
             _need(state.cancel_at_period_end, "not_canceled", "no cancel at period end is set")
         case CancelChange():
             _need(state.pending_change is not None, "no_pending_change", "no change is pending")
+            _need(not _stands(state), "parked", "it stands parked; decide that first")
+            message = "no further attempt is planned; bring another card, or retry by hand"
+            _need(not state.retries_over, "no_attempt_planned", message)
+            _check_numbers(state)
         case RetryNow():
             _need(state.status in OWING, "nothing_to_retry", "no period is unpaid")
             _need(not _stands(state), "parked", "it stands parked; decide that first")
@@ -118,17 +123,45 @@ def _check_pause(order: PauseSubscription, state: SubscriptionState, now: dateti
     _check_numbers(state)
 
 
+def _check_trial(order: ChangeTrial, state: SubscriptionState, now: datetime) -> None:
+    _need(state.status is SubscriptionStatus.TRIALING, "not_trialing", "it is not in a trial")
+    _need(not _stands(state), "parked", "it stands parked; decide that first")
+    if order.ends_at is None:
+        _need(not state.cancel_at_period_end, "cancel_is_set", "it ends with its trial; undo the cancel first")
+    else:
+        _need(order.ends_at > now, "in_the_past", "ends_at must lie ahead")
+        last = now + timedelta(days=MAX_TRIAL_DAYS)
+        _need(order.ends_at <= last, "too_far_ahead", f"ends_at must lie at most {MAX_TRIAL_DAYS} days ahead")
+    _check_numbers(state)
+
+
 def _check_change(order: ChangePlan, state: SubscriptionState, terms: PlanTerms) -> None:
     changeable = state.status in (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAUSED)
     _need(changeable, "not_active", f"a subscription that is {state.status.value} cannot be changed")
     _need(not state.cancel_at_period_end, "cancel_is_set", "it ends with its period; undo the cancel first")
     _need(not _stands(state), "parked", "it stands parked; decide that first")
     if order.at is When.NOW:
-        _need(state.status is SubscriptionStatus.ACTIVE, "not_active", "only an active subscription is changed at once")
+        paused = state.status is SubscriptionStatus.PAUSED
+        _need(not paused, "not_active", "what is paused changes with the period it resumes with")
     if order.plan is not None:
         same = order.plan.price.currency == terms.price.currency
         _need(same, "currency_changed", f"a change keeps its currency, {terms.price.currency}")
+    _check_what_it_changes_to(order, state, terms)
     _check_numbers(state)
+
+
+def _check_what_it_changes_to(order: ChangePlan, state: SubscriptionState, terms: PlanTerms) -> None:
+    held = PendingChange(terms, state.quantity, state.coupon)
+    after = order.instead_of(held, state.pending_change)
+    try:
+        Holding(after.plan, after.quantity, after.coupon)
+    except ValueError as error:
+        raise _refused("does_not_fit", str(error)) from None
+    another = (after.plan.interval, after.plan.zone) != (terms.interval, terms.zone)
+    begun = order.at is When.NOW and not another and state.status is SubscriptionStatus.ACTIVE
+    periods, term = state.paid_cycles + (0 if begun else 1), after.plan.max_cycles
+    enough = term is None or periods <= term
+    _need(enough, "term_is_over", f"it would be in period {periods} of a plan that ends after {term}")
 
 
 def _check_payment_method(order: ChangePaymentMethod, state: SubscriptionState) -> None:
@@ -142,7 +175,9 @@ def _check_numbers(state: SubscriptionState) -> None:
 
 
 def _stands(state: SubscriptionState) -> bool:
-    return state.cycle_state in (CycleState.MISMATCH, CycleState.UNKNOWN)
+    """Whether the open period waits for a person; a schedule that was revoked elsewhere is not set up again unasked."""
+    revoked_elsewhere = state.cycle_state is CycleState.REVOKED and state.parked_reason is not None
+    return revoked_elsewhere or state.cycle_state in (CycleState.MISMATCH, CycleState.UNKNOWN)
 
 
 def _need(condition: bool, code: str, message: str) -> None:

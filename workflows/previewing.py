@@ -1,27 +1,39 @@
 """What will be charged, by the very functions that charge it, so that a preview and a charge cannot disagree."""
 
-from temporalio import workflow
+from datetime import datetime
 
-from workflows import changing
+from temporalio.exceptions import ApplicationError
+
+from billing.domain.bills import Bill
+from billing.domain.states import SubscriptionStatus
+from workflows import possible, quoting
 from workflows.orders import ChangePlan, Preview, When
 from workflows.subscription_run import SubscriptionRun
 
 
-def preview(run: SubscriptionRun, order: ChangePlan | None = None) -> Preview:
-    """The next bill, line by line; with an order, what that change would charge now and what the bill would be then."""
+def preview(run: SubscriptionRun, order: ChangePlan | None, at: datetime) -> Preview:
+    """The next bill, line by line; with an order, what that change would charge at `at` and what the bill is then."""
     if order is None:
-        bill = run.bill()
-        return Preview(bill=bill, due_at=run.next_charge_at(), balance=bill.carried)
-    after = changing.wanted(run, order)
+        return _of(run)
+    try:
+        possible.check(order, run.state, run.plan, at)
+    except ApplicationError as refusal:
+        return _of(run).model_copy(update={"refused": refusal.type, "message": refusal.message})
+    then = SubscriptionRun(run.start, run.state.model_copy(deep=True))
+    after = quoting.wanted(run, order)
     if order.at is When.PERIOD_END:
-        bill = run.bill_of(run.holding_of(after), run.state.balance)
-        return Preview(bill=bill, due_at=run.state.due_at, balance=bill.carried)
-    costs = changing.quote(run, order, workflow.now())
-    following = run.bill_of(run.holding_of(after), costs.balance)
-    return Preview(
-        bill=following,
-        due_at=costs.period_end,
-        balance=costs.balance,
-        due_now=costs.due_now,
-        new_period=costs.new_period,
-    )
+        then.state.pending_change = after
+        return _of(then)
+    if run.state.status is SubscriptionStatus.TRIALING:
+        then.state.pending_change = None
+        then.take_over(after, coupon_used=False)
+        return _of(then)
+    costs = quoting.quote(run, order, at)
+    then.state.pending_change = None
+    quoting.hold(then, after, costs)
+    return _of(then, costs.due_now, new_period=costs.new_period)
+
+
+def _of(run: SubscriptionRun, due_now: Bill | None = None, *, new_period: bool = False) -> Preview:
+    bill = run.bill()
+    return Preview(bill=bill, due_at=run.next_charge_at(), balance=bill.carried, due_now=due_now, new_period=new_period)

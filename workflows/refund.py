@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError
 
 from billing.domain.event_catalogue import event
@@ -55,7 +56,7 @@ class _Plan:
         return _balance(self.before)
 
 
-@workflow.defn
+@workflow.defn(versioning_behavior=VersioningBehavior.PINNED)
 class RefundWorkflow:
     """Refunds one payment; one at a time for each order number, by its workflow id."""
 

@@ -106,6 +106,8 @@ def _owed(run: SubscriptionRun, how: RefundAtCancel) -> Money:
     paid = Money(sum(order.amount.amount for order in state.period_orders), currency)
     if how is RefundAtCancel.FULL or state.paid_by is None or state.period_start is None or state.period_end is None:
         return paid
-    at = min(max(workflow.now(), state.period_start), state.period_end)
-    rest = unused(state.paid_by, state.period_start, state.period_end, at)
+    start, end = run.whole_period()
+    rest = unused(state.paid_by, start, end, min(max(workflow.now(), start), end))
+    # A credit is money that was paid for more than is held now; what is owed was used without being paid.
+    rest -= Money(state.balance, currency)
     return rest if rest.amount < paid.amount else paid

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
+from billing.domain.coupons import Coupon
 from billing.domain.records import SubscriptionLife, SubscriptionRecord
 from billing.domain.states import ConsentState, SubscriptionStatus
 from workflows import parking, possible
@@ -32,7 +33,7 @@ def life(run: "SubscriptionRun") -> SubscriptionLife:
     closed = state.ended_at is not None or state.status in NO_ACCESS or out_of_grace
     return SubscriptionLife(
         quantity=state.quantity,
-        coupon=state.coupon,
+        coupon=_coupon_in_force(run),
         balance=state.balance,
         next_amount=run.bill().amount if run.next_charge_at() is not None else None,
         pending_change=state.pending_change,
@@ -46,6 +47,13 @@ def life(run: "SubscriptionRun") -> SubscriptionLife:
         grace_ends_at=grace_ends_at,
         allowed_decisions=tuple(each.value for each in possible.decisions(run.state)),
     )
+
+
+def _coupon_in_force(run: "SubscriptionRun") -> Coupon | None:
+    """The coupon that the running period was billed with, or the next bill is; one that is used up is gone."""
+    coupon, paid_by = run.state.coupon, run.state.paid_by
+    running = paid_by is not None and paid_by.coupon == coupon
+    return coupon if running or run.holding_of(run.held()).coupon is not None else None
 
 
 def record(run: "SubscriptionRun") -> SubscriptionRecord:

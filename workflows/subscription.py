@@ -1,14 +1,15 @@
 """One durable workflow per customer_uid: handlers that note, one loop that acts, continue-as-new with nothing lost."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 from billing.domain.calendar import Anchor
 from billing.domain.states import ENDED, CycleState
 from workflows import billing_cycle, carrying_out, foreign, opening, policies, possible, previewing, showing
 from workflows.bells import answer_stale_bells
-from workflows.contracts import PaymentReported, StartSubscription, SubscriptionSnapshot
+from workflows.contracts import LookAgain, PaymentReported, StartSubscription, SubscriptionSnapshot
 from workflows.orders import (
     AnswerConsent,
     CancelAnswered,
@@ -18,7 +19,6 @@ from workflows.orders import (
     ChangePlan,
     ChangeTrial,
     Decide,
-    LookAgain,
     Order,
     OrderAnswered,
     PauseSubscription,
@@ -31,13 +31,14 @@ from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import SubscriptionState
 
 
-@workflow.defn
+@workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class SubscriptionWorkflow:
     """Bills one subscriber, period after period, until the subscription ends."""
 
     @workflow.init
     def __init__(self, start: StartSubscription, carried: SubscriptionState | None = None) -> None:
         self._run = SubscriptionRun(start, carried or _fresh(start))
+        self._began_on = workflow.info().get_current_deployment_version()
 
     @workflow.run
     async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
@@ -50,11 +51,7 @@ class SubscriptionWorkflow:
         while state.status not in ENDED or run.orders:
             if self._should_roll():
                 workflow.continue_as_new(args=[start, state])
-            if run.orders:
-                await carrying_out.carry_out(run, run.orders[0])
-                run.orders.pop(0)
-            else:
-                await billing_cycle.step(run)
+            await self._next_step()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if state.cycle_state is CycleState.MISMATCH:
             state.ask_for_a_look(run.merchant_uid)
@@ -83,9 +80,12 @@ class SubscriptionWorkflow:
         return showing.snapshot(self._run)
 
     @workflow.query(description="What will be charged next, line by line; with an order, what that change would cost.")
-    def preview(self, order: ChangePlan | None = None) -> Preview:
-        """What will be charged next, by the function that charges it."""
-        return previewing.preview(self._run, order)
+    def preview(self, order: ChangePlan | None = None, at: datetime | None = None) -> Preview:
+        """What will be charged next, by the function that charges it.
+
+        A query sees the time of the run's last step, so the caller brings the present one with a change.
+        """
+        return previewing.preview(self._run, order, max(at or workflow.now(), workflow.now()))
 
     # -------------------------------------------------------------- updates: one order each, answered by the loop
 
@@ -207,13 +207,30 @@ class SubscriptionWorkflow:
         assert isinstance(answer, OrderAnswered)  # noqa: S101 - every order but a cancel is answered so
         return answer
 
+    async def _next_step(self) -> None:
+        """The oldest order on the desk, or the next step of the period."""
+        run = self._run
+        if run.orders:
+            await carrying_out.carry_out(run, run.orders[0])
+            run.orders.pop(0)
+        else:
+            await billing_cycle.step(run)
+
     def _should_roll(self) -> bool:
+        """Whether the run continues as new before its next step.
+
+        After a deploy it does so once, at its next wake: a run keeps its answers to `workflow.patched` until it
+        continues as new. Temporal itself tells of a new version to pinned workflows only (decision 0004).
+        """
         if not workflow.all_handlers_finished() or self._run.orders or self._run.has_answers:
             return False
         if len(self._run.state.bells) > policies.MOST_CARRIED_BELLS:
             return False
-        limit = self._run.start.policy.roll_after_events
-        info = workflow.info()
+        policy, info = self._run.start.policy, workflow.info()
+        version = info.get_current_deployment_version()
+        if policy.roll_when_deployed and version is not None and version.deployment_name and version != self._began_on:
+            return True
+        limit = policy.roll_after_events
         return info.is_continue_as_new_suggested() or (limit is not None and info.get_current_history_length() >= limit)
 
 

@@ -101,26 +101,48 @@ class SubscriptionRun:
 
     @property
     def charging(self) -> bool:
-        """Whether a further charge is planned; not so once a cancel or pause is set or the term is paid in full."""
-        state, term = self.state, self.plan.max_cycles
+        """Whether a further charge is planned; not so once a cancel or pause is set or the term is paid in full.
+
+        The term is that of what the next period is charged for: a pending change may go on beyond the one in force.
+        """
+        state = self.state
+        term = (state.pending_change.plan if state.pending_change else self.plan).max_cycles
         stopping = state.cancel_at_period_end or state.pause_at_period_end or state.paused_at is not None
         return not stopping and (term is None or state.paid_cycles < term)
 
+    def held(self) -> PendingChange:
+        """What is held now, whole."""
+        return PendingChange(self.plan, self.state.quantity, self.state.coupon)
+
     def holding(self) -> Holding:
         """What the open period is charged for: what it changes to, where a change is pending."""
-        state = self.state
-        return self.holding_of(state.pending_change or PendingChange(self.plan, state.quantity, state.coupon))
+        return self.holding_of(self.state.pending_change or self.held())
 
     def holding_of(self, held: PendingChange) -> Holding:
         """What would be held, with its coupon only while that applies."""
-        state, coupon = self.state, held.coupon
-        used = state.coupon_cycles_used if coupon == state.coupon else 0
+        coupon, used = held.coupon, self._coupon_cycles_used(held)
         return Holding(held.plan, held.quantity, coupon if coupon is not None and coupon.applies(used) else None)
+
+    def _coupon_cycles_used(self, held: PendingChange) -> int:
+        same = held.coupon == self.state.coupon and not held.coupon_anew
+        return self.state.coupon_cycles_used if same else 0
+
+    def whole_period(self) -> tuple[datetime, datetime]:
+        """The whole period that runs, of which each day costs its share, also where it was entered in the middle."""
+        state = self.state
+        start = state.counts_from or state.period_start
+        assert start is not None  # noqa: S101 - an active subscription has a period
+        assert state.period_end is not None  # noqa: S101
+        return start, state.period_end
+
+    def has_another_calendar(self, plan: PlanTerms) -> bool:
+        """Whether the periods of that plan lie elsewhere than those of the one in force."""
+        return (plan.interval, plan.zone) != (self.plan.interval, self.plan.zone)
 
     def take_over(self, held: PendingChange, *, coupon_used: bool) -> None:
         """Hold something else from now on; a new coupon begins to be counted."""
         state = self.state
-        used = state.coupon_cycles_used if held.coupon == state.coupon else 0
+        used = self._coupon_cycles_used(held)
         state.plan, state.quantity, state.coupon = held.plan, held.quantity, held.coupon
         state.coupon_cycles_used = used + (1 if coupon_used else 0)
         state.pending_change = None
@@ -174,6 +196,7 @@ class SubscriptionRun:
             tax_free=bill.tax_free,
             vat_amount=bill.vat_amount,
             customer_uid=self.customer_uid,
+            name=self.holding().terms.name,
         )
 
     def result(self, state: CycleState, payment: PaymentFact | None, reason: str | None = None) -> ChargeResult:

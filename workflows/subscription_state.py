@@ -48,10 +48,14 @@ class OpenOrder(BaseModel):
     tax_free: int = 0
     vat_amount: int | None = None
     customer_uid: str
+    name: str = ""
 
 
 class PaidOrder(BaseModel):
-    """An order that was paid for the running period: what a refund of the period goes back through."""
+    """An order that was paid for the running period, with what of it the period is paid with.
+
+    It is what a refund of the period goes back through.
+    """
 
     merchant_uid: str
     imp_uid: str | None
@@ -82,6 +86,8 @@ class SubscriptionState(BaseModel):
     `paid_days` of a first period of so many are paid when it begins inside an old one, and are not charged again.
     `aside` are bells of other orders that rang while the outcome of a charge was open.
     `key_missing` is the billing key that PortOne was found not to have any more.
+    `counts_from` is where the running period's days are counted from, where that is not its start: it was entered in
+    the middle, or stood still during a pause.
     """
 
     anchor: Anchor
@@ -129,6 +135,7 @@ class SubscriptionState(BaseModel):
     # Where the periods lie.
     first_cycle: int = 1
     paid_days: int = 0
+    counts_from: datetime | None = None
     open_order: OpenOrder | None = None
     period_orders: list[PaidOrder] = []
     last_paid: Money | None = None

@@ -6,35 +6,95 @@ from billing.domain.calendar import Anchor
 from billing.domain.events import EventType
 from billing.domain.plans import TrialEnd
 from billing.domain.states import CycleState, SubscriptionStatus
-from workflows import arbiter, pausing, telling
+from billing.domain.verdict import Finding
+from workflows import arbiter, booking, consenting, dunning, pausing, telling
 from workflows.bells import answer_stale_bells
+from workflows.charging import charge_now
 from workflows.orders import ChangeTrial, ChargeAtOrder, OrderAnswered
 from workflows.reminders import TRIAL
+from workflows.settling import settle
 from workflows.showing import snapshot
 from workflows.subscription_run import SubscriptionRun
+from workflows.turnover import settle_skipped
 
 
 async def change(run: SubscriptionRun, order: ChangeTrial) -> OrderAnswered:
-    """End the trial at another instant, or now; the charge behind it moves with it."""
+    """End the trial on another day, and move the charge behind it; or end it now, and charge at once.
+
+    A trial that is ended now is over whatever its charge comes to: declined, the subscription is `past_due`.
+    """
+    ends_now = order.ends_at is None
+    if ends_now and consenting.need(run) is not None:
+        message = "the buyer has to consent to the day on which it becomes paid; name that day"
+        return OrderAnswered(snapshot=snapshot(run), done=False, code="consent_needed", message=message)
     stopped = await arbiter.stop_the_charge(run)
-    if run.state.status is not SubscriptionStatus.TRIALING:
-        # Its charge ran first: the trial is over, and how it ended is told.
-        message = "the trial had already ended"
-        return OrderAnswered(
-            snapshot=snapshot(run), done=False, code="not_trialing", message=message, charge=stopped.charge,
-            merchant_uid=stopped.merchant_uid, charged=stopped.payment.amount if stopped.payment else None,
-        )  # fmt: skip
+    if stopped.charge not in (ChargeAtOrder.NONE_PLANNED, ChargeAtOrder.REVOKED):
+        return _answer_the_charge_ran_first(run, stopped, ends_now=ends_now)
+    _end_at(run, order)
+    run.tell(
+        EventType.SUBSCRIPTION_TRIAL_CHANGED,
+        f"the trial ends {run.local(run.state.due_at)}",
+        telling.subscription(run),
+    )
+    intents = [run.intent()] if run.state.open_order == run.would_open() else []
+    await run.write(f"the trial ends {run.local(run.state.due_at)}", intents=intents)
+    if ends_now:
+        return await _charge_at_once(run, stopped)
+    await arbiter.plan_again(run, "the trial ends on another day")
+    return OrderAnswered(snapshot=snapshot(run), charge=stopped.charge)
+
+
+def _answer_the_charge_ran_first(run: SubscriptionRun, stopped: arbiter.Stopped, *, ends_now: bool) -> OrderAnswered:
+    """The trial had ended by itself; who wanted it to end has what they wanted."""
+    mismatch = stopped.charge is ChargeAtOrder.MISMATCH
+    message = "its charge ran first and is not as ordered" if mismatch else "its charge ran first: the trial is over"
+    code = "charge_mismatch" if mismatch else "not_trialing"
+    done = ends_now and not mismatch
+    return OrderAnswered(
+        snapshot=snapshot(run),
+        done=done,
+        code=None if done else code,
+        message=None if done else message,
+        charge=stopped.charge,
+        merchant_uid=stopped.merchant_uid,
+        charged=stopped.payment.amount if stopped.payment else None,
+    )
+
+
+def _end_at(run: SubscriptionRun, order: ChangeTrial) -> None:
     state = run.state
     ends_at = (order.ends_at or workflow.now()).replace(microsecond=0)
     state.anchor = Anchor.at(ends_at, run.plan.zone)
     state.due_at = state.period_end = state.trial_ends_at = ends_at
-    if TRIAL in state.announced:
-        state.announced = [each for each in state.announced if each != TRIAL]
-    run.tell(EventType.SUBSCRIPTION_TRIAL_CHANGED, f"the trial ends {run.local(ends_at)}", telling.subscription(run))
-    await run.write(f"the trial ends {run.local(ends_at)}")
-    if stopped.charge is ChargeAtOrder.REVOKED:
-        await arbiter.plan_again(run, "the trial ends on another day")
-    return OrderAnswered(snapshot=snapshot(run), charge=stopped.charge)
+    state.announced = [each for each in state.announced if each != TRIAL]
+
+
+async def _charge_at_once(run: SubscriptionRun, stopped: arbiter.Stopped) -> OrderAnswered:
+    state = run.state
+    if run.bill().amount.amount == 0:
+        await settle_skipped(run)
+        return OrderAnswered(snapshot=snapshot(run))
+    if not state.has_card:
+        await end_without_a_card(run)
+        return OrderAnswered(snapshot=snapshot(run))
+    if stopped.charge is ChargeAtOrder.REVOKED and not booking.can_reschedule(run):
+        await arbiter.renumber(run, "the trial ends now")
+    number = run.merchant_uid
+    state.move(CycleState.VERIFYING)
+    verdict = dunning.as_declined(await charge_now(run))
+    await settle(run, verdict)
+    outcomes = {Finding.PAID: ChargeAtOrder.PAID, Finding.DECLINED: ChargeAtOrder.DECLINED}
+    charge = outcomes.get(verdict.finding, ChargeAtOrder.MISMATCH)
+    mismatch = charge is ChargeAtOrder.MISMATCH
+    return OrderAnswered(
+        snapshot=snapshot(run),
+        done=not mismatch,
+        code="charge_mismatch" if mismatch else None,
+        message=verdict.reason if charge is not ChargeAtOrder.PAID else None,
+        charge=charge,
+        merchant_uid=number,
+        charged=verdict.payment.amount if charge is ChargeAtOrder.PAID and verdict.payment else None,
+    )
 
 
 async def wait_for_a_card(run: SubscriptionRun) -> None:
@@ -42,12 +102,19 @@ async def wait_for_a_card(run: SubscriptionRun) -> None:
     due_at = run.state.due_at
     await run.hear(due_at, f"until a payment method is there, or {run.local(due_at)}")
     await answer_stale_bells(run)
-    if workflow.now() < due_at or run.orders:
-        return
+    if workflow.now() >= due_at and not run.orders:
+        await end_without_a_card(run)
+
+
+async def end_without_a_card(run: SubscriptionRun) -> None:
+    """Pause, or end, as the plan says: a period is due, after a trial or a free one, and there is nothing to charge."""
+    trial = run.state.status is SubscriptionStatus.TRIALING
+    reason = "the trial ended without a payment method" if trial else "there is no payment method for the next period"
     run.close_number(CycleState.SKIPPED, "no payment method")
+    run.state.open_order = None
     if run.plan.trial_end_without_card is TrialEnd.PAUSE:
-        await pausing.begin(run, "the trial ended without a payment method")
+        await pausing.begin(run, reason)
         return
-    run.state.end(SubscriptionStatus.CANCELED, workflow.now(), "the trial ended without a payment method")
-    run.tell(EventType.SUBSCRIPTION_CANCELED, "the trial ended without a payment method", telling.subscription(run))
-    await run.write("the trial ended without a payment method")
+    run.state.end(SubscriptionStatus.CANCELED, workflow.now(), reason)
+    run.tell(EventType.SUBSCRIPTION_CANCELED, reason, telling.subscription(run))
+    await run.write(reason)

@@ -1,5 +1,7 @@
 """The end of a cycle: the period is paid or costs nothing, what was to change with it changes, the next one opens."""
 
+from datetime import datetime
+
 from temporalio import workflow
 
 from billing.domain.calendar import Anchor
@@ -95,36 +97,39 @@ async def settle_skipped(run: SubscriptionRun, billing_key: BillingKeyFact | Non
 
 
 def _begin_the_next_period(run: SubscriptionRun) -> None:
-    state, bill, was = run.state, run.bill(), run.state.status
-    begins = state.due_at if state.paid_days else run.due(state.cycle)
-    if was is SubscriptionStatus.UNPAID:
-        # Access was closed meanwhile: the period that is paid now begins now.
-        begins = workflow.now().replace(microsecond=0)
-        state.anchor, state.first_cycle = Anchor.at(begins, run.plan.zone), state.cycle
+    state, was, change = run.state, run.state.status, run.state.pending_change
+    told = telling.change(run, change, "next_period", now=True) if change is not None else None
+    # Where access was closed meanwhile, the period that is paid now begins now.
+    turn(run, workflow.now().replace(microsecond=0) if was is SubscriptionStatus.UNPAID else None)
     state.become(SubscriptionStatus.ACTIVE)
     state.paused_at = None
-    state.balance = bill.carried
-    _take_over_the_change(run, coupon_used=bill.coupon_used)
-    state.period_start, state.period_end = begins, run.due(state.cycle + 1)
-    state.begin_cycle(state.period_end)
+    if change is not None and told is not None:
+        run.tell(EventType.PLAN_CHANGE_APPLIED, f"changed to {change.plan.name} × {change.quantity}", told)
     if was is not SubscriptionStatus.ACTIVE:
         resumed = was is SubscriptionStatus.PAUSED
         event = EventType.SUBSCRIPTION_RESUMED if resumed else EventType.SUBSCRIPTION_ACTIVE
         run.tell(event, "goes on" if resumed else "is paid for", telling.subscription(run))
 
 
-def _take_over_the_change(run: SubscriptionRun, *, coupon_used: bool) -> None:
-    """What was to change with this period changes now, because it is paid; another interval counts from its day."""
-    state, change, held = run.state, run.state.pending_change, run.holding()
-    if change is None:
-        state.coupon_cycles_used += 1 if coupon_used else 0
-        state.paid_by = held
-        return
-    boundary = run.due(state.cycle)
-    told = telling.change(run, change, "next_period", now=True)
-    another_calendar = (change.plan.interval, change.plan.zone) != (run.plan.interval, run.plan.zone)
-    run.take_over(change, coupon_used=coupon_used)
+def turn(run: SubscriptionRun, begins_anew: datetime | None = None) -> None:
+    """Turn the books to the period whose bill is paid: what was to change with it changes, and its days begin.
+
+    Pure, so that a preview and a test reckon as a charge does. With `begins_anew` the billing day moves there;
+    another interval or zone counts from the day on which it begins.
+    """
+    state, bill, held, change = run.state, run.bill(), run.holding(), run.state.pending_change
+    if begins_anew is not None:
+        state.anchor, state.first_cycle = Anchor.at(begins_anew, run.plan.zone), state.cycle
+    whole_from = begins_anew or run.due(state.cycle)
+    begins = state.due_at if state.paid_days and begins_anew is None else whole_from
+    state.counts_from = whole_from if begins != whole_from else None
+    state.balance = bill.carried
     state.paid_by = held
-    if another_calendar:
-        state.anchor, state.first_cycle = Anchor.at(boundary, change.plan.zone), state.cycle
-    run.tell(EventType.PLAN_CHANGE_APPLIED, f"changed to {change.plan.name} × {change.quantity}", told)
+    if change is None:
+        state.coupon_cycles_used += 1 if bill.coupon_used else 0
+    else:
+        if run.has_another_calendar(change.plan):
+            state.anchor, state.first_cycle = Anchor.at(whole_from, change.plan.zone), state.cycle
+        run.take_over(change, coupon_used=bill.coupon_used)
+    state.period_start, state.period_end = begins, run.due(state.cycle + 1)
+    state.begin_cycle(state.period_end)

@@ -6,7 +6,6 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.dependencies import CallerDep, Desk, DeskDep, caller_of
-from api.errors import Problem
 from api.idempotency import answer, once
 from api.models import CancelBody, CustomerUid
 from api.order_models import (
@@ -18,11 +17,12 @@ from api.order_models import (
     RetryBody,
     TrialBody,
 )
-from api.ordering import find_subscription, order, place
+from api.ordering import ended, find_subscription, order, place, refused
 from api.pg_rules import check_pg
-from api.terms import check_holding, terms_of
+from api.previews import ask
+from api.terms import holding_of, terms_of
 from api.views import bill_view, instant
-from billing.domain.bills import Holding
+from billing.domain.records import PendingChange
 from billing.ledger import SubscriptionRow
 from workflows.orders import (
     AnswerConsent,
@@ -33,12 +33,10 @@ from workflows.orders import (
     ChangePlan,
     ChangeTrial,
     PauseSubscription,
-    Preview,
     ResumeSubscription,
     RetryNow,
     UndoCancel,
 )
-from workflows.subscription import SubscriptionWorkflow
 
 router = APIRouter(prefix="/v1/subscriptions/{customer_uid}", tags=["orders"], dependencies=[Depends(caller_of)])
 
@@ -189,32 +187,31 @@ async def _change(desk: Desk, record: SubscriptionRow, body: ChangePlanBody) -> 
     plan = None
     if body.plan is not None or body.plan_id is not None:
         plan = await terms_of(desk, body.plan, body.plan_id)
-    coupon = body.coupon.coupon() if body.coupon else None
-    held = record.life.pending_change
-    quantity = body.quantity or (held.quantity if held else record.life.quantity)
-    check_holding(desk, lambda: Holding(plan or (held.plan if held else record.plan), quantity, coupon))
-    return ChangePlan(
+    message = ChangePlan(
         plan=plan,
         quantity=body.quantity,
-        coupon=coupon,
+        coupon=body.coupon.coupon() if body.coupon else None,
         without_coupon=bool(body.remove_coupon),
         at=body.at,
         proration=body.proration,
     )
+    held = PendingChange(record.plan, record.life.quantity, record.life.coupon)
+    after = message.instead_of(held, record.life.pending_change)
+    holding_of(desk, after.plan, after.quantity, after.coupon)
+    return message
 
 
 async def _preview(desk: Desk, record: SubscriptionRow, message: ChangePlan | None) -> dict[str, Any]:
     if record.ended_at is not None:
-        raise Problem(409, "subscription_ended", "the subscription has already ended")
-    if message is not None and record.current_period_end is None:
-        raise Problem(409, "not_begun", "the first charge is not settled yet")
-    handle = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, record.workflow_id)
-    seen = await handle.query("preview", message, result_type=Preview)
+        raise ended()
+    seen = await ask(desk, record, message)
+    if seen.refused is not None:
+        raise refused(seen.refused, seen.message or "the change makes no sense now", "change_plan")
     return {
         "customer_uid": record.customer_uid,
         "due_now": bill_view(seen.due_now) if seen.due_now else None,
         "new_period": seen.new_period,
         "next_charge_at": instant(seen.due_at),
-        "next_charge": bill_view(seen.bill),
+        "next_charge": bill_view(seen.bill) if seen.due_at else None,
         "balance": seen.balance,
     }

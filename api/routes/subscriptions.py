@@ -18,9 +18,8 @@ from api.models import CustomerUid, SubscriptionBody
 from api.ordering import find_subscription
 from api.pg_rules import check_pg
 from api.running import is_gone, remembers, within
-from api.terms import check_holding, terms_of
+from api.terms import holding_of, terms_of
 from api.views import charge_view, subscription_view
-from billing.domain.bills import Holding
 from billing.domain.coupons import Coupon
 from billing.domain.merchant_uid import new_incarnation
 from billing.domain.plans import MAX_TRIAL_DAYS, PlanTerms
@@ -47,10 +46,10 @@ async def start_subscription(body: SubscriptionBody, request: Request, desk: Des
     """Start a subscription and answer what the first charge came to."""
     terms = await terms_of(desk, body.plan, body.plan_id)
     coupon = body.coupon.coupon() if body.coupon else None
-    holding = check_holding(desk, lambda: Holding(terms, body.quantity, coupon))
-    _check_trial(desk, body, terms)
+    holding = holding_of(desk, terms, body.quantity, coupon)
     customer = body.customer.customer()
     price = holding.value() if holding.value().amount else None
+    _check_trial(desk, body, terms, free=price is None)
     if body.payment_method is not None and body.payment_method.card:
         check_pg(body.pg, "issue", price, customer)
     check_pg(body.pg, "again", price, customer)
@@ -98,11 +97,12 @@ async def get_charges(customer_uid: CustomerUid, desk: DeskDep) -> dict[str, Any
     return {"charges": [charge_view(row) for row in rows]}
 
 
-def _check_trial(desk: Desk, body: SubscriptionBody, terms: PlanTerms) -> None:
+def _check_trial(desk: Desk, body: SubscriptionBody, terms: PlanTerms, *, free: bool) -> None:
     if body.trial_end is not None and not desk.now() < body.trial_end < desk.now() + timedelta(days=MAX_TRIAL_DAYS):
         raise Problem(422, "trial_end", f"must lie ahead, at most {MAX_TRIAL_DAYS} days", field="trial_end")
-    if body.payment_method is None and body.trial_end is None and not terms.trial_days:
-        raise Problem(422, "no_payment_method", "is required without a trial", field="payment_method")
+    begins_free = free or body.trial_end is not None or terms.trial_days
+    if body.payment_method is None and not begins_free:
+        raise Problem(422, "no_payment_method", "is required where the first period costs", field="payment_method")
 
 
 def _refuse_expired(desk: Desk, body: SubscriptionBody) -> None:

@@ -102,6 +102,11 @@ class OrderHere:
         return self.is_living and self.subscription is not None and self.subscription.merchant_uid == self.merchant_uid
 
     @property
+    def is_gated(self) -> bool:
+        """Whether nothing may stand at PortOne yet, because the buyer has not consented."""
+        return self.subscription is not None and self.subscription.cycle_state is CycleState.GATED
+
+    @property
     def planned_at(self) -> datetime | None:
         """When its next attempt is planned; None when none is."""
         if self.run is not None and self.run.running and self.run.merchant_uid == self.merchant_uid:

@@ -68,6 +68,19 @@ ABOUT_A_PAYMENT = frozenset(
 )
 """Differences that, where they name an imp_uid, a workflow is told of as a webhook would have told it."""
 
+NEEDS_THE_RUN = frozenset(
+    {
+        _D.AMOUNT_DIFFERS,
+        _D.EXECUTED_OR_RETRIED_ELSEWHERE,
+        _D.SCHEDULE_MISSING,
+        _D.SCHEDULE_REVOKED_ELSEWHERE,
+        _D.SCHEDULE_MOVED_ELSEWHERE,
+        _D.SCHEDULE_UNPLANNED,
+        _D.CHARGE_OVERDUE,
+    }
+)
+"""Differences that are not judged, and so not resolved either, while the workflow cannot say where it stands."""
+
 
 class DifferenceState(StrEnum):
     """OPEN until a later look no longer finds it (RESOLVED), or a person takes it as it is (ACCEPTED)."""
@@ -75,6 +88,14 @@ class DifferenceState(StrEnum):
     OPEN = "open"
     RESOLVED = "resolved"
     ACCEPTED = "accepted"
+
+
+class RunState(StrEnum):
+    """Where one reconciliation stands; a FAILED one has compared less than it should have."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +139,23 @@ class Found:
     def identity(self) -> tuple[str, str, str, str, str]:
         """What makes it this difference and no other."""
         return self.kind.value, self.merchant_uid, self.imp_uid, self.customer_uid, self.detail
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What one look is about: an order number, or the key or the run of a subscription.
+
+    Args:
+        merchant_uid: the order, "" for a key or a run.
+        kind: of a difference that is about no order.
+        customer_uid: of the key, or that the subscription was started under.
+        subscription_id: of the key's or the run's subscription.
+    """
+
+    merchant_uid: str = ""
+    kind: Difference | None = None
+    customer_uid: str = ""
+    subscription_id: str = ""
 
 
 def difference_event(found: Found, at: datetime, opened: int) -> OutgoingEvent:

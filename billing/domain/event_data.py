@@ -35,7 +35,18 @@ class EventData:
 
 @dataclass(frozen=True, slots=True)
 class PlanData:
-    """The terms of one version of a plan; `amount` is the price of one unit for one period."""
+    """The terms of one version of a plan.
+
+    Args:
+        name: what the customer sees on the order.
+        amount: the price of one unit for one period, in minor units.
+        currency: of `amount`.
+        interval: `day`, `week`, `month` or `year`.
+        interval_count: how many of them one period has.
+        quantity: how many units are held.
+        plan_id: of the catalogue; None for terms given with the subscription.
+        version: of the plan, counted from 1.
+    """
 
     name: str
     amount: int

@@ -17,6 +17,7 @@ from billing.domain.records import ChargeKind, SubscriptionRecord
 from billing.domain.states import ENDED, CycleState, SubscriptionStatus
 
 _OPEN = frozenset({CycleState.PLANNED, CycleState.GATED, *STANDS})
+_MAY_STAND = frozenset({CycleState.PLANNED, CycleState.DECLINED, CycleState.UNKNOWN})
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -65,11 +66,14 @@ def payment_is_suspicious(here: OrderHere, row: PaymentFact) -> bool:
     if not here.is_ours:
         return False
     held, returned = money_held(row), money_returned(row)
-    if row.imp_uid == here.imp_uid and (here.state in BOOKED or here.state is CycleState.REFUNDED):
+    booked = here.state in BOOKED or here.state is CycleState.REFUNDED
+    if booked and row.imp_uid == here.imp_uid:
         ours = here.refunded(row.imp_uid)
         most = row.amount.amount if here.state is CycleState.REFUNDED else ours.done + ours.in_doubt
         return row.amount != here.amount or not (held or returned) or not ours.done <= returned <= most
-    return held > 0 or (returned > 0 and not here.knows(row))
+    # Booked without a payment's number, it may be this one: only the fresh look can tell.
+    seen_to_go = here.knows(row) and not (booked and here.imp_uid is None)
+    return held > 0 or (returned > 0 and not seen_to_go)
 
 
 def schedule_is_suspicious(here: OrderHere, row: ScheduleFact, leeway: Leeway) -> bool:
@@ -79,10 +83,11 @@ def schedule_is_suspicious(here: OrderHere, row: ScheduleFact, leeway: Leeway) -
     planned_at = here.planned_at if here.is_current else None
     if row.status == "scheduled":
         as_ordered = row.amount == here.amount and row.customer_uid == here.customer_uid
-        return planned_at is None or not as_ordered or abs(row.schedule_at - planned_at) > leeway.apart
+        may_stand = here.state in _MAY_STAND and not here.is_gated
+        return not (planned_at and as_ordered and may_stand and abs(row.schedule_at - planned_at) <= leeway.apart)
     if row.status == "revoked":
         return planned_at is not None and here.state is not CycleState.REVOKED
-    return planned_at is not None and (row.imp_uid is None or row.imp_uid not in here.payments)
+    return planned_at is not None and not here.failed(row.imp_uid)
 
 
 # ---------------------------------------------------------------- money
@@ -205,7 +210,7 @@ def _about_standing_schedule(
     here: OrderHere, run: RunSays, row: ScheduleFact, planned_at: datetime | None, leeway: Leeway
 ) -> list[Found]:
     will = f"will charge {row.amount} on {row.customer_uid} at {_told(row.schedule_at)}"
-    allowed = run.cycle_state in STANDS or run.cycle_state is CycleState.UNKNOWN
+    allowed = run.cycle_state in (*STANDS, CycleState.PLANNED, CycleState.UNKNOWN)
     if planned_at is None or not allowed or row.customer_uid != here.customer_uid:
         known = "nothing planned" if planned_at is None else f"{_plan(planned_at)}, {run.cycle_state.value}"
         return [

@@ -55,11 +55,15 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class PendingChange:
-    """What a subscription will be from its next period on, once that period is paid: whole, not a difference."""
+    """What a subscription will be from its next period on, once that period is paid: whole, not a difference.
+
+    `coupon_anew` counts the coupon's periods from the beginning, though the same one was used up before.
+    """
 
     plan: PlanTerms
     quantity: int = 1
     coupon: Coupon | None = None
+    coupon_anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

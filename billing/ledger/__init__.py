@@ -1,6 +1,7 @@
 """The ledger: the only place SQLAlchemy is imported."""
 
 from billing.ledger.deliveries import Deliveries
+from billing.ledger.differences import DifferenceRow, Noted, RunRow
 from billing.ledger.endpoints import Endpoints
 from billing.ledger.errors import CardGoneError, LedgerConflictError, LedgerError, LedgerUnavailableError
 from billing.ledger.event_rows import (
@@ -16,6 +17,7 @@ from billing.ledger.event_rows import (
 )
 from billing.ledger.events import Events
 from billing.ledger.ledger import Ledger
+from billing.ledger.reconciliation import LivingSubscription
 from billing.ledger.rows import (
     BillingKeyRow,
     ChargeRow,
@@ -43,6 +45,7 @@ __all__ = [
     "Deliveries",
     "DeliveryRow",
     "DeliveryTurn",
+    "DifferenceRow",
     "EndpointRow",
     "Endpoints",
     "EventRow",
@@ -56,6 +59,8 @@ __all__ = [
     "LedgerConflictError",
     "LedgerError",
     "LedgerUnavailableError",
+    "LivingSubscription",
+    "Noted",
     "Parcel",
     "ParkedRow",
     "PaymentRow",
@@ -63,6 +68,7 @@ __all__ = [
     "ReceivedWebhook",
     "RefundRow",
     "ResultRow",
+    "RunRow",
     "Sent",
     "SubscriptionRow",
 ]

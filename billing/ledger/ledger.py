@@ -12,6 +12,7 @@ from billing.domain.states import SubscriptionStatus
 from billing.ledger import migrate
 from billing.ledger.attempts import attempts_on_card
 from billing.ledger.deliveries import Deliveries
+from billing.ledger.differences import Differences
 from billing.ledger.endpoints import Endpoints
 from billing.ledger.engine import open_engine, reading, writing
 from billing.ledger.event_rows import EventStream, HistoryRow
@@ -23,6 +24,7 @@ from billing.ledger.known_orders import KnownOrders
 from billing.ledger.parking import Parking
 from billing.ledger.plans import Plans
 from billing.ledger.reads import Reads
+from billing.ledger.reconciliation import Reconciliation
 from billing.ledger.rows import (
     BillingKeyRow,
     ChargeRow,
@@ -45,6 +47,7 @@ class Ledger:
     """One ledger behind one database URL. Every write is one transaction and does nothing the second time.
 
     Every method raises LedgerUnavailableError when the database is away or locked: do it again.
+    `reconciliation` and `differences` are what a comparison with PortOne asks of it, and what it leaves in it.
 
     Raises:
         ValueError: not `sqlite:///path`, `sqlite+aiosqlite:///path`, `postgresql://…` or `postgresql+asyncpg://…`.
@@ -60,6 +63,8 @@ class Ledger:
         self.events = Events(self._engine)
         self.parking = Parking(self._reads)
         self.known_orders = KnownOrders(self._engine)
+        self.reconciliation = Reconciliation(self._engine, self._reads)
+        self.differences = Differences(self._engine, self._reads)
 
     @property
     def engine(self) -> AsyncEngine:

@@ -36,6 +36,18 @@ class Reads:
         found = await self.rows(query.limit(1))
         return found[0] if found else None
 
+    async def charges_of(self, query: Select[Any]) -> list[ChargeRow]:
+        """The charges that a query of whole rows selects."""
+        return [_charge(row) for row in await self.rows(query)]
+
+    async def subscriptions_of(self, query: Select[Any]) -> list[SubscriptionRow]:
+        """The subscriptions that a query of whole rows selects."""
+        return [_subscription(row) for row in await self.rows(query)]
+
+    async def payments_of(self, query: Select[Any]) -> list[PaymentRow]:
+        """The payments that a query of whole rows selects."""
+        return [PaymentRow(**_with_money(row)) for row in await self.rows(query)]
+
     async def subscription(self, customer_uid: str) -> SubscriptionRow | None:
         """The newest life of a customer_uid."""
         query = select(subscriptions).where(subscriptions.c.customer_uid == customer_uid)

@@ -34,7 +34,7 @@ metadata = MetaData(
 )
 
 # SQLite counts by itself only in a column of exactly this type.
-_ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 # Of a card number nothing but the last four digits is kept (reliability.md 6.1).
 _MASKED = "card_number IS NULL OR (card_number LIKE '****-****-****-____')"
@@ -114,6 +114,7 @@ charges = Table(
     Index(None, "subscription_id", "due_at"),
     Index(None, "workflow_id", "due_at"),
     Index(None, "due_at", "merchant_uid"),
+    Index(None, "settled_at", "merchant_uid"),
 )
 
 _HOLDS_ITS_CYCLE = text("paid_at IS NOT NULL AND state <> 'refunded'")
@@ -132,7 +133,7 @@ Index(
 charge_results = Table(
     "charge_results",
     metadata,
-    Column("result_id", _ROW_NUMBER, primary_key=True, autoincrement=True),
+    Column("result_id", ROW_NUMBER, primary_key=True, autoincrement=True),
     Column("merchant_uid", Id, nullable=False),
     Column("state", State(CycleState), nullable=False),
     Column("at", Instant, nullable=False),
@@ -146,7 +147,7 @@ charge_results = Table(
 consents = Table(
     "consents",
     metadata,
-    Column("consent_no", _ROW_NUMBER, primary_key=True, autoincrement=True),
+    Column("consent_no", ROW_NUMBER, primary_key=True, autoincrement=True),
     Column("consent_id", Id, nullable=False),
     Column("subscription_id", Id, nullable=False),
     Column("customer_uid", Id, nullable=False),
@@ -274,7 +275,7 @@ billing_keys = Table(
 webhook_inbox = Table(
     "webhook_inbox",
     metadata,
-    Column("inbox_id", _ROW_NUMBER, primary_key=True, autoincrement=True),
+    Column("inbox_id", ROW_NUMBER, primary_key=True, autoincrement=True),
     Column("imp_uid", Id, nullable=False),
     Column("merchant_uid", Id, nullable=False, index=True),
     Column("status", Id, nullable=False),

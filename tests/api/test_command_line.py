@@ -30,5 +30,17 @@ def test_test_clocks_do_not_exist_in_production(monkeypatch):
 
 def test_every_command_of_this_stage_is_there():
     shown = RUNNER.invoke(app, ["--help"]).output
-    for command in ("up", "demo", "api", "worker", "emulator", "doctor", "history", "db", "clock"):
+    for command in (
+        "up",
+        "demo",
+        "api",
+        "worker",
+        "emulator",
+        "doctor",
+        "history",
+        "db",
+        "clock",
+        "deployment",
+        "replay",
+    ):
         assert command in shown

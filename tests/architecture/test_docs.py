@@ -1,13 +1,16 @@
 """Pages that the code can write are written by the code."""
 
+import json
 import re
 import runpy
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from billing.domain.declines import DECLINES
+from billing.domain.event_catalogue import CATALOGUE, CATALOGUED_PING, PING
 from billing.domain.states import CONSENT_STEPS, CYCLE_STEPS, DUNNING_STEPS, SUBSCRIPTION_STEPS
 from billing.settings import Settings, variable
 
@@ -22,9 +25,29 @@ def generate() -> dict[str, Any]:
 
 def test_every_setting_is_documented_with_a_sentence() -> None:
     page = (ROOT / "docs" / "reference" / "settings.md").read_text()
-    documented = dict(re.findall(r"^\| `(GUDOK_\w+)` \| .*? \| (.+) \|$", page, re.MULTILINE))
+    documented = dict(re.findall(r"^\| `((?:GUDOK|TEMPORAL)_\w+)` \| .*? \| (.+) \|$", page, re.MULTILINE))
     assert set(documented) == {variable(name) for name in Settings.model_fields}
     assert all(text.endswith(".") for text in documented.values())
+
+
+def test_every_event_is_documented_with_its_sentence() -> None:
+    page = (ROOT / "docs" / "reference" / "events.md").read_text()
+    documented = dict(re.findall(r"^\| `([a-z_.]+)` \| (.+) \| \[\w+\]", page, re.MULTILINE))
+    assert documented == {
+        PING: CATALOGUED_PING.sentence,
+        **{kind.value: entry.sentence for kind, entry in CATALOGUE.items()},
+    }
+
+
+def test_every_event_has_a_schema_that_its_example_fits(generate: dict[str, Any]) -> None:
+    schema = json.loads((ROOT / "docs" / "reference" / "events.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for name, entry in [*CATALOGUE.items(), (PING, CATALOGUED_PING)]:
+        body = generate["_EVENTS"]["example"](entry.data, str(name))
+        validator.validate(body)
+        assert not validator.is_valid({**body, "type": "no.such"})
+        assert not validator.is_valid({**body, "data": {}})
 
 
 def test_the_generated_pages_are_current(generate: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

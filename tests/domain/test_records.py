@@ -73,6 +73,24 @@ OF_FIELDS = {
 }
 
 
+def any_answer():
+    text = st.text(min_size=1, max_size=9).filter(str.strip)
+    return st.builds(ConsentEvidence, text, st.sampled_from(ConsentDecision), text, instants, text, st.none() | text)
+
+
+def any_need():
+    after = st.builds(Money, st.integers(10, 99))
+    return st.builds(ConsentNeed, st.sampled_from(ConsentKind), st.just(Money(9)), after, instants, st.text(max_size=9))
+
+
+OF_FIELDS |= {
+    Coupon | None: st.none() | coupons(),
+    Money | None: st.none() | money,
+    ConsentNeed: any_need(),
+    ConsentEvidence | None: st.none() | any_answer(),
+}
+
+
 def any_of(type_):
     """Every field drawn, the optional ones too; the records inside come from here as well."""
     drawn = {}
@@ -87,16 +105,6 @@ def any_of(type_):
         else:
             drawn[field.name] = any_of(inner[0]) | st.none() if type(None) in get_args(field.type) else any_of(inner[0])
     return st.builds(type_, **drawn)
-
-
-def any_answer():
-    text = st.text(min_size=1, max_size=9).filter(str.strip)
-    return st.builds(ConsentEvidence, text, st.sampled_from(ConsentDecision), text, instants, text, st.none() | text)
-
-
-def any_need():
-    after = st.builds(Money, st.integers(10, 99))
-    return st.builds(ConsentNeed, st.sampled_from(ConsentKind), st.just(Money(9)), after, instants, st.text(max_size=9))
 
 
 def quotes():

@@ -141,7 +141,8 @@ class Telling:
         return next(each["state"] for each in found if each["endpoint_id"] == endpoint["endpoint_id"])
 
     async def history_of(self, endpoint, customer_uid):
-        return (await self.handle(endpoint, customer_uid).fetch_history()).to_json()
+        """Every event of a run with its payloads readable, as they are in no JSON of it."""
+        return "".join(str(each) for each in (await self.handle(endpoint, customer_uid).fetch_history()).events)
 
 
 @pytest_asyncio.fixture

@@ -194,6 +194,29 @@ async def test_schedules_are_listed_by_range_and_by_key(emulator):
         assert (await listing("customer-1", **window, status="revoked")).items == ()
 
 
+async def test_payments_are_listed_by_window_both_ends_inside_and_page_by_page(emulator):
+    portone = emulator.portone
+    await emulator.key()
+    for n in range(5):
+        assert (await portone.charge_again(again(f"order-{n}"))).outcome is ChargeOutcome.PAID
+        await emulator.advance(timedelta(days=1))
+    found = await portone.find_all_payments("order-1")
+    window: dict[str, Any] = {"start": found[0].paid_time, "end": found[0].paid_time + timedelta(days=90)}
+    seen, number = [], 1
+    while number:
+        page = await portone.list_payments_by_status("all", **window, page=number, limit=3, oldest_first=True)
+        assert page.total == 4
+        seen += [row.merchant_uid for row in page.items]
+        number = page.next
+    assert seen == [f"order-{n}" for n in range(1, 5)]
+    to_the_last = window | {"end": (await portone.find_all_payments("order-4"))[0].paid_time}
+    assert (await portone.list_payments_by_status("paid", **to_the_last)).total == 4
+    with pytest.raises(PortOneRefusedError):
+        await portone.list_payments_by_status("all", **window, page=3, limit=3)
+    with pytest.raises(PortOneRefusedError):
+        await portone.list_payments_by_status("all", start=window["start"], end=window["end"] + timedelta(days=1))
+
+
 async def test_a_payment_is_refunded_in_parts(emulator):
     await emulator.key()
     paid = (await emulator.portone.charge_again(again())).payment

@@ -127,7 +127,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "list_payments": ({"imp_uids": ["imps_1"], "merchant_uids": ["order-1"]},),
     "find_payment_by_merchant_uid": ("order-1", {"status": "paid", "sorting": "-paid"}),
     "find_all_payments": ("order-1", {"status": "paid"}),
-    "list_payments_by_status": ("paid", WINDOW | {"page": 2, "limit": 5}),
+    "list_payments_by_status": ("paid", WINDOW | {"page": 2, "limit": 5, "oldest_first": True}),
     "cancel_payment": (CANCEL,),
     "prepare": ("order-1", Money(100)),
     "change_prepared": ("order-1", Money(100)),

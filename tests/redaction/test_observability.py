@@ -104,6 +104,7 @@ def test_no_metric_has_a_label_that_names_a_person_or_an_order() -> None:
         "activity",
         "call",
         "disposition",
+        "kind",
         "error",
         "outcome",
     }

@@ -1,14 +1,22 @@
-"""Record the histories that every later version of the workflows must replay: `python -m tests.replay.record`.
+"""Record the histories that every later version of the workflows must replay: `python -m tests.replay.record NAME...`.
 
+Name the new stories, so that the old ones stay as they are; without a name all are recorded anew.
 Run it only to add a story, never to make a failing replay pass: a change that cannot replay is patched instead.
+`python -m tests.replay.record reconciliations` records the reconciliations alone.
 """
 
 import asyncio
 import gzip
+import sys
 import tempfile
 from pathlib import Path
 
-from tests.stack import CARD, running_stack, start_dev_server
+from billing.domain.delivery import MAX_ATTEMPTS
+from tests.deploy.fleet import Fleet
+from tests.events.conftest import Receiver, Telling, paid
+from tests.reconciled import console, current, order_of, silence, start_run
+from tests.replay.fingerprint import write_all
+from tests.stack import CARD, running_stack, served, start_dev_server
 
 HISTORIES = Path(__file__).parent / "histories"
 
@@ -126,29 +134,101 @@ async def short_workflows(stack):
         keep(name, await stack.temporal.get_workflow_handle(workflow_id).fetch_history())
 
 
+async def event_delivery(stack):
+    """One event tried ten times over three days and parked, one retried once, one delivered at once."""
+    receiver, telling = Receiver(), Telling(stack)
+    async with served(receiver.app()) as url:
+        receiver.url = url
+        target = await telling.endpoint(receiver)
+        events = [paid("event_delivery") for _ in range(3)]
+        receiver.answers[events[0].event_id] = [500] * MAX_ATTEMPTS
+        receiver.answers[events[1].event_id] = [503]
+        await telling.tell(*events)
+        await receiver.wait_for(1)
+        await telling.advance(target, "event_delivery", days=4)
+        await telling.ended(target, "event_delivery")
+        keep("event_delivery", await telling.handle(target, "event_delivery").fetch_history())
+
+
+def wanted(name):
+    """Whether this story is to be recorded."""
+    return not sys.argv[1:] or name in sys.argv[1:]
+
+
+async def reconciliations(stack):
+    """A refund and a moved schedule found and rung; the same again, continued as new."""
+    await silence(stack)
+    uid = await stack.start("reconciled")
+    due_at = (await stack.ledger.get_charge(await current(stack, uid))).due_at
+    await console(stack, "cancel", merchant_uid=await order_of(stack, uid), amount=900)
+    later = int(due_at.timestamp()) + 86400
+    await console(stack, "move", merchant_uid=await current(stack, uid), schedule_at=later)
+    for name, limit in (("reconciliation", None), ("reconciliation_continued", 20)):
+        run = await start_run(stack, f"reconciliation/{name}", page_size=1, roll_after_events=limit)
+        await run.result()
+        keep(name, await stack.temporal.get_workflow_handle(run.id).fetch_history())
+
+
 def keep(name, history):
     """Write one history, compressed; the same content gives the same bytes."""
+    if not wanted(name):
+        return
     (HISTORIES / f"{name}.json.gz").write_bytes(gzip.compress(history.to_json().encode(), mtime=0))
+
+
+async def first_run(stack, customer_uid):
+    """The history of the run that the others were continued from."""
+    found = await stack.handle(customer_uid).describe()
+    first = found.raw_description.workflow_execution_info.first_run_id
+    return await stack.temporal.get_workflow_handle(found.id, run_id=first).fetch_history()
+
+
+async def moved_between_versions(stack):
+    """Begun by workers without a version, carried on by one version, then by the next."""
+    uid = await stack.start("moved_between_versions")
+    await stack.advance(uid, days=31)
+    await stack.stop_worker()
+    async with Fleet(stack) as fleet:
+        for build_id in ("v1", "v2"):
+            await fleet.start(build_id)
+            await fleet.make_current(build_id)
+            await stack.advance(uid, days=31)
+    keep("moved_between_versions", await stack.handle(uid).fetch_history())
+
+
+async def record_reconciliations():
+    """Record the reconciliations, on a product of their own: they look at everybody."""
+    async with await start_dev_server() as server:
+        with tempfile.TemporaryDirectory() as folder:
+            async with running_stack(server.client, Path(folder)) as stack:
+                await reconciliations(stack)
 
 
 async def main():
     """Record every story."""
     HISTORIES.mkdir(exist_ok=True)
+    await record_reconciliations()
     async with await start_dev_server() as server:
         with tempfile.TemporaryDirectory() as folder:
             async with running_stack(server.client, Path(folder), first_answer_seconds=3) as stack:
-                for story in STORIES:
+                for story in filter(lambda story: wanted(story.__name__), STORIES):
                     await story(stack)
                     keep(story.__name__, await stack.handle(story.__name__).fetch_history())
                     print("recorded", story.__name__)  # noqa: T201 - a script's progress
                 await short_workflows(stack)
+                await event_delivery(stack)
         with tempfile.TemporaryDirectory() as folder:
             async with running_stack(server.client, Path(folder)) as stack:
                 stack.roll_after(60)
                 await stack.start("rolled")
                 await stack.advance("rolled", days=200)
                 keep("continued_as_new", await stack.handle("rolled").fetch_history())
+                keep("about_to_continue_as_new", await first_run(stack, "rolled"))
+        with tempfile.TemporaryDirectory() as folder:
+            async with running_stack(server.client, Path(folder)) as stack:
+                await moved_between_versions(stack)
+    await write_all()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(record_reconciliations() if "reconciliations" in sys.argv[1:] else main())

@@ -1,55 +1,60 @@
-"""Every committed history replays on the code of today, offline."""
+"""Every committed history replays on the code of today, offline; a failure says which command parts the two."""
 
-import gzip
 import json
-from pathlib import Path
 
 import pytest
 from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from api.divergence import divergence
+from api.fingerprint import fingerprint, workflow_type
+from api.replay import history_files, read_history
 from billing.temporal import DATA_CONVERTER
-from worker import SANDBOX, WORKFLOWS
+from tests.replay.fingerprint import FINGERPRINTS, HISTORIES, derived, name_of
+from tests.replay.replaying import replayed, why
+from worker import WORKFLOWS
 
-HISTORIES = sorted((Path(__file__).parent / "histories").rglob("*.json.gz"))
-
-
-def replayer():
-    return Replayer(
-        workflows=WORKFLOWS,
-        data_converter=DATA_CONVERTER,
-        workflow_runner=SandboxedWorkflowRunner(restrictions=SANDBOX),
-    )
+PATHS = history_files(HISTORIES)
 
 
-def read(path):
-    return gzip.decompress(path.read_bytes()).decode()
-
-
-@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.name.removesuffix(".json.gz"))
+@pytest.mark.parametrize("path", PATHS, ids=name_of)
 async def test_a_committed_history_replays(path):
-    await replayer().replay_workflow(WorkflowHistory.from_json(path.stem, read(path)))
+    (result,) = await replayed([read_history(path)])
+    assert result.failure is None, why(result)
+    # What the code asked for was seen, and it is what the history holds: the reasons below are told from the same.
+    expected = await fingerprint(result.history, DATA_CONVERTER)
+    assert divergence(expected, result.asked) is None
+    asked = [command.key for task in result.asked for command in task.commands]
+    held = [command.key for task in expected for command in task.commands]
+    assert asked[: len(held)] == held
+
+
+@pytest.mark.parametrize("path", PATHS, ids=name_of)
+async def test_a_history_has_its_commands_beside_it(path):
+    beside = FINGERPRINTS / f"{name_of(path)}.txt"
+    assert beside.exists(), "run: python -m tests.replay.fingerprint"
+    assert beside.read_text() == await derived(path), "run: python -m tests.replay.fingerprint"
+
+
+def test_no_fingerprint_is_without_its_history():
+    assert {path.stem for path in FINGERPRINTS.iterdir()} == {name_of(path) for path in PATHS}
 
 
 async def test_an_incompatible_history_is_caught():
-    history = json.loads(read(next(path for path in HISTORIES if path.name.startswith("plain"))))
+    history = json.loads(read_history(next(path for path in PATHS if name_of(path) == "plain")).to_json())
     scheduled = [event for event in history["events"] if event["eventType"].endswith("ACTIVITY_TASK_SCHEDULED")]
     scheduled[1]["activityTaskScheduledEventAttributes"]["activityType"]["name"] = "find_payment"
-    with pytest.raises(Exception, match=r"(?i)nondeterminism|TMPRL1100"):
-        await replayer().replay_workflow(WorkflowHistory.from_json("plain", json.dumps(history)))
+    (result,) = await replayed([WorkflowHistory.from_json("plain", json.dumps(history))])
+    assert "TMPRL1100" in result.failure
+    assert result.divergence.reason.startswith("the code wanted activity find_billing_key")
+    assert "where the history has activity find_payment" in result.divergence.reason
 
 
 def test_there_is_a_history_for_every_kind_of_workflow():
-    started = {
-        json.loads(read(path))["events"][0]["workflowExecutionStartedEventAttributes"]["workflowType"]["name"]
-        for path in HISTORIES
-    }
-    assert started == {workflow.__name__ for workflow in WORKFLOWS}
+    assert {workflow_type(read_history(path)) for path in PATHS} == {workflow.__name__ for workflow in WORKFLOWS}
 
 
 def test_no_committed_history_holds_a_card():
-    for path in HISTORIES:
-        text = read(path)
+    for path in [*PATHS, *FINGERPRINTS.iterdir()]:
+        text = read_history(path).to_json() if path in PATHS else path.read_text()
         assert "4518-4212" not in text
         assert "45184212" not in text

@@ -128,6 +128,7 @@ def test_a_secret_that_repeats_the_key_is_refused(environment: pytest.MonkeyPatc
         ("API_KEYS", ","),
         ("MODE", "staging"),
         ("API_PORT", "65536"),
+        ("FIRST_VERSION_BECOMES_CURRENT", "perhaps"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_and_never_shown(
@@ -198,6 +199,36 @@ def test_a_secret_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert load_settings().portone_imp_secret.get_secret_value() == "from-a-file"
 
 
+@pytest.mark.parametrize("name", ["TEMPORAL_DEPLOYMENT_NAME", "TEMPORAL_WORKER_BUILD_ID"])
+def test_half_a_version_is_refused_and_the_other_half_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    other = ({"TEMPORAL_DEPLOYMENT_NAME", "TEMPORAL_WORKER_BUILD_ID"} - {name}).pop()
+    monkeypatch.setenv(name, "v1")
+    with pytest.raises(InvalidSettingsError, match=f"^{other}: "):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("TEMPORAL_DEPLOYMENT_NAME", "gudok:v1"), ("TEMPORAL_WORKER_BUILD_ID", "v1 beta")]
+)
+def test_a_version_that_temporal_could_not_write_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("TEMPORAL_DEPLOYMENT_NAME", "gudok")
+    monkeypatch.setenv("TEMPORAL_WORKER_BUILD_ID", "v1")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettingsError, match=f"^{name}: "):
+        load_settings()
+
+
+def test_the_version_is_read_as_the_worker_controller_injects_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_DEPLOYMENT_NAME", "billing/gudok")
+    monkeypatch.setenv("TEMPORAL_WORKER_BUILD_ID", "0.1.0-4f2a")
+    monkeypatch.setenv("GUDOK_DARK_PATCHES", "one, two")
+    settings = load_settings()
+    assert (settings.temporal_deployment_name, settings.temporal_worker_build_id) == ("billing/gudok", "0.1.0-4f2a")
+    assert settings.dark_patches == ("one", "two")
+
+
 def test_overrides_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GUDOK_API_PORT", "9000")
     assert load_settings(api_port=0).api_port == 0
@@ -220,3 +251,4 @@ def test_settings_cannot_change_after_the_start() -> None:
 def test_every_setting_has_a_description_and_a_variable() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
     assert variable("portone_url") == "GUDOK_PORTONE_URL"
+    assert variable("temporal_worker_build_id") == "TEMPORAL_WORKER_BUILD_ID"

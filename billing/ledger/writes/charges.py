@@ -19,7 +19,7 @@ MONEY_MOVED = frozenset({CycleState.PAID, CycleState.LATE_PAID, CycleState.REOPE
 
 
 async def open_charge(connection: AsyncConnection, intent: ChargeIntent) -> None:
-    """Open a charge; the same intent again is a no-op.
+    """Open a charge; the same intent again is a no-op, but that an order not charged yet moves to its new day.
 
     Raises:
         LedgerConflictError: the order number stands for another amount, cycle or workflow, or the cycle's generation
@@ -62,6 +62,9 @@ async def open_charge(connection: AsyncConnection, intent: ChargeIntent) -> None
     other = [name for name, value in meaning.items() if stored._mapping[name] != value]  # noqa: SLF001 - SQLAlchemy's documented name
     if other:
         raise LedgerConflictError(f"order {intent.merchant_uid!r} already stands for another {', '.join(other)}")
+    if stored.state is CycleState.PLANNED and stored.due_at != intent.due_at:
+        of_this_order = charges.c.merchant_uid == intent.merchant_uid
+        await connection.execute(update(charges).where(of_this_order).values(due_at=intent.due_at, updated_at=now))
 
 
 async def book_result(connection: AsyncConnection, result: ChargeResult) -> None:

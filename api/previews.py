@@ -1,0 +1,59 @@
+"""What will be charged, asked of the run itself, at its present moment."""
+
+from datetime import datetime, timedelta
+
+from temporalio.client import WorkflowHandle, WorkflowQueryFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.dependencies import Desk
+from api.errors import Problem
+from api.ordering import ended
+from api.running import is_gone, temporal_unavailable
+from billing.ledger import SubscriptionRow
+from workflows.contracts import SubscriptionSnapshot
+from workflows.orders import ChangePlan, Preview
+from workflows.subscription import SubscriptionWorkflow
+
+PATIENCE = timedelta(seconds=10)
+"""How long a worker may take to answer a query: it may have to replay the run first."""
+
+
+async def ask(desk: Desk, record: SubscriptionRow, order: ChangePlan | None) -> Preview:
+    """The next bill, or what `order` would cost; nothing is changed by asking.
+
+    Raises:
+        Problem: 409 when the subscription has ended, 503 while no worker or no Temporal answers.
+    """
+    handle = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, record.workflow_id)
+    try:
+        at = await _present(desk, handle) if order is not None else None
+        preview: Preview = await handle.query("preview", args=[order, at], result_type=Preview, rpc_timeout=PATIENCE)
+    except WorkflowQueryFailedError:
+        # Nothing of ours fails there: a run of an older build does not know this question.
+        raise Problem(503, "preview_unavailable", "the run cannot answer at this moment; ask again") from None
+    except RPCError as error:
+        if is_gone(error):
+            raise ended() from None
+        if error.status in _AWAY:
+            raise temporal_unavailable() from None
+        raise
+    return preview
+
+
+_AWAY = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.FAILED_PRECONDITION,
+        RPCStatusCode.CANCELLED,
+    }
+)
+
+
+async def _present(desk: Desk, handle: WorkflowHandle[SubscriptionWorkflow, SubscriptionSnapshot]) -> datetime:
+    """The present moment of a run, whose clock may have been moved (`gudok clock advance`)."""
+    described = (await handle.describe(rpc_timeout=PATIENCE)).raw_description.workflow_extended_info
+    if not described.HasField("time_skipping_info"):
+        return desk.now()
+    return described.time_skipping_info.current_time.ToDatetime(tzinfo=desk.now().tzinfo)

@@ -1,0 +1,144 @@
+"""/v1/reconciliation: compare PortOne with the ledger and the workflows now, and read what differs."""
+
+import secrets
+from datetime import UTC, timedelta
+from typing import Annotated, Self
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AwareDatetime, Field, model_validator
+from temporalio.client import WorkflowFailureError
+from temporalio.common import WorkflowIDConflictPolicy
+
+from api.dependencies import CallerDep, Desk, DeskDep, caller_of
+from api.difference_views import difference_view, progress_view, run_view
+from api.errors import Problem
+from api.idempotency import answer, once
+from api.models import Body, Words
+from api.running import within
+from api.views import Json
+from billing.domain.differences import DifferenceState, RunState
+from billing.ledger import Cursor, DifferenceRow
+from workflows.reconciliation import ReconciliationWorkflow
+from workflows.reconciliation_contracts import DEMAND_PREFIX, ReconciliationShown, StartReconciliation
+
+router = APIRouter(prefix="/v1/reconciliation", tags=["reconciliation"], dependencies=[Depends(caller_of)])
+
+LONGEST = timedelta(days=3_660)
+"""The longest window that is compared at once: ten years."""
+
+Moment = Annotated[AwareDatetime, Field(strict=False)]
+
+
+class ReconciliationBody(Body):
+    """POST /v1/reconciliation; without a window, the last three days until now."""
+
+    start: Annotated[Moment | None, Field(alias="from")] = None
+    end: Annotated[Moment | None, Field(alias="to")] = None
+    settle_minutes: Annotated[int, Field(ge=0, le=1_440)] = 10
+
+    @model_validator(mode="after")
+    def _is_a_window(self) -> Self:
+        if self.start and self.end and not timedelta(0) < self.end - self.start <= LONGEST:
+            raise ValueError(f"to must be after from, and at most {LONGEST.days} days")
+        return self
+
+    def order(self, horizon_days: int) -> StartReconciliation:
+        """The same for the workflow, in UTC."""
+        return StartReconciliation(
+            start=self.start.astimezone(UTC) if self.start else None,
+            end=self.end.astimezone(UTC) if self.end else None,
+            settle_minutes=self.settle_minutes,
+            horizon_days=horizon_days,
+        )
+
+
+class AcceptBody(Body):
+    """POST /v1/reconciliation/differences/{id}/accept: who takes it as it is, and why."""
+
+    who: Words
+    why: Words
+
+
+@router.post("", status_code=202)
+async def reconcile(
+    request: Request, desk: DeskDep, caller: CallerDep, body: ReconciliationBody | None = None
+) -> Response:
+    """Compare now; 200 with what was counted when it is done soon, else 202 with a link to the run."""
+    order = (body or ReconciliationBody()).order(desk.settings.schedule_horizon_days)
+
+    async def run(run_id: str) -> Response:
+        handle = await desk.temporal.start_workflow(
+            ReconciliationWorkflow.run,
+            args=[order, None],
+            id=run_id,
+            task_queue=desk.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary="PortOne against the ledger and the workflows, on demand",
+            rpc_timeout=timedelta(seconds=10),
+        )
+        try:
+            shown = await within(desk.settings.first_answer_seconds, handle.result())
+        except WorkflowFailureError:
+            raise _failed() from None
+        shown = shown or ReconciliationShown(run_id=run_id, state=RunState.RUNNING)
+        link = {"run_url": desk.run_url(run_id)}
+        return answer(200 if shown.state is RunState.DONE else 202, progress_view(shown) | link)
+
+    return await once(request, desk, caller, DEMAND_PREFIX + secrets.token_hex(8), run)
+
+
+@router.get("/runs")
+async def list_runs(
+    desk: DeskDep, *, limit: Annotated[int, Query(ge=1, le=200)] = 20, after: str | None = None
+) -> Json:
+    """A page of runs, newest first; `next` is the `after` of the next page."""
+    rows = await desk.ledger.differences.runs(limit + 1, _read_cursor(after))
+    more = rows[limit - 1] if len(rows) > limit else None
+    return {
+        "runs": [{**run_view(row), "run_url": desk.run_url(row.run_id)} for row in rows[:limit]],
+        "next": more.cursor.encode() if more else None,
+    }
+
+
+@router.get("/differences")
+async def list_differences(
+    desk: DeskDep,
+    *,
+    state: DifferenceState | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: Annotated[int | None, Query(ge=1)] = None,
+) -> Json:
+    """A page of differences, newest first; `next` is the `after` of the next page."""
+    rows = await desk.ledger.differences.page(state=state, limit=limit + 1, after=after)
+    more = rows[limit - 1] if len(rows) > limit else None
+    return {
+        "differences": [_with_link(desk, row) for row in rows[:limit]],
+        "next": more.difference_id if more else None,
+    }
+
+
+@router.post("/differences/{difference_id}/accept")
+async def accept_difference(difference_id: int, body: AcceptBody, desk: DeskDep) -> Json:
+    """Take an open difference as it is: it is never rung or opened again, and who and why are kept."""
+    accepted = await desk.ledger.differences.accept(difference_id, body.who, body.why, desk.now())
+    row = await desk.ledger.differences.get(difference_id)
+    if row is None:
+        raise Problem(404, "difference_not_found", "there is no such difference")
+    if not accepted:
+        raise Problem(409, "difference_not_open", f"this difference is {row.state.value}", state=row.state.value)
+    return _with_link(desk, row)
+
+
+def _with_link(desk: Desk, row: DifferenceRow) -> Json:
+    return {**difference_view(row), "run_url": desk.run_url(row.workflow_id) if row.workflow_id else None}
+
+
+def _failed() -> Problem:
+    return Problem(503, "reconciliation_failed", "not everything could be compared; the run says why")
+
+
+def _read_cursor(text: str | None) -> Cursor | None:
+    try:
+        return Cursor.decode(text) if text is not None else None
+    except ValueError:
+        raise Problem(422, "invalid_cursor", "is not a cursor of this list", field="after") from None

@@ -1,0 +1,210 @@
+"""A reconciliation as a run: every page and every border, killed half way, continued as new, resolved, given up."""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.client import WorkflowFailureError
+from temporalio.testing import ActivityEnvironment
+
+from billing.domain.differences import DifferenceState, RunState
+from billing.domain.windows import Window
+from tests.reconciled import console, current, facts, kinds, order_of, reconcile, rows, rung, start_run
+from worker import reconciling
+from workflows.reconciliation import ReconciliationWorkflow
+from workflows.reconciliation_contracts import CompareSlice, Leg, Stretch
+
+MINUTE = timedelta(minutes=1)
+
+
+async def several(stack, count=3):
+    """Subscribers of whom every one was refunded in the console, and whose next charge was moved there."""
+    far = int((datetime.now(UTC) + timedelta(days=50)).timestamp())
+    uids = [await stack.start() for _ in range(count)]
+    for n, uid in enumerate(uids):
+        await console(stack, "move", merchant_uid=await current(stack, uid), schedule_at=far + n)
+        await console(stack, "cancel", merchant_uid=await order_of(stack, uid), amount=100 + n)
+    return uids
+
+
+async def shop_order(stack, name, **changes):
+    """A payment of the merchant's other business, set to an instant."""
+    await stack.emulator.post("/emulator/window/billing-key", json={"customer_uid": "shop", "card_number": "4" * 16})
+    row = await console(stack, "pay", customer_uid="shop", merchant_uid=name, amount=500)
+    store = stack.account().world.store
+    store.put("payments", row["imp_uid"], {**store["payments"][row["imp_uid"]], **changes})
+
+
+# ---------------------------------------------------------------- pages and borders
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 4, 1000])
+async def test_every_page_is_compared_whatever_its_size(deaf, page_size):
+    uids = await several(deaf, 4)
+    counts = await reconcile(deaf, page_size=page_size)
+    assert sorted(await kinds(deaf)) == ["refunded_elsewhere"] * 4 + ["schedule_moved_elsewhere"] * 4
+    assert (counts["payments"], counts["schedules"], counts["charges"], counts["subscriptions"]) == (4, 4, 4, 4)
+    assert (counts["opened"], counts["differences"], counts["rung"]) == (8, 8, 8)
+    for uid in uids:
+        assert sorted(name for name, _ in await rung(deaf, uid)) == ["look_again", "payment_reported"]
+
+
+async def test_more_rows_than_portone_gives_on_one_page_are_all_read(deaf):
+    await shop_order(deaf, "shop")
+    world = deaf.account().world
+    (row,) = world.payments_of("shop")
+    for n in range(1200):
+        world.keep_payment({**row, "imp_uid": f"imps_{n:012d}", "merchant_uid": f"shop-{n}"})
+    counts = await reconcile(deaf)
+    assert (counts["payments"], counts["not_ours"], counts["examined"]) == (1201, 1201, 0)
+
+
+async def test_a_payment_at_a_border_is_read_once_and_one_beyond_the_window_not_at_all(deaf):
+    start = (datetime.now(UTC) - timedelta(days=200)).replace(second=0, microsecond=0)
+    border, end = start + timedelta(days=90), start + timedelta(days=150)
+    second = timedelta(seconds=1)
+    inside = (start, border - second, border, end - second)
+    for n, at in enumerate((*inside, start - second, end)):
+        await shop_order(deaf, f"shop-{n}", paid_at=int(at.timestamp()))
+    counts = await reconcile(deaf, start=start, end=end)
+    assert (counts["payments"], counts["not_ours"]) == (len(inside), len(inside))
+
+
+async def test_a_window_without_an_end_reaches_as_far_as_the_furthest_test_clock(deaf):
+    uid = await deaf.start()
+    await deaf.advance(uid, days=400)
+    await console(deaf, "cancel", merchant_uid=await order_of(deaf, uid, 12))
+    counts = await reconcile(deaf)
+    # Fourteen paid months in five windows of PortOne's, one of them refunded.
+    assert counts["payments"] == 14
+    assert await kinds(deaf) == ["refunded_elsewhere"]
+    run = (await deaf.ledger.differences.runs(1))[0]
+    assert run.window_end - run.window_start > timedelta(days=400)
+    assert (run.state, run.counts["payments"], run.error) == (RunState.DONE, 14, None)
+
+
+async def test_a_page_that_rows_have_left_is_empty_and_no_failure(deaf):
+    await several(deaf, 1)
+    at = datetime.now(UTC)
+    window = Window(at - timedelta(days=1), at + timedelta(days=1))
+    activities = reconciling(deaf.temporal, deaf.settings, deaf.portone, deaf.ledger)
+    compare_payments = next(each for each in activities if each.__name__ == "compare_payments")
+    order = CompareSlice(
+        run_id="r", at=at, begun_at=at, stretch=Stretch(leg=Leg.PAYMENTS, window=window), cursor="2", page_size=1
+    )
+    compared = await ActivityEnvironment().run(compare_payments, order)
+    assert (compared.cursor, compared.total, compared.counts["payments"]) == ("", 0, 0)
+
+
+# ---------------------------------------------------------------- killed, continued, given up
+
+
+async def test_a_run_that_is_killed_half_way_and_run_again_leaves_the_same_rows_as_one_that_was_not(deaf):
+    await several(deaf)
+    await deaf.fault(path="schedule_list", kind="delay", seconds=4.0, count=1)
+    run_id = f"reconciliation/killed-{uuid.uuid4().hex}"
+    killed = await start_run(deaf, run_id, page_size=2)
+    while len(await rows(deaf)) < 3:
+        await asyncio.sleep(0.02)
+    await killed.terminate("by a test")
+    assert set(await kinds(deaf)) == {"refunded_elsewhere"}
+    counts = await reconcile(deaf, page_size=2)
+    assert (counts["opened"], counts["differences"]) == (3, 6)
+    first = await facts(deaf)
+    # Under its own name it begins anew, and finds the same once more.
+    shown = await (await start_run(deaf, run_id, page_size=2)).result()
+    assert (shown.state, shown.counts["opened"], shown.counts["differences"]) == (RunState.DONE, 0, 6)
+    assert await facts(deaf) == first
+    assert len({(row.kind, row.merchant_uid, row.imp_uid, row.customer_uid, row.detail) for row in first}) == 6
+    assert len(first) == 6
+
+
+async def test_a_run_whose_worker_is_replaced_in_the_middle_goes_on_with_the_page_it_was_at(deaf):
+    await several(deaf)
+    run = await start_run(deaf, page_size=1)
+    while len(await rows(deaf)) < 2:
+        await asyncio.sleep(0.02)
+    await deaf.restart_worker()
+    shown = await run.result()
+    assert shown.counts["payments"] == 3
+    assert sorted(await kinds(deaf)) == ["refunded_elsewhere"] * 3 + ["schedule_moved_elsewhere"] * 3
+    assert sum(row.times_opened for row in await rows(deaf)) == 6
+
+
+async def test_a_long_run_continues_as_new_and_loses_nothing(deaf):
+    await several(deaf)
+    run = await start_run(deaf, page_size=1, roll_after_events=20)
+    shown = await run.result()
+    assert run.first_execution_run_id != (await deaf.temporal.get_workflow_handle(run.id).describe()).run_id
+    assert (shown.counts["payments"], shown.counts["subscriptions"], shown.counts["differences"]) == (3, 3, 6)
+
+
+async def test_a_run_says_where_it_is_while_it_goes(deaf):
+    await several(deaf, 1)
+    await deaf.fault(path="schedule_list", kind="delay", seconds=2.0, count=1)
+    run = await start_run(deaf)
+    shown = await run.query(ReconciliationWorkflow.progress)
+    while shown.stretch is None or shown.stretch.leg is not Leg.SCHEDULES:
+        await asyncio.sleep(0.02)
+        shown = await run.query(ReconciliationWorkflow.progress)
+    assert (shown.state, shown.stretches_done, shown.stretches) == (RunState.RUNNING, 1, 6)
+    assert shown.counts["payments"] == 1
+    details = (await run.query("__temporal_workflow_metadata")).current_details
+    assert "Step 2 of 6: schedules" in details
+    await run.result()
+
+
+async def test_a_run_that_portone_does_not_answer_for_hours_is_given_up_and_says_so(deaf, dev_server):
+    await deaf.fault(path="status", kind="500_before")
+    run = await start_run(deaf)
+    while not (await run.describe()).raw_description.pending_activities:
+        await asyncio.sleep(0.02)
+    await dev_server.fast_forward(run, timedelta(hours=4))
+    with pytest.raises(WorkflowFailureError):
+        await run.result()
+    (row,) = await deaf.ledger.differences.runs(5)
+    assert (row.state, row.run_id) == (RunState.FAILED, run.id)
+    assert "500" in row.error
+
+
+# ---------------------------------------------------------------- what becomes of a row
+
+
+async def test_a_row_is_resolved_by_a_later_run_although_it_lies_outside_that_runs_window(deaf):
+    (uid,) = await several(deaf, 1)
+    store = deaf.account().world.store
+    await reconcile(deaf)
+    number, moved = await order_of(deaf, uid), await current(deaf, uid)
+    due_at = (await deaf.ledger.get_charge(moved)).due_at
+    await console(deaf, "move", merchant_uid=moved, schedule_at=int(due_at.timestamp()))
+    charge = await deaf.ledger.get_charge(number)
+    store.put("payments", charge.imp_uid, {**store["payments"][charge.imp_uid], "status": "paid", "cancel_amount": 0})
+    long_ago = datetime.now(UTC) - timedelta(days=300)
+    counts = await reconcile(deaf, start=long_ago, end=long_ago + MINUTE, horizon_days=1)
+    assert (counts["open_before"], counts["resolved"], counts["open"]) == (2, 2, 0)
+    resolved = await rows(deaf, DifferenceState.RESOLVED)
+    assert all(row.resolved_at is not None for row in resolved)
+    assert len(resolved) == 2
+
+
+async def test_what_stands_open_is_not_resolved_by_a_run_that_gives_money_more_time_to_settle(deaf):
+    uid = await deaf.start()
+    payment = await console(deaf, "pay", customer_uid=uid, merchant_uid="by-hand", amount=100)
+    await reconcile(deaf, settle_minutes=10)
+    assert await rows(deaf) == []
+    await reconcile(deaf, settle_minutes=0)
+    await reconcile(deaf, settle_minutes=10)
+    (row,) = await rows(deaf)
+    assert (row.imp_uid, row.times_opened) == (payment["imp_uid"], 1)
+
+
+async def test_an_accepted_difference_is_neither_rung_nor_opened_again(deaf):
+    (uid,) = await several(deaf, 1)
+    await reconcile(deaf)
+    for row in await rows(deaf):
+        assert await deaf.ledger.differences.accept(row.difference_id, "Kim", "agreed", datetime.now(UTC))
+    signals = len(await rung(deaf, uid))
+    counts = await reconcile(deaf)
+    assert (counts["differences"], counts["open"], len(await rung(deaf, uid))) == (0, 0, signals)
+    assert len(await rows(deaf, DifferenceState.ACCEPTED)) == 2

@@ -1,0 +1,29 @@
+"""Replaying committed histories on whatever code a test brings."""
+
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+from api.replay import replay_all
+from worker import SANDBOX, WORKFLOWS
+from workflows.subscription import SubscriptionWorkflow
+
+
+def with_subscription(variant):
+    """Every workflow of the product, with `variant` in the place of the subscription."""
+    return [variant if workflow is SubscriptionWorkflow else workflow for workflow in WORKFLOWS]
+
+
+async def replayed(histories, workflows=WORKFLOWS):
+    """What became of each history, in order."""
+
+    async def each():
+        for history in histories:
+            yield history
+
+    return [result async for result in replay_all(each(), workflows, SandboxedWorkflowRunner(restrictions=SANDBOX))]
+
+
+def why(result):
+    """Why a history did not replay, as a developer wants to read it."""
+    if result.divergence is None:
+        return result.failure
+    return f"{result.divergence.reason}\n{result.divergence.diff}\n({result.failure})"

@@ -1,0 +1,134 @@
+"""The subscription as a careless, a careful and a clumsy developer would have changed it; none of them is shipped.
+
+They are registered under the product's name, so a worker or a replay takes them for its next version.
+"""
+
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.common import VersioningBehavior
+
+from workflows import policies
+from workflows.contracts import StartSubscription, SubscriptionSnapshot
+from workflows.ports import PaymentActivities
+from workflows.subscription import SubscriptionWorkflow
+from workflows.subscription_run import SubscriptionRun
+from workflows.subscription_state import SubscriptionState
+
+PATCH = "look-before-each-step"
+
+definition = workflow.defn(name="SubscriptionWorkflow", versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+
+
+@definition
+class AddedActivity(SubscriptionWorkflow):
+    """Looks the order up before each step, in every run there is: what no history holds."""
+
+    @workflow.init
+    def __init__(self, start: StartSubscription, carried: SubscriptionState | None = None) -> None:
+        super().__init__(start, carried)
+
+    @workflow.run
+    async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
+        return await super().run(start, carried)
+
+    async def _next_step(self) -> None:
+        await look_first(self._run)
+        await super()._next_step()
+
+
+@definition
+class PatchedActivity(SubscriptionWorkflow):
+    """The same change under a patch: only runs that had not come this far look first."""
+
+    @workflow.init
+    def __init__(self, start: StartSubscription, carried: SubscriptionState | None = None) -> None:
+        super().__init__(start, carried)
+
+    @workflow.run
+    async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
+        return await super().run(start, carried)
+
+    async def _next_step(self) -> None:
+        if workflow.patched(PATCH):
+            await look_first(self._run)
+        await super()._next_step()
+
+
+@definition
+class DeprecatedPatch(SubscriptionWorkflow):
+    """The change with its patch on the way out."""
+
+    @workflow.init
+    def __init__(self, start: StartSubscription, carried: SubscriptionState | None = None) -> None:
+        super().__init__(start, carried)
+
+    @workflow.run
+    async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
+        return await super().run(start, carried)
+
+    async def _next_step(self) -> None:
+        workflow.deprecate_patch(PATCH)
+        await look_first(self._run)
+        await super()._next_step()
+
+
+@definition
+class RemovedTimer(SubscriptionWorkflow):
+    """Waits for webhooks alone, without the timer that guarantees progress."""
+
+    @workflow.init
+    def __init__(self, start: StartSubscription, carried: SubscriptionState | None = None) -> None:
+        super().__init__(start, carried)
+        self._run = WithoutTimer(self._run.start, self._run.state)
+
+    @workflow.run
+    async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
+        return await super().run(start, carried)
+
+
+@definition
+class OtherWords(SubscriptionWorkflow):
+    """Says the same things in other words, which no replay minds."""
+
+    @workflow.init
+    def __init__(self, start: StartSubscription, carried: SubscriptionState | None = None) -> None:
+        super().__init__(start, carried)
+        self._run = WithOtherWords(self._run.start, self._run.state)
+
+    @workflow.run
+    async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
+        return await super().run(start, carried)
+
+
+@definition
+class Clumsy(SubscriptionWorkflow):
+    """Raises what it should not."""
+
+    @workflow.init
+    def __init__(self, start: StartSubscription, carried: SubscriptionState | None = None) -> None:
+        super().__init__(start, carried)
+
+    @workflow.run
+    async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
+        return await super().run(start, carried)
+
+    async def _next_step(self) -> None:
+        raise KeyError("no such period")
+
+
+class WithoutTimer(SubscriptionRun):
+    async def hear(self, until: datetime | None, summary: str) -> None:  # noqa: ARG002 - it named the timer
+        if until is None or until > workflow.now():
+            await workflow.wait_condition(lambda: bool(self.state.bells) or bool(self.orders))
+
+
+class WithOtherWords(SubscriptionRun):
+    async def hear(self, until: datetime | None, summary: str) -> None:
+        await super().hear(until, f"in other words: {summary}")
+
+
+async def look_first(run: SubscriptionRun) -> None:
+    await workflow.execute_activity_method(
+        PaymentActivities.find_payments, run.merchant_uid, summary="look first", **policies.LOOK_UP
+    )
