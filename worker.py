@@ -93,6 +93,7 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         writes.attempts_on_card,
         writes.known_orders,
         FactActivities().report_facts,
+        writes.subscription_on_key,
         _event_activities(settings, ledger).next_delivery,
     ]
 

@@ -43,10 +43,16 @@ class LedgerActivities(ports.LedgerActivities):
 
     @activity.defn
     async def attempts_on_card(self, customer_uid: str) -> Sequence[datetime]:
-        """When the card behind a billing key was tried, over all subscriptions."""
+        """When the card behind a key was or will be tried in dunning, over all subscriptions."""
         return await self._ledger.attempts_on_card(customer_uid)
 
     @activity.defn
     async def known_orders(self, asked: Sequence[AskedOrder]) -> Sequence[Known]:
         """What is known here of orders and payments, in the order in which they were asked for."""
         return await self._ledger.known_orders.of(asked)
+
+    @activity.defn
+    async def subscription_on_key(self, customer_uid: str) -> str | None:
+        """The workflow id of the living subscription that a billing key is charged for."""
+        record = await self._ledger.subscription_on_key(customer_uid)
+        return record.workflow_id if record else None

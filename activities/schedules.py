@@ -1,6 +1,6 @@
 """Schedules: registered, read, booked again, revoked."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from temporalio import activity
 
@@ -87,8 +87,8 @@ class ScheduleActivities(ports.ScheduleActivities):
 
     @activity.defn
     async def has_open_schedules(self, customer_uid: str) -> bool:
-        """Whether PortOne still has a charge scheduled on this key."""
-        start = datetime.now(UTC) - timedelta(days=1)
+        """Whether PortOne still has a charge scheduled on this key, from the day before the workflow's instant on."""
+        start = activity.info().current_attempt_scheduled_time - timedelta(days=1)
         try:
             for _ in range(WINDOWS):
                 end = start + timedelta(days=WINDOW_DAYS)

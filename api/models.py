@@ -19,6 +19,7 @@ from pydantic import (
 from billing.domain.calendar import Interval, IntervalUnit
 from billing.domain.coupons import Coupon, CouponDuration
 from billing.domain.customer_uid import is_valid_customer_uid
+from billing.domain.dunning import MAX_ATTEMPTS, DunningPolicy, EndAction
 from billing.domain.merchant_uid import is_valid_merchant_uid
 from billing.domain.money import MAX_AMOUNT, MINOR_DIGITS, Money
 from billing.domain.pg_capabilities import PG_CAPABILITIES, provider_of
@@ -238,6 +239,22 @@ class CouponBody(Body):
         return Coupon(self.name, self.percent_off, off, self.duration, self.duration_cycles)
 
 
+class DunningBody(Body):
+    """How an unpaid period of this subscription is dealt with; what is left out is as the settings say."""
+
+    after_days: Annotated[list[Annotated[int, Field(ge=1, le=60)]], Field(max_length=MAX_ATTEMPTS - 1)] | None = None
+    grace_days: Annotated[int, Field(ge=0, le=60)] | None = None
+    end_action: Annotated[EndAction, Field(strict=False)] | None = None
+
+    def policy(self, settings: DunningPolicy) -> DunningPolicy:
+        """The same in the domain's words."""
+        return DunningPolicy(
+            after_days=settings.after_days if self.after_days is None else tuple(self.after_days),
+            grace_days=settings.grace_days if self.grace_days is None else self.grace_days,
+            end_action=settings.end_action if self.end_action is None else self.end_action,
+        )
+
+
 class SubscriptionBody(ChannelBody):
     """POST /v1/subscriptions."""
 
@@ -248,6 +265,7 @@ class SubscriptionBody(ChannelBody):
     quantity: Quantity = 1
     coupon: CouponBody | None = None
     trial_end: InstantField | None = None
+    dunning: DunningBody | None = None
     customer: CustomerBody = CustomerBody()
     metadata: Annotated[dict[str, Annotated[str, Field(max_length=500)]], Field(max_length=50)] = {}
 

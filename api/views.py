@@ -7,6 +7,7 @@ from typing import Any
 from api.dependencies import Desk
 from billing.domain.bills import Bill
 from billing.domain.coupons import Coupon
+from billing.domain.dunning import DunningPolicy
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.parked import DECISIONS, DecisionRecord
 from billing.domain.plans import PlanTerms
@@ -106,9 +107,21 @@ def life_view(life: SubscriptionLife) -> Json:
         "resumes_at": instant(life.resumes_at),
         "trial_end": instant(life.trial_ends_at),
         "dunning": life.dunning.value,
+        "dunning_policy": dunning_view(life.dunning_policy),
         "consent": life.consent.value,
         "access": life.access,
         "grace_ends_at": instant(life.grace_ends_at),
+    }
+
+
+def dunning_view(policy: DunningPolicy | None) -> Json | None:
+    """How an unpaid period is dealt with, in the words of the request."""
+    if policy is None:
+        return None
+    return {
+        "after_days": list(policy.after_days),
+        "grace_days": policy.grace_days,
+        "end_action": policy.end_action.value,
     }
 
 

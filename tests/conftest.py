@@ -106,6 +106,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     terminalreporter.write_sep("-", f"{len(skipped)} skipped" if skipped else "nothing was skipped")
     for reason, count in reasons.most_common():
         terminalreporter.write_line(f"{count} x {reason}")
+    compared: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("passed", []):
+        for counts in (value for name, value in report.user_properties if name == "contract"):
+            compared.update(counts)
+    if compared:
+        counted = ", ".join(f"{count} {what}" for what, count in compared.items())
+        terminalreporter.write_line(f"held against PortOne's schema: {counted}")
 
 
 def _reason(report: Any) -> str:

@@ -138,7 +138,7 @@ class Stack:
             "customer_uid": uid,
             "plan": {"name": "월간 이용권", "amount": 9900, "interval": "month"},
             "payment_method": method,
-            "customer": {"id": "gildong", "name": "홍길동", "email": "gildong@example.com", "tel": "01012345678"},
+            "customer": {"id": uid, "name": "홍길동", "email": "gildong@example.com", "tel": "01012345678"},
             **more,
         }
         answer = await self.api.post("/v1/subscriptions", json=body)

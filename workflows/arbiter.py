@@ -4,7 +4,7 @@
 `executed` means that the charge won, and then it is proven what it came to (design section 3).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from temporalio.exceptions import ApplicationError
 
@@ -23,11 +23,16 @@ _OPEN = frozenset({Finding.PENDING, Finding.ABSENT})
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """What became of the open charge: which of the two won, under which number, and what was paid."""
+    """What became of the open charge: which of the two won, under which number, and what was paid.
+
+    `unfinished` says that PortOne still has a payment of the number in progress: it is neither paid nor proven unpaid,
+    so nothing else may be charged for the period.
+    """
 
     charge: ChargeAtOrder
     merchant_uid: str
     payment: PaymentFact | None = None
+    unfinished: bool = False
 
 
 async def stop_the_charge(run: SubscriptionRun, *, ending: bool = False) -> Stopped:
@@ -36,14 +41,17 @@ async def stop_the_charge(run: SubscriptionRun, *, ending: bool = False) -> Stop
     With `ending` a decline is only written down, since no retry will follow it.
     """
     merchant_uid = run.merchant_uid
-    if not run.state.booked:
-        if run.state.failed_attempts or run.state.sends:
-            # Nothing is scheduled, but something was sent: a late approval must not be left behind.
-            verdict = await look(run.expected(), run.state.known_failures, run.note_failures)
-            if verdict.finding is Finding.PAID:
-                await settle_paid(run, verdict)
-                return Stopped(ChargeAtOrder.PAID, merchant_uid, verdict.payment)
-        return Stopped(ChargeAtOrder.NONE_PLANNED, merchant_uid)
+    stopped = Stopped(ChargeAtOrder.NONE_PLANNED, merchant_uid)
+    if run.state.booked:
+        stopped = await _revoke(run, merchant_uid, ending=ending)
+    ran = stopped.charge in (ChargeAtOrder.PAID, ChargeAtOrder.DECLINED, ChargeAtOrder.MISMATCH)
+    if not ran and (run.state.failed_attempts or run.state.sends):
+        # What was tried before may have been approved late, or by somebody in the console.
+        return await _look_at_what_was_tried(run, stopped)
+    return stopped
+
+
+async def _revoke(run: SubscriptionRun, merchant_uid: str, *, ending: bool) -> Stopped:
     attempts = 0
     while True:
         await booking.revoke(run)
@@ -60,6 +68,25 @@ async def stop_the_charge(run: SubscriptionRun, *, ending: bool = False) -> Stop
         wait = policies.REGISTER_AGAIN_AFTER[min(attempts, len(policies.REGISTER_AGAIN_AFTER) - 1)]
         attempts += 1
         await run.pause(wait, f"PortOne neither revoked nor ran {merchant_uid}; asking again")
+
+
+async def _look_at_what_was_tried(run: SubscriptionRun, stopped: Stopped) -> Stopped:
+    state = run.state
+    verdict = await look(run.expected(), state.known_failures, run.note_failures)
+    match verdict.finding:
+        case Finding.PAID:
+            await settle_paid(run, verdict)
+            return Stopped(ChargeAtOrder.PAID, stopped.merchant_uid, verdict.payment)
+        case Finding.MISMATCH:
+            await settle(run, verdict)
+            return Stopped(ChargeAtOrder.MISMATCH, stopped.merchant_uid, verdict.payment)
+        case Finding.DECLINED:
+            # Somebody tried it in the console in vain: no attempt of ours, so it is only written down.
+            state.known_failures = sorted({*state.known_failures, *run.failures_seen})
+            await run.write("a failed attempt of somebody else", payments=[verdict.payment] if verdict.payment else [])
+        case Finding.PENDING:
+            return replace(stopped, unfinished=True)
+    return stopped
 
 
 async def _book_the_winner(run: SubscriptionRun, merchant_uid: str, *, ending: bool) -> Stopped:
@@ -132,7 +159,7 @@ def _may_stand_again(run: SubscriptionRun) -> bool:
 
 async def renumber(run: SubscriptionRun, why: str) -> None:
     """Give the open cycle the next number; the caller has proven that the old one is unpaid and can never run."""
-    if run.state.open_order is not None:
+    if run.state.open_order is not None and not run.state.number_declined:
         run.close_number(CycleState.SKIPPED, f"replaced: {why}")
     run.state.next_generation()
     await run.write(f"period {run.state.cycle} is charged under another number: {why}", intents=[run.intent()])

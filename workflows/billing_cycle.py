@@ -11,7 +11,7 @@ from temporalio import workflow
 
 from billing.domain.events import EventType
 from billing.domain.states import SubscriptionStatus
-from workflows import booking, consenting, dunning, foreign, pausing, reminders, telling, trials
+from workflows import booking, consenting, dunning, foreign, old_keys, pausing, reminders, telling, trials
 from workflows.bells import answer_stale_bells
 from workflows.settling import STANDING, settle, verify
 from workflows.subscription_run import SubscriptionRun
@@ -94,6 +94,7 @@ async def _register(run: SubscriptionRun) -> None:
 
 
 _STEPS: tuple[tuple[Callable[[SubscriptionRun], bool], Callable[[SubscriptionRun], Awaitable[None]]], ...] = (
+    (old_keys.are_left, old_keys.delete_what_is_left),
     (lambda run: run.state.paused_at is not None, pausing.wait),
     (lambda run: not run.charging, _wait_for_the_end),
     (lambda run: run.state.booked or run.state.cycle_state in STANDING, _wait_for_the_charge),

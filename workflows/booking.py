@@ -66,7 +66,7 @@ async def register(run: SubscriptionRun, vault_handle: str | None = None) -> str
             return answer.message or answer.code or "PortOne refused the schedule"
         wait = policies.REGISTER_AGAIN_AFTER[min(attempts, len(policies.REGISTER_AGAIN_AFTER) - 1)]
         attempts += 1
-        await workflow.sleep(wait, summary=f"registering {run.merchant_uid} again, it does not stand at PortOne")
+        await run.sleep(wait, f"registering {run.merchant_uid} again, it does not stand at PortOne")
         order = _order(run, vault_handle)
 
 
@@ -99,9 +99,12 @@ async def rebook(run: SubscriptionRun) -> str | None:
             return None
         if answer.outcome is ScheduleOutcome.REFUSED:
             return answer.message or answer.code or "PortOne refused to book the retry"
-        wait = policies.REGISTER_AGAIN_AFTER[min(attempts, len(policies.REGISTER_AGAIN_AFTER) - 1)]
+        if attempts == len(policies.REGISTER_AGAIN_AFTER):
+            # It answers, and the row says each time that the retry does not stand: some PGs cannot book one again.
+            return answer.message or "PortOne would not book the retry"
+        wait = policies.REGISTER_AGAIN_AFTER[attempts]
         attempts += 1
-        await workflow.sleep(wait, summary=f"booking the retry of {run.merchant_uid} again")
+        await run.sleep(wait, f"booking the retry of {run.merchant_uid} again")
 
 
 async def stand_again(run: SubscriptionRun) -> None:
@@ -117,7 +120,8 @@ async def charge_ourselves(run: SubscriptionRun, refusal: str) -> None:
     """PortOne would not book the attempt: that is no decline; on its day we charge it, under the same order number."""
     run.state.booking = Booking.AGAIN
     run.state.move(CycleState.DUE)
-    run.state.last_failure = refusal
+    if not run.state.failed_attempts:
+        run.state.last_failure = refusal
     await run.write("PortOne refused the schedule; charged by us when it is due")
 
 

@@ -1,63 +1,87 @@
 """Another card: a new key, the open charge moved over to it, the old key deleted when nothing can charge it any more.
 
 At no moment can both keys be charged: the open schedule is read back as revoked on the old key before anything is
-registered on the new one. Whatever fails, the steps before it are taken back.
+registered on the new one. Whatever fails, the steps before it are taken back. Dies the worker between two steps, the
+next one goes on with the step that is missing: what was revoked stays revoked, a number is registered once, and a key
+is deleted after it was read that nothing is scheduled on it.
 """
+
+from dataclasses import dataclass
 
 from temporalio import workflow
 
 from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import KeyOutcome
-from workflows import arbiter, booking, consenting, policies, possible, retrying, telling
-from workflows.contracts import DeleteBillingKey, IssueBillingKey
+from workflows import arbiter, booking, consenting, dunning, old_keys, possible, retrying, telling
+from workflows.contracts import IssueBillingKey, PortOneChannel
 from workflows.issuing import discard_card, find_key, issue_key
 from workflows.orders import ChangePaymentMethod, ChargeAtOrder, OrderAnswered
-from workflows.ports import BillingKeyActivities, ScheduleActivities
 from workflows.showing import snapshot
 from workflows.subscription_run import SubscriptionRun
+
+REPLACED = "replaced by another card"
+NOT_TAKEN = "it did not take the old card's place"
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """What is charged, as it is put back when another card cannot take its place."""
+
+    customer_uid: str | None
+    channel: PortOneChannel | None
+    has_card: bool
+    card: str | None
+    pg_provider: str | None
+    hard_declined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    code: str
+    message: str
 
 
 async def change(run: SubscriptionRun, order: ChangePaymentMethod) -> OrderAnswered:
     """Charge another key from now on; an unpaid period is tried with it at once."""
-    key, code, message = await _new_key(order)
-    if key is None:
-        run.tell(
-            EventType.PAYMENT_METHOD_REFUSED,
-            "a new card was refused",
-            telling.payment_method(run, code=code, reason=message),
-        )
-        await run.write("the new card was refused")
-        return OrderAnswered(snapshot=snapshot(run), done=False, code=code, message=message)
+    if order.vault_handle is not None and order.channel == PortOneChannel():
+        # A card is issued where the last one was, unless the order says where.
+        order = order.model_copy(update={"channel": run.channel})
+    key = await _new_key(order)
+    if isinstance(key, _Refused):
+        return await _refuse(run, key)
     stopped = await arbiter.stop_the_charge(run)
     if run.state.booked:
         # The charge ran and was declined just now, and its retry was booked on the old key.
         stopped = await arbiter.stop_the_charge(run)
-    if stopped.charge is ChargeAtOrder.MISMATCH:
-        await _delete(order.customer_uid, "the subscription stands parked")
-        message = "the next charge ran first and is not as ordered; decide that first"
-        return OrderAnswered(snapshot=snapshot(run), done=False, code="charge_mismatch", message=message)
-    previous = _point_to(run, key, order)
-    run.tell(
-        EventType.PAYMENT_METHOD_CHANGED, "another card is charged", telling.payment_method(run, previous=previous)
-    )
-    await run.write("another card is charged", billing_key=key)
-    answer = await _charge_or_register(run, stopped)
-    if answer is None:
-        return await _go_back(run, order, previous)
+    if stopped.charge is ChargeAtOrder.MISMATCH or stopped.unfinished:
+        return await _leave_it(run, order, stopped)
+    before = _method(run)
+    previous = run.customer_uid if before.has_card else None
+    _point_to(run, key, order)
+    owing = run.state.status in possible.OWING
+    answer = await (_try_at_once(run, key, previous) if owing else _move_over(run, key, stopped, previous))
+    if isinstance(answer, _Refused):
+        return await _go_back(run, order, before, answer)
     if previous is not None:
-        await _delete_when_nothing_can_charge_it(run, previous)
+        await old_keys.delete(run, previous, REPLACED)
     return answer
 
 
-async def _new_key(order: ChangePaymentMethod) -> tuple[BillingKeyFact | None, str | None, str | None]:
+async def _new_key(order: ChangePaymentMethod) -> BillingKeyFact | _Refused:
+    refused = None
     key = await find_key(order.customer_uid)
-    if order.vault_handle is None:
-        return key, "billing_key_not_found", f"PortOne has no billing key for {order.customer_uid!r}"
-    if key is not None:
+    if await old_keys.belongs_to_another(order.customer_uid):
+        refused = _Refused("billing_key_in_use", f"another subscription is charged by {order.customer_uid!r}")
+    elif order.vault_handle is None and key is None:
+        refused = _Refused("billing_key_not_found", f"PortOne has no billing key for {order.customer_uid!r}")
+    elif order.vault_handle is not None and key is not None:
         # Issuing again would put the new card under the old name and leave the old key alive at the PG.
+        refused = _Refused("billing_key_exists", f"{order.customer_uid!r} already names a billing key")
+    if refused is not None and order.vault_handle is not None:
         await discard_card(order.vault_handle)
-        return None, "billing_key_exists", f"{order.customer_uid!r} already names a billing key"
+    if refused is not None or order.vault_handle is None:
+        return refused or key or BillingKeyFact(order.customer_uid)
     answer = await issue_key(
         IssueBillingKey(
             customer_uid=order.customer_uid,
@@ -67,36 +91,87 @@ async def _new_key(order: ChangePaymentMethod) -> tuple[BillingKeyFact | None, s
         )
     )
     if answer.outcome is KeyOutcome.ISSUED:
-        return answer.key or BillingKeyFact(order.customer_uid), None, None
-    return None, f"billing_key_{answer.outcome.value}", answer.message or "the card was not accepted"
+        return answer.key or BillingKeyFact(order.customer_uid)
+    return _Refused(f"billing_key_{answer.outcome.value}", answer.message or "the card was not accepted")
 
 
-def _point_to(run: SubscriptionRun, key: BillingKeyFact, order: ChangePaymentMethod) -> str | None:
+async def _refuse(run: SubscriptionRun, refused: _Refused) -> OrderAnswered:
+    """No key came of it: nothing else has changed, and what is scheduled stays scheduled."""
+    told = telling.payment_method(run, code=refused.code, reason=refused.message)
+    run.tell(EventType.PAYMENT_METHOD_REFUSED, "a new card was refused", told)
+    await run.write("the new card was refused")
+    return OrderAnswered(snapshot=snapshot(run), done=False, code=refused.code, message=refused.message)
+
+
+async def _leave_it(run: SubscriptionRun, order: ChangePaymentMethod, stopped: arbiter.Stopped) -> OrderAnswered:
+    """The open charge is neither paid nor proven unpaid: no other key may be charged for its period."""
+    refused = _Refused("charge_mismatch", "the next charge ran first and is not as ordered; decide that first")
+    if stopped.unfinished:
+        refused = _Refused("charge_unfinished", "PortOne has not finished an earlier payment of the open period")
+        await retrying.plan_as_before(run)
+    await _delete_if_issued_here(run, order)
+    return await _refuse(run, refused)
+
+
+def _method(run: SubscriptionRun) -> _Method:
     state = run.state
-    previous = run.customer_uid if state.has_card else None
-    state.customer_uid = order.customer_uid
-    state.channel = order.channel
+    return _Method(
+        customer_uid=state.customer_uid,
+        channel=state.channel,
+        has_card=state.has_card,
+        card=state.card,
+        pg_provider=state.pg_provider,
+        hard_declined=state.hard_declined,
+    )
+
+
+def _point_to(run: SubscriptionRun, key: BillingKeyFact, order: ChangePaymentMethod) -> None:
+    state = run.state
+    state.customer_uid, state.channel = order.customer_uid, order.channel
     state.has_card = True
     state.card, state.pg_provider = key.label(), key.pg_provider
     state.hard_declined = False
-    return previous
 
 
-async def _charge_or_register(run: SubscriptionRun, stopped: arbiter.Stopped) -> OrderAnswered | None:
-    """Let the open period be charged on the new key; None when PortOne will not have it there."""
+def _tell(run: SubscriptionRun, previous: str | None) -> None:
+    told = telling.payment_method(run, previous=previous)
+    run.tell(EventType.PAYMENT_METHOD_CHANGED, "another card is charged", told)
+
+
+async def _try_at_once(run: SubscriptionRun, key: BillingKeyFact, previous: str | None) -> OrderAnswered:
+    """Charge the unpaid period on the new key; the retries that were planned go on with it."""
     state = run.state
-    if state.status in possible.OWING:
-        planned = None if state.retries_over else state.due_at
-        await arbiter.renumber(run, "another card")
-        state.retries_over = False
-        return await retrying.try_now(run, planned)
+    planned = None if state.retries_over else state.due_at
+    _tell(run, previous)
+    await run.write("another card is charged", billing_key=key)
+    await arbiter.renumber(run, "another card")
+    allowed_at = await dunning.card_may_be_tried_at(run, workflow.now())
+    if allowed_at > workflow.now():
+        # The same card under another name, say: it was tried as often as the schemes allow.
+        state.retries_over, state.due_at = False, max(allowed_at, planned or allowed_at)
+        dunning.note_where_it_stands(run, state.due_at)
+        await run.write(f"the new card was tried too often: the attempt waits until {run.local(state.due_at)}")
+        return OrderAnswered(snapshot=snapshot(run))
+    answer = await retrying.try_now(run, planned)
+    # The card is changed whatever became of the charge, which is told beside it.
+    return answer.model_copy(update={"done": True, "code": None})
+
+
+async def _move_over(
+    run: SubscriptionRun, key: BillingKeyFact, stopped: arbiter.Stopped, previous: str | None
+) -> OrderAnswered | _Refused:
+    """Let the open period be charged on the new key; refused when PortOne will not have it there."""
+    if stopped.charge is not ChargeAtOrder.REVOKED:
+        _tell(run, previous)
+    await run.write("another card is charged", billing_key=key)
     await arbiter.plan_again(run, "another card")
-    if stopped.charge is ChargeAtOrder.REVOKED and not consenting.needs(run):
-        refusal = await booking.register(run)
-        if refusal is not None:
-            state.last_failure = refusal
-            return None
-        await run.write(f"period {state.cycle} stands at PortOne on the new card")
+    if stopped.charge is ChargeAtOrder.REVOKED:
+        if not consenting.needs(run):
+            refusal = await booking.register(run)
+            if refusal is not None:
+                return _Refused("schedule_refused", refusal)
+        _tell(run, previous)
+        await run.write(f"period {run.state.cycle} is charged by the new card")
     return OrderAnswered(
         snapshot=snapshot(run),
         charge=stopped.charge,
@@ -105,42 +180,23 @@ async def _charge_or_register(run: SubscriptionRun, stopped: arbiter.Stopped) ->
     )
 
 
-async def _go_back(run: SubscriptionRun, order: ChangePaymentMethod, previous: str | None) -> OrderAnswered:
-    """The new key cannot be scheduled: the old one is charged again, and the new one is gone."""
+async def _go_back(
+    run: SubscriptionRun, order: ChangePaymentMethod, before: _Method, refused: _Refused
+) -> OrderAnswered:
+    """The new key cannot be scheduled: the old one is charged again, and a key that was issued here is gone."""
     state = run.state
-    refusal = state.last_failure
-    state.customer_uid, state.channel = previous, None
-    key = await find_key(previous) if previous is not None else None
-    state.has_card = key is not None
-    state.card, state.pg_provider = (key.label(), key.pg_provider) if key else (None, None)
-    run.tell(
-        EventType.PAYMENT_METHOD_REFUSED,
-        "the new card cannot be scheduled",
-        telling.payment_method(run, previous=order.customer_uid, code="schedule_refused", reason=refusal),
-    )
+    state.customer_uid, state.channel = before.customer_uid, before.channel
+    state.has_card, state.card, state.pg_provider = before.has_card, before.card, before.pg_provider
+    state.hard_declined = before.hard_declined
     await arbiter.renumber(run, "back to the old card")
-    await _delete(order.customer_uid, "it could not be scheduled")
-    return OrderAnswered(snapshot=snapshot(run), done=False, code="schedule_refused", message=refusal)
+    refusal = await booking.register(run)
+    if refusal is not None:
+        await booking.charge_ourselves(run, refusal)
+    await _delete_if_issued_here(run, order)
+    return await _refuse(run, refused)
 
 
-async def _delete_when_nothing_can_charge_it(run: SubscriptionRun, customer_uid: str) -> None:
-    charged = await workflow.execute_activity_method(
-        ScheduleActivities.has_open_schedules,
-        customer_uid,
-        summary=f"is anything scheduled on {customer_uid}",
-        **policies.LOOK_UP,
-    )
-    if charged:
-        # Somebody scheduled a charge there that is not ours: the key stays, and reconciliation reports the schedule.
-        return
-    await _delete(customer_uid, "replaced by another card")
-    await run.write("the old key is deleted", deleted_billing_key=customer_uid)
-
-
-async def _delete(customer_uid: str, reason: str) -> None:
-    await workflow.execute_activity_method(
-        BillingKeyActivities.delete_billing_key,
-        DeleteBillingKey(customer_uid=customer_uid, reason=reason),
-        summary=f"delete {customer_uid}",
-        **policies.REPEATABLE,
-    )
+async def _delete_if_issued_here(run: SubscriptionRun, order: ChangePaymentMethod) -> None:
+    """A key from the window was there before the order, and stays."""
+    if order.vault_handle is not None:
+        await old_keys.delete(run, order.customer_uid, NOT_TAKEN)

@@ -47,7 +47,7 @@ CARRY_OUT: Mapping[type, Carry] = MappingProxyType(
 async def carry_out(run: SubscriptionRun, placed: PlacedOrder) -> None:
     """Do what the order says and leave the answer, or the refusal, on the desk."""
     try:
-        possible.check(placed.order, run.state, run.plan, workflow.now())
+        possible.check(placed.order, run.state, run.plan, workflow.now(), run.customer_uid)
         placed.answer = await CARRY_OUT[type(placed.order)](run, placed.order)
     except ApplicationError as refusal:
         placed.refusal = refusal

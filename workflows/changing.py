@@ -35,7 +35,7 @@ async def change(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
         message = "the next charge ran first and was not paid; nothing was changed"
         return _answer(run, stopped, code=f"charge_{stopped.charge.value}", message=message)
     if stopped.charge is ChargeAtOrder.PAID:
-        possible.check(order, run.state, run.plan, workflow.now())
+        possible.check(order, run.state, run.plan, workflow.now(), run.customer_uid)
     if order.at is When.PERIOD_END:
         return await _change_with_the_next_period(run, order, stopped)
     if run.state.status is SubscriptionStatus.TRIALING:

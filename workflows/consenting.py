@@ -34,9 +34,12 @@ def need(run: SubscriptionRun) -> ConsentNeed | None:
 
 
 def needs(run: SubscriptionRun) -> bool:
-    """Whether the gate is closed: consent is needed, and not granted to exactly this."""
+    """Whether the gate is closed: consent is needed, and not granted to exactly this.
+
+    A period that was tried has passed the gate: its retries move the day, and another card is the buyer's own choice.
+    """
     wanted = need(run)
-    if wanted is None:
+    if wanted is None or run.state.failed_attempts:
         return False
     return not (run.state.consent is ConsentState.GRANTED and run.state.consent_need == wanted)
 

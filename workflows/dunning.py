@@ -5,7 +5,7 @@ from datetime import datetime
 from temporalio import workflow
 
 from billing.domain.declines import DeclineClass, classify
-from billing.domain.dunning import DunningPolicy, EndAction
+from billing.domain.dunning import EndAction
 from billing.domain.events import EventType
 from billing.domain.records import Disposition
 from billing.domain.states import CycleState, DunningState, SubscriptionStatus
@@ -24,13 +24,16 @@ async def after_decline(
 ) -> None:
     """Book the decline, become `past_due`, and put the next attempt in place; act when there will be none.
 
-    An attempt made `by_hand` does not spend the budget of retries, and the one that was `planned` stays.
+    An attempt made `by_hand` does not spend the budget of retries, and the one that was `planned` stays; one that took
+    so long that the planned one's day came stands for it.
     """
     state, payment = run.state, verdict.payment
     failed_at = _failed_at(run, verdict)
+    if planned is not None and planned <= failed_at:
+        by_hand, planned = False, None
     _note_the_decline(run, verdict, failed_at, by_hand=by_hand)
     result = run.result(CycleState.DECLINED, payment, verdict.reason)
-    next_at = planned or await _next_attempt_at(run, failed_at)
+    next_at = await _next_attempt_at(run, failed_at, planned)
     another_number = next_at is not None and not booking.number_is_reusable(run)
     was = state.status
     if was is not SubscriptionStatus.UNPAID:
@@ -41,9 +44,9 @@ async def after_decline(
         state.retries_over = False
         state.due_at = next_at
         state.looks = 0
-    _note_where_dunning_stands(run, next_at)
+    note_where_it_stands(run, next_at)
     _tell(run, was, verdict)
-    if _is_over(run):
+    if _is_over(run) and not run.orders:
         _act(run)
     if another_number:
         # PortOne has run this number and it is verified unpaid: only now may another one stand for the cycle.
@@ -60,11 +63,23 @@ async def after_decline(
             await booking.charge_ourselves(run, refusal)
 
 
+async def after_found_decline(run: SubscriptionRun, verdict: Verdict) -> None:
+    """Book a decline that a look found: of the planned attempt when its day has come, else of somebody's own."""
+    state = run.state
+    early = state.due_at - workflow.now() > policies.SCHEDULE_MARGIN
+    somebody_elses = (
+        run.start.policy.dunning is not None and state.failed_attempts > 0 and (state.retries_over or early)
+    )
+    planned = state.due_at if early and not state.retries_over else None
+    await after_decline(run, verdict, by_hand=somebody_elses, planned=planned if somebody_elses else None)
+
+
 def _note_the_decline(run: SubscriptionRun, verdict: Verdict, failed_at: datetime, *, by_hand: bool) -> None:
     state, payment = run.state, verdict.payment
     state.move(CycleState.DECLINED)
     state.booked = False
     state.parked_reason = None
+    state.number_declined = True
     state.failed_attempts += 1
     state.spent_attempts += 0 if by_hand else 1
     state.first_failed_at = state.first_failed_at or failed_at
@@ -76,31 +91,42 @@ def _note_the_decline(run: SubscriptionRun, verdict: Verdict, failed_at: datetim
     run.failures_seen = set()
 
 
-async def _next_attempt_at(run: SubscriptionRun, failed_at: datetime) -> datetime | None:
+async def _next_attempt_at(run: SubscriptionRun, failed_at: datetime, planned: datetime | None) -> datetime | None:
     state, policy = run.state, run.start.policy.dunning
     if policy is None:
-        return run.start.policy.retries.next_attempt_at(state.failed_attempts, failed_at)
-    decline = DeclineClass.HARD if state.hard_declined else DeclineClass.SOFT
-    next_at = policy.next_attempt_at(decline, max(1, state.spent_attempts), failed_at)
-    return next_at if next_at is None else await _when_the_card_may_be_tried(run, policy, next_at)
+        return planned or run.start.policy.retries.next_attempt_at(state.failed_attempts, failed_at)
+    if state.hard_declined:
+        return None
+    next_at = planned or policy.next_attempt_at(DeclineClass.SOFT, max(1, state.spent_attempts), failed_at)
+    return next_at if next_at is None else await card_may_be_tried_at(run, next_at, failed_at)
 
 
-async def _when_the_card_may_be_tried(run: SubscriptionRun, policy: DunningPolicy, at: datetime) -> datetime:
-    """The card schemes count attempts of a card over all subscriptions: beyond their limit the attempt waits."""
+async def card_may_be_tried_at(run: SubscriptionRun, at: datetime, *just_tried: datetime) -> datetime:
+    """The earliest instant from `at` on at which the schemes allow one more attempt on the card.
+
+    They count the attempts on a card over all subscriptions; what was `just_tried` is not in the ledger yet.
+    """
+    policy = run.start.policy.dunning
+    if policy is None:
+        return at
     attempts = await workflow.execute_activity_method(
         LedgerActivities.attempts_on_card,
         run.customer_uid,
         summary=f"attempts on the card of {run.customer_uid}",
         **policies.LEDGER,
     )
-    return policy.next_allowed(attempts, at)
+    return policy.next_allowed([*attempts, *just_tried], at)
 
 
-def _note_where_dunning_stands(run: SubscriptionRun, next_at: datetime | None) -> None:
+def note_where_it_stands(run: SubscriptionRun, next_at: datetime | None) -> None:
+    """Note whether an attempt is to come; that access ends is noted when it is announced."""
     policy, state = run.start.policy.dunning, run.state
-    if policy is not None and state.dunning is not DunningState.ENDED:
-        stands_at = policy.state_at(workflow.now(), state.first_failed_at, next_at)
-        state.dun(DunningState.GRACE if stands_at is DunningState.ENDED else stands_at)
+    if policy is None:
+        return
+    if state.end_action_taken:
+        state.dun(DunningState.ENDED if next_at is None else DunningState.SUSPENDED)
+    elif state.dunning is not DunningState.SUSPENDED:
+        state.dun(DunningState.GRACE if next_at is None else DunningState.RETRYING)
 
 
 def _ends_at(run: SubscriptionRun) -> datetime | None:
@@ -122,10 +148,15 @@ def _act(run: SubscriptionRun) -> None:
     """Every attempt is used up: cancel, close access and keep the key, or leave it as it is."""
     state, policy = run.state, run.start.policy.dunning
     reason = f"every retry was declined: {state.last_failure}"
+    end_action = EndAction.CANCEL if policy is None else policy.end_action
+    if end_action is EndAction.LEAVE and state.dunning is not DunningState.SUSPENDED:
+        # The grace ends at this very moment, and no other event will say that access does.
+        state.dun(DunningState.SUSPENDED)
+        run.tell(EventType.SUBSCRIPTION_SUSPENDED, "the grace has ended", telling.subscription(run, reason))
     state.end_action_taken = True
     if policy is not None:
         state.dun(DunningState.ENDED)
-    match EndAction.CANCEL if policy is None else policy.end_action:
+    match end_action:
         case EndAction.CANCEL:
             state.end(SubscriptionStatus.CANCELED, workflow.now(), reason)
             run.tell(EventType.SUBSCRIPTION_CANCELED, reason, telling.subscription(run))
@@ -152,7 +183,7 @@ def _tell(run: SubscriptionRun, was: SubscriptionStatus, verdict: Verdict) -> No
 
 def stands(run: SubscriptionRun) -> bool:
     """Whether no attempt is planned: a hard decline, or every retry used up; another card or a person goes on."""
-    return run.state.retries_over and run.state.cycle_state in (CycleState.DECLINED, CycleState.NOT_EXECUTED)
+    return run.state.waits_for_a_card
 
 
 async def wait_for_another_card(run: SubscriptionRun) -> Verdict | None:
@@ -161,26 +192,31 @@ async def wait_for_another_card(run: SubscriptionRun) -> Verdict | None:
     Answers what was found meanwhile, None where nothing was.
     """
     state = run.state
-    ends_at = _ends_at(run)
-    await run.hear(ends_at, f"period {state.cycle} is unpaid: until another card, or a retry by hand")
-    found = await _found_by_bells(run)
+    await run.hear(_ends_at(run), f"period {state.cycle} is unpaid: until another card, or a retry by hand")
+    if run.orders:
+        return None
+    over = _is_over(run)
+    found = await _found(run, anyway=over)
     if found is not None and found.finding in CONCLUSIVE:
         return found
-    if _is_over(run) and not run.orders:
+    if found is not None and found.finding is Finding.PENDING:
+        # PortOne has not finished an earlier payment: it may still be approved, so nothing ends before it has.
+        await run.hear(workflow.now() + policies.PENDING_LOOK, "PortOne has not finished the last attempt")
+    elif over and not run.orders:
         _act(run)
         await run.write("every attempt is used up")
     return None
 
 
-async def _found_by_bells(run: SubscriptionRun) -> Verdict | None:
-    """What a look finds because somebody rang for the open order; None where nobody did."""
+async def _found(run: SubscriptionRun, *, anyway: bool) -> Verdict | None:
+    """What a look finds because somebody rang for the open order, or `anyway`; None where nobody did."""
     bells = run.take_bells()
     await answer_stale_bells(run, [bell for bell in bells if bell.merchant_uid != run.merchant_uid])
     rung = [bell for bell in bells if bell.merchant_uid == run.merchant_uid]
     for bell in rung:
         run.answer_bell(bell, Disposition.APPLIED)
     asked, run.state.look_asked = run.state.look_asked, False
-    if not rung and not asked:
+    if not rung and not asked and not anyway:
         return None
     found = await look(run.expected(), run.state.known_failures, run.note_failures)
     if found.finding not in CONCLUSIVE:
@@ -198,27 +234,33 @@ def charges_itself(run: SubscriptionRun) -> bool:
 
 async def wait_and_charge(run: SubscriptionRun) -> Verdict | None:
     """Wait for the next attempt's day, then charge with `again` under the same order number; None while it waits."""
-    await run.hear(run.state.due_at, f"until attempt {run.state.failed_attempts + 1} of period {run.state.cycle}")
-    bells = run.take_bells()
-    await answer_stale_bells(run, [bell for bell in bells if bell.merchant_uid != run.merchant_uid])
-    rung = [bell for bell in bells if bell.merchant_uid == run.merchant_uid]
-    for bell in rung:
-        run.answer_bell(bell, Disposition.APPLIED)
-    asked, run.state.look_asked = run.state.look_asked, False
-    due = workflow.now() >= run.state.due_at
-    if rung or asked or due:
-        # A late approval, or a person in the console, may have been faster than this attempt.
-        found = await look(run.expected(), run.state.known_failures, run.note_failures)
-        if found.finding in CONCLUSIVE:
-            return found
-        if found.finding is Finding.PENDING:
-            # PortOne has not finished an earlier payment of this number: sending it again could pay it twice.
-            await run.hear(workflow.now() + policies.PENDING_LOOK, "PortOne has not finished the last attempt")
-            return None
-    if run.orders or not due:
+    state = run.state
+    await run.hear(state.due_at, f"until attempt {state.failed_attempts + 1} of period {state.cycle}")
+    due = workflow.now() >= state.due_at
+    # A late approval, or a person in the console, may have been faster than this attempt.
+    found = await _found(run, anyway=due)
+    if found is not None and found.finding in CONCLUSIVE:
+        return found
+    if found is not None and found.finding is Finding.PENDING:
+        # PortOne has not finished an earlier payment of this number: sending it again could pay it twice.
+        await run.hear(workflow.now() + policies.PENDING_LOOK, "PortOne has not finished the last attempt")
         return None
-    run.state.move(CycleState.VERIFYING)
+    if run.orders or not due or await _waits_for_the_schemes(run):
+        return None
+    state.move(CycleState.VERIFYING)
     return as_declined(await charge_now(run))
+
+
+async def _waits_for_the_schemes(run: SubscriptionRun) -> bool:
+    """Whether a retry must wait, because the card was tried for other subscriptions since it was planned."""
+    if not run.state.failed_attempts:
+        return False
+    allowed_at = await card_may_be_tried_at(run, workflow.now())
+    if allowed_at <= workflow.now():
+        return False
+    run.state.due_at = allowed_at
+    await run.write(f"the card was tried too often: the attempt waits until {run.local(allowed_at)}")
+    return True
 
 
 def as_declined(verdict: Verdict) -> Verdict:

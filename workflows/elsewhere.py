@@ -73,7 +73,7 @@ async def note_the_early_decline(run: SubscriptionRun, verdict: Verdict) -> None
     """The charge was run before its day and declined: nothing is due yet, and it is tried again on its day."""
     state, payment = run.state, verdict.payment
     state.move(CycleState.DECLINED)
-    state.booked = False
+    state.booked, state.number_declined = False, True
     failed = run.failures_seen | ({payment.imp_uid} if payment is not None else set())
     state.known_failures = sorted({*state.known_failures, *failed})
     run.failures_seen = set()

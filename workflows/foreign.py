@@ -127,7 +127,7 @@ async def _settle_an_earlier_number(run: SubscriptionRun, payment: PaymentFact) 
         # The newer number was faster: what was paid under the earlier one pays for nothing.
         await bells.hand_on(run, [payment])
         return
-    if stopped.charge not in _STOPPED:
+    if stopped.charge not in _STOPPED or stopped.unfinished:
         # It stands parked for another reason; with the decision the earlier payment is looked at again.
         run.state.looks_asked = [*run.state.looks_asked, payment.merchant_uid]
         return

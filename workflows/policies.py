@@ -48,6 +48,13 @@ SEND_ONCE = ActivityOptions(
 # Revoking and deleting do nothing the second time, so an outage is waited out.
 REPEATABLE = LOOK_UP
 
+# Deleting a key that is not charged any more can wait: billing must not stand still where PortOne, or the PG behind it,
+# will not delete. Three tries bridge a restart; what is left is tried again with each period.
+TIDY = ActivityOptions(
+    start_to_close_timeout=timedelta(seconds=40),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_attempts=3),
+)
+
 # The ledger is ours and near: 15 s covers SQLite's busy wait, one minute between tries a database fail-over.
 # A step that contradicts the ledger is tried for ever too: the subscription stands still, visibly, and charges nothing
 # until a person has looked; a workflow that failed instead would be gone.

@@ -149,7 +149,12 @@ class LedgerActivities(ABC):
     @activity.defn
     @abstractmethod
     async def attempts_on_card(self, customer_uid: str) -> Sequence[datetime]:
-        """When the card behind a billing key was tried, over all subscriptions, oldest first."""
+        """When the card behind a key was or will be tried in dunning, over all subscriptions, oldest first."""
+
+    @activity.defn
+    @abstractmethod
+    async def subscription_on_key(self, customer_uid: str) -> str | None:
+        """The workflow id of the living subscription that a billing key is charged for, or None."""
 
     @activity.defn
     @abstractmethod

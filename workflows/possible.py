@@ -58,8 +58,8 @@ def item_of(order: Decide, state: SubscriptionState) -> ParkedItem:
     return item
 
 
-def check(order: Order, state: SubscriptionState, terms: PlanTerms, now: datetime) -> None:
-    """Refuse an order that makes no sense now.
+def check(order: Order, state: SubscriptionState, terms: PlanTerms, now: datetime, charged_key: str) -> None:
+    """Refuse an order that makes no sense now; `charged_key` is the customer_uid of the key that is charged.
 
     Raises:
         ApplicationError: `SubscriptionEnded`, or the code of what stands in its way.
@@ -79,7 +79,7 @@ def check(order: Order, state: SubscriptionState, terms: PlanTerms, now: datetim
         case ChangeTrial():
             _check_trial(order, state, now)
         case ChangePaymentMethod():
-            _check_payment_method(order, state)
+            _check_payment_method(order, state, charged_key)
         case _:
             _check_what_it_answers(order, state)
 
@@ -98,6 +98,8 @@ def _check_what_it_answers(order: Order, state: SubscriptionState) -> None:
         case RetryNow():
             _need(state.status in OWING, "nothing_to_retry", "no period is unpaid")
             _need(not _stands(state), "parked", "it stands parked; decide that first")
+            lost = state.hard_declined and state.retries_over
+            _need(not lost, "hard_declined", "the card was declined for good; another card is needed")
         case AnswerConsent():
             _need(state.consent in ANSWERABLE, "consent_not_asked", "no consent is asked for now")
         case Decide():
@@ -164,9 +166,11 @@ def _check_what_it_changes_to(order: ChangePlan, state: SubscriptionState, terms
     _need(enough, "term_is_over", f"it would be in period {periods} of a plan that ends after {term}")
 
 
-def _check_payment_method(order: ChangePaymentMethod, state: SubscriptionState) -> None:
-    _need(order.customer_uid != state.customer_uid, "same_billing_key", "this key is the one that is charged already")
-    _need(not _stands(state), "parked", "it stands parked; decide that first")
+def _check_payment_method(order: ChangePaymentMethod, state: SubscriptionState, charged_key: str) -> None:
+    same = state.has_card and order.customer_uid == charged_key
+    _need(not same, "same_billing_key", "this key is the one that is charged already")
+    parked = _stands(state) or (state.cycle_state is CycleState.REVOKED and state.parked_reason is not None)
+    _need(not parked, "parked", "it stands parked; decide that first")
     _check_numbers(state)
 
 

@@ -16,7 +16,7 @@ def preview(run: SubscriptionRun, order: ChangePlan | None, at: datetime) -> Pre
     if order is None:
         return _of(run)
     try:
-        possible.check(order, run.state, run.plan, at)
+        possible.check(order, run.state, run.plan, at, run.customer_uid)
     except ApplicationError as refusal:
         return _of(run).model_copy(update={"refused": refusal.type, "message": refusal.message})
     then = SubscriptionRun(run.start, run.state.model_copy(deep=True))

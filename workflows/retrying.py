@@ -2,9 +2,11 @@
 
 from datetime import datetime
 
+from temporalio import workflow
+
 from billing.domain.states import CycleState
 from billing.domain.verdict import Finding
-from workflows import arbiter, dunning
+from workflows import arbiter, booking, dunning
 from workflows.charging import charge_now
 from workflows.orders import ChargeAtOrder, OrderAnswered, RetryNow
 from workflows.settling import settle
@@ -12,46 +14,67 @@ from workflows.showing import snapshot
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid
 
+RAN = frozenset({ChargeAtOrder.PAID, ChargeAtOrder.DECLINED, ChargeAtOrder.MISMATCH})
+"""What a charge that was to be stopped may have come to instead."""
+
 
 async def retry_now(run: SubscriptionRun, _order: RetryNow) -> OrderAnswered:
     """Charge the unpaid period now; a decline leaves the retries as they were planned."""
+    allowed_at = await dunning.card_may_be_tried_at(run, workflow.now())
+    if allowed_at > workflow.now():
+        message = f"the card was tried too often; it may be tried again {run.local(allowed_at)}"
+        return OrderAnswered(snapshot=snapshot(run), done=False, code="card_tried_too_often", message=message)
     planned = None if run.state.retries_over else run.state.due_at
     stopped = await arbiter.stop_the_charge(run)
-    if stopped.charge in (ChargeAtOrder.PAID, ChargeAtOrder.DECLINED, ChargeAtOrder.MISMATCH):
+    if stopped.charge in RAN:
         # The attempt that was planned ran at this very moment: it is the answer.
-        return OrderAnswered(
-            snapshot=snapshot(run),
-            done=stopped.charge is ChargeAtOrder.PAID,
-            code=None if stopped.charge is ChargeAtOrder.PAID else f"charge_{stopped.charge.value}",
-            message=run.state.last_failure,
-            charge=stopped.charge,
-            merchant_uid=stopped.merchant_uid,
-            charged=stopped.payment.amount if stopped.payment else None,
-        )
+        return _answer(run, stopped.charge, stopped, run.state.last_failure)
+    if stopped.unfinished:
+        await plan_as_before(run)
+        message = "PortOne has not finished an earlier payment of this order; it is looked at until it has"
+        return OrderAnswered(snapshot=snapshot(run), done=False, code="charge_unfinished", message=message)
     return await try_now(run, planned)
 
 
 async def try_now(run: SubscriptionRun, planned: datetime | None) -> OrderAnswered:
     """Charge the unpaid period now, and answer what came of it; nothing of it stands at PortOne any more."""
-    state, number = run.state, run.merchant_uid
+    state = run.state
+    if state.number_declined and not booking.number_is_reusable(run):
+        await arbiter.renumber(run, "this PG takes no order number twice")
+    number = run.merchant_uid
     state.move(CycleState.VERIFYING)
     verdict = dunning.as_declined(await charge_now(run))
-    charge = ChargeAtOrder.DECLINED
-    if verdict.finding is Finding.PAID:
-        charge = ChargeAtOrder.PAID
-        await settle_paid(run, verdict)
-    elif verdict.finding is Finding.DECLINED:
-        await dunning.after_decline(run, verdict, by_hand=True, planned=planned)
+    match verdict.finding:
+        case Finding.PAID:
+            charge = ChargeAtOrder.PAID
+            await settle_paid(run, verdict)
+        case Finding.DECLINED:
+            charge = ChargeAtOrder.DECLINED
+            await dunning.after_decline(run, verdict, by_hand=True, planned=planned)
+        case _:
+            charge = ChargeAtOrder.MISMATCH
+            await settle(run, verdict)
+    return _answer(run, charge, arbiter.Stopped(charge, number, verdict.payment), verdict.reason)
+
+
+async def plan_as_before(run: SubscriptionRun) -> None:
+    """Put the planned attempt back that was taken away from PortOne, under the same number and for the same day."""
+    if run.state.cycle_state is not CycleState.REVOKED:
+        return
+    if booking.can_reschedule(run):
+        await booking.stand_again(run)
     else:
-        charge = ChargeAtOrder.MISMATCH
-        await settle(run, verdict)
+        await booking.charge_ourselves(run, "this PG cannot book a schedule again")
+
+
+def _answer(run: SubscriptionRun, charge: ChargeAtOrder, ran: arbiter.Stopped, failure: str | None) -> OrderAnswered:
     paid = charge is ChargeAtOrder.PAID
     return OrderAnswered(
         snapshot=snapshot(run),
         done=paid,
         code=None if paid else f"charge_{charge.value}",
-        message=None if paid else verdict.reason,
+        message=None if paid else failure,
         charge=charge,
-        merchant_uid=number,
-        charged=verdict.payment.amount if paid and verdict.payment else None,
+        merchant_uid=ran.merchant_uid,
+        charged=ran.payment.amount if paid and ran.payment else None,
     )

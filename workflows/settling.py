@@ -73,7 +73,7 @@ async def _settle_declined(run: SubscriptionRun, verdict: Verdict) -> None:
     if elsewhere.ran_before_its_day(run):
         await elsewhere.note_the_early_decline(run, verdict)
         return
-    await dunning.after_decline(run, verdict)
+    await dunning.after_found_decline(run, verdict)
     if run.state.hard_declined:
         await elsewhere.check_the_key(run)
 

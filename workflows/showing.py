@@ -42,6 +42,7 @@ def life(run: "SubscriptionRun") -> SubscriptionLife:
         resumes_at=state.resumes_at,
         trial_ends_at=state.trial_ends_at,
         dunning=state.dunning,
+        dunning_policy=run.start.policy.dunning,
         consent=state.consent,
         access=not closed,
         grace_ends_at=grace_ends_at,
@@ -143,6 +144,9 @@ def details(run: "SubscriptionRun") -> str:
     lines.append(f"Status **{state.status.value}**, {state.paid_cycles} periods paid")
     if state.ended_at is not None:
         lines.append(f"Ended {run.local(state.ended_at)}: {state.end_reason}")
+    elif state.waits_for_a_card:
+        amount = run.bill().amount
+        lines.append(f"Period {state.cycle}: {amount} is owed until another card, or a retry by hand, pays it")
     elif run.charging:
         how = "scheduled at PortOne" if state.booked else "planned"
         amount = run.bill().amount

@@ -7,7 +7,7 @@ from temporalio.common import VersioningBehavior
 
 from billing.domain.calendar import Anchor
 from billing.domain.states import ENDED, CycleState
-from workflows import billing_cycle, carrying_out, foreign, opening, policies, possible, previewing, showing
+from workflows import billing_cycle, carrying_out, foreign, old_keys, opening, policies, possible, previewing, showing
 from workflows.bells import answer_stale_bells
 from workflows.contracts import LookAgain, PaymentReported, StartSubscription, SubscriptionSnapshot
 from workflows.orders import (
@@ -53,6 +53,8 @@ class SubscriptionWorkflow:
                 workflow.continue_as_new(args=[start, state])
             await self._next_step()
         await workflow.wait_condition(workflow.all_handlers_finished)
+        if state.left_keys:
+            await old_keys.delete_what_is_left(run)
         if state.cycle_state is CycleState.MISMATCH:
             state.ask_for_a_look(run.merchant_uid)
         while state.bells or state.aside or state.look_asked:
@@ -200,7 +202,7 @@ class SubscriptionWorkflow:
         self._check(order)
 
     def _check(self, order: Order) -> None:
-        possible.check(order, self._run.state, self._run.plan, workflow.now())
+        possible.check(order, self._run.state, self._run.plan, workflow.now(), self._run.customer_uid)
 
     async def _answered(self, order: Order) -> OrderAnswered:
         answer = await self._run.place(order)

@@ -275,6 +275,14 @@ class SubscriptionRun:
         change = [change_merchant_uid(self.start.subscription_id, changes)] if changes else []
         return {self.merchant_uid, *change}
 
+    async def sleep(self, duration: timedelta, summary: str) -> None:
+        """Wait whatever comes."""
+        self.wakes_at = workflow.now() + duration
+        try:
+            await workflow.sleep(duration, summary=summary)
+        finally:
+            self.wakes_at = None
+
     def take_bells(self, most: int = policies.BELLS_AT_ONCE) -> list[PaymentReported]:
         """The bells since the last look, taken off the desk, oldest first; more than `most` wait for the next step."""
         bells, self.state.bells = self.state.bells[:most], self.state.bells[most:]
@@ -367,7 +375,8 @@ class SubscriptionRun:
 
     def next_charge_at(self) -> datetime | None:
         """When the card is charged next, or None when it will not be."""
-        return None if self.state.ended_at is not None or not self.charging else self.state.due_at
+        ended = self.state.ended_at is not None
+        return None if ended or not self.charging or self.state.waits_for_a_card else self.state.due_at
 
     def local(self, instant: datetime) -> str:
         """An instant as the plan's zone reads it, to the minute."""

@@ -83,6 +83,8 @@ class SubscriptionState(BaseModel):
     `booked` says that PortOne may charge it by itself: only then is there something to revoke.
     `sends` counts how often we ourselves sent the current order number.
     `paid_by` is what the running period is paid for: what a change in the middle of it is reckoned against.
+    `number_declined` says that the current order number was declined, whatever became of it since.
+    `left_keys` are billing keys that are not charged any more and could not be deleted yet.
     `paid_days` of a first period of so many are paid when it begins inside an old one, and are not charged again.
     `aside` are bells of other orders that rang while the outcome of a charge was open.
     `key_missing` is the billing key that PortOne was found not to have any more.
@@ -102,6 +104,7 @@ class SubscriptionState(BaseModel):
     sends: int = 0
     looks: int = 0
     failed_attempts: int = 0
+    number_declined: bool = False
     known_failures: list[str] = []
     paid_cycles: int = 0
     last_paid_imp_uid: str | None = None
@@ -123,6 +126,8 @@ class SubscriptionState(BaseModel):
     customer_uid: str | None = None
     channel: PortOneChannel | None = None
     has_card: bool = True
+    left_keys: list[str] = []
+    left_keys_seen_in: int = 0
     plan: PlanTerms | None = None
     quantity: int = 1
     coupon: Coupon | None = None
@@ -205,6 +210,7 @@ class SubscriptionState(BaseModel):
         self.sends = 0
         self.looks = 0
         self.failed_attempts = 0
+        self.number_declined = False
         self.known_failures = []
         self.parked_reason = None
         self.last_failure = None
@@ -228,7 +234,13 @@ class SubscriptionState(BaseModel):
         self.booking = Booking.SCHEDULE
         self.cycle_state = CycleState.PLANNED
         self.sends = 0
+        self.number_declined = False
         self.open_order = None
+
+    @property
+    def waits_for_a_card(self) -> bool:
+        """Whether the period is unpaid and no attempt is planned: a hard decline, or every retry used up."""
+        return self.retries_over and self.cycle_state in (CycleState.DECLINED, CycleState.NOT_EXECUTED)
 
     def ask_for_a_look(self, merchant_uid: str) -> None:
         """Note that somebody wants the open period looked at, and another order too where one is named."""

@@ -68,7 +68,7 @@ def charge(
         due_at=run.state.due_at,
         paid_at=payment.paid_at if payment else None,
         failed_attempts=run.state.failed_attempts,
-        next_attempt_at=run.state.due_at if state is CycleState.DECLINED and run.charging else None,
+        next_attempt_at=run.next_charge_at() if state is CycleState.DECLINED else None,
         reason=reason,
     )
 

@@ -12,7 +12,6 @@ from api.errors import Problem
 from api.idempotency import answer, once
 from api.models import BillingKeyBody, CustomerUid
 from api.pg_rules import check_pg
-from api.routes.subscriptions import is_living
 from api.running import remembers, within
 from api.views import billing_key_view
 from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
@@ -65,8 +64,10 @@ async def delete_billing_key(
     reason: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """Delete a billing key; refused while a subscription lives on it or PortOne has a charge scheduled on it."""
-    if is_living(await desk.ledger.get_subscription(customer_uid)):
-        raise Problem(409, "billing_key_in_use", "a subscription is running under this customer_uid")
+    charged_for = await desk.ledger.subscription_on_key(customer_uid)
+    if charged_for is not None:
+        detail = f"the subscription of {charged_for.customer_uid!r} is charged by this key"
+        raise Problem(409, "billing_key_in_use", detail)
     try:
         handle = await desk.temporal.start_workflow(
             DeleteBillingKeyWorkflow.run,

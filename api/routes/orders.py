@@ -1,11 +1,14 @@
 """/v1/subscriptions/{customer_uid}/...: the orders a running subscription takes; each answers what happened."""
 
 import secrets
+from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.dependencies import CallerDep, Desk, DeskDep, caller_of
+from api.errors import Problem
 from api.idempotency import answer, once
 from api.models import CancelBody, CustomerUid
 from api.order_models import (
@@ -138,6 +141,10 @@ async def change_payment_method(
     record = await find_subscription(desk, customer_uid)
     card = body.payment_method.card
     check_pg(body.pg, "issue" if card else "again", None, record.customer)
+    # A day's grace: the last month of a card ends in its issuer's time zone, not in ours.
+    yesterday = desk.now() - timedelta(days=1)
+    if card is not None and card.is_expired(yesterday.year, yesterday.month):
+        raise Problem(422, "card_expired", "the card has expired", field="payment_method.card.expiry")
 
     async def change(resource: str) -> Response:
         handle = await desk.vault.seal(card.fields(), desk.now()) if card else None
@@ -147,7 +154,15 @@ async def change_payment_method(
             channel=body.channel(),
             customer=record.customer,
         )
-        return await place(desk, customer_uid, "change_payment_method", message, resource)
+        try:
+            placed = await place(desk, customer_uid, "change_payment_method", message, resource)
+        except Problem:
+            await _forget(desk, handle)
+            raise
+        if placed.status_code != HTTPStatus.ACCEPTED:
+            # Answered for good: an order that was placed twice under one Idempotency-Key has used the other card.
+            await _forget(desk, handle)
+        return placed
 
     return await once(request, desk, caller, _new_order_id(), change)
 
@@ -177,6 +192,11 @@ async def answer_consent(customer_uid: CustomerUid, body: ConsentBody, desk: Des
         user_agent=body.user_agent,
     )
     return await place(desk, customer_uid, "answer_consent", message)
+
+
+async def _forget(desk: Desk, vault_handle: str | None) -> None:
+    if vault_handle is not None:
+        await desk.vault.discard(vault_handle)
 
 
 def _new_order_id() -> str:

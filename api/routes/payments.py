@@ -85,9 +85,10 @@ async def _pay(
     """Start the workflow, or join the one an earlier try of this request started.
 
     Raises:
-        Problem: 409 when the order number was used before.
+        Problem: 409 when the order number was used before, or a subscription is charged by the key to be stored.
     """
     workflow_id = payment_workflow_id(merchant_uid)
+    await _refuse_a_key_in_use(desk, body, workflow_id, resource)
     vault_handle = await desk.vault.seal(body.card.fields(), desk.now())
     try:
         handle = await desk.temporal.start_workflow(
@@ -117,6 +118,16 @@ async def _pay(
         if not await remembers(handle, resource):
             raise _used() from None
     return await within(desk.settings.first_answer_seconds, handle.result())
+
+
+async def _refuse_a_key_in_use(desk: Desk, body: KeyInPaymentBody, workflow_id: str, resource: str) -> None:
+    """The card would be stored under a name that a subscription is charged by: PortOne would charge it from then on."""
+    if body.customer_uid is None or await desk.ledger.subscription_on_key(body.customer_uid) is None:
+        return
+    begun = desk.temporal.get_workflow_handle_for(KeyInPaymentWorkflow.run, workflow_id)
+    if not await remembers(begun, resource):
+        detail = "a subscription is charged by the billing key of this name"
+        raise Problem(409, "billing_key_in_use", detail, field="customer_uid")
 
 
 def _used() -> Problem:

@@ -24,8 +24,9 @@ from billing.domain.coupons import Coupon
 from billing.domain.merchant_uid import new_incarnation
 from billing.domain.plans import MAX_TRIAL_DAYS, PlanTerms
 from billing.domain.records import SubscriptionRecord
-from billing.domain.states import ENDED, CycleState, SubscriptionStatus
+from billing.domain.states import CycleState, SubscriptionStatus
 from workflows.contracts import (
+    BillingPolicy,
     StartSubscription,
     SubscriptionSnapshot,
     subscription_workflow_id,
@@ -69,12 +70,16 @@ async def list_subscriptions(
     *,
     status: SubscriptionStatus | None = None,
     plan_id: str | None = None,
+    billing_key: CustomerUid | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     after: str | None = None,
 ) -> dict[str, Any]:
-    """A page of subscriptions, newest first; `next` is the `after` of the next page."""
+    """A page of subscriptions, newest first; `next` is the `after` of the next page.
+
+    `billing_key` is the customer_uid of the key that is charged, which may not be the one it was started under.
+    """
     rows = await desk.ledger.list_subscriptions(
-        status=status, plan_id=plan_id, limit=limit + 1, after=_read_cursor(after)
+        status=status, plan_id=plan_id, billing_key=billing_key, limit=limit + 1, after=_read_cursor(after)
     )
     more = rows[limit - 1] if len(rows) > limit else None
     return {
@@ -125,6 +130,10 @@ async def _start(
     begun = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, workflow_id)
     if await remembers(begun, subscription_id):
         return begun
+    charged_for = await desk.ledger.subscription_on_key(body.customer_uid)
+    if charged_for is not None and charged_for.workflow_id != workflow_id:
+        detail = "another subscription is charged by the billing key of this name"
+        raise Problem(409, "billing_key_in_use", detail, field="customer_uid")
     last = await desk.ledger.get_subscription(body.customer_uid)
     if last is not None and last.ended_at is not None and last.cycle_state is CycleState.MISMATCH:
         detail = "the last charge under this customer_uid was paid but not as ordered; settle it first"
@@ -143,7 +152,7 @@ async def _start(
         channel=body.channel(),
         customer=body.customer.customer(),
         metadata=body.metadata,
-        policy=desk.policy(),
+        policy=_policy(desk, body),
     )
     try:
         return await desk.temporal.start_workflow(
@@ -205,9 +214,12 @@ async def _started(desk: Desk, customer_uid: str, snapshot: SubscriptionSnapshot
     raise Problem(503, code, reason)
 
 
-def is_living(record: SubscriptionRecord | None) -> bool:
-    """Whether a subscription may still charge its key."""
-    return record is not None and record.status not in ENDED
+def _policy(desk: Desk, body: SubscriptionBody) -> BillingPolicy:
+    """The timings of the settings, and the body's own dunning where it says one."""
+    policy = desk.policy()
+    if body.dunning is None or policy.dunning is None:
+        return policy
+    return policy.model_copy(update={"dunning": body.dunning.policy(policy.dunning)})
 
 
 def _search_attributes(start: StartSubscription) -> TypedSearchAttributes:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from billing.domain.consent import ConsentEvidence, ConsentNeed
 from billing.domain.coupons import Coupon
+from billing.domain.dunning import DunningPolicy
 from billing.domain.events import OutgoingEvent
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.instants import require_utc
@@ -81,6 +82,8 @@ class SubscriptionLife:
         resumes_at: UTC, when it goes on by itself.
         trial_ends_at: UTC, the end of the trial while it is one.
         dunning: where the retries of the open period stand.
+        dunning_policy: by which it is dunned for as long as it lives; None for one that was started before there was
+            such a policy.
         consent: where the buyer's consent to the next charge stands.
         access: whether the service should be given: False once the grace of an unpaid period is over.
         grace_ends_at: UTC, until when an unpaid period still gives access.
@@ -100,6 +103,7 @@ class SubscriptionLife:
     resumes_at: datetime | None = None
     trial_ends_at: datetime | None = None
     dunning: DunningState = DunningState.CLEAR
+    dunning_policy: DunningPolicy | None = None
     consent: ConsentState = ConsentState.NOT_NEEDED
     access: bool = True
     grace_ends_at: datetime | None = None

@@ -10,7 +10,18 @@ from starlette.exceptions import HTTPException
 
 from billing.emulator.account import Account
 from billing.emulator.envelope import REFUSED, Refusal, refused
-from billing.emulator.routes import charges, control, customers, payments, schedules, users
+from billing.emulator.routes import (
+    cash_receipts,
+    certifications,
+    charges,
+    codes,
+    control,
+    customers,
+    payments,
+    schedules,
+    users,
+    vbanks,
+)
 from billing.emulator.settings import EmulatorSettings
 
 
@@ -31,7 +42,10 @@ def create_emulator(settings: EmulatorSettings | None = None) -> FastAPI:
 
     app = FastAPI(title="PortOne V1 emulator", lifespan=lifespan)
     app.state.account = account
-    for routes in (users, customers, charges, schedules, payments, control):
+    families = (
+        users, customers, charges, schedules, payments, vbanks, cash_receipts, certifications, codes, control
+    )  # fmt: skip
+    for routes in families:
         app.include_router(routes.router)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _control_error)

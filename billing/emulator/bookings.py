@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from billing.emulator.cards import DECLINES, KEY_REFUSED, read_card
+from billing.emulator.cards import KEY_REFUSED, read_card
 from billing.emulator.envelope import REFUSED, Refusal, bad_request, not_found
 from billing.emulator.form import instant, number, objects, strings
 from billing.emulator.keys import keep_key
 from billing.emulator.lists import shown
 from billing.emulator.orders import read_order
+from billing.emulator.refusals import DECLINES, refusal_of
 from billing.emulator.store import Record
 from billing.emulator.world import World
 
@@ -146,7 +147,7 @@ def _issue(world: World, customer_uid: str, body: dict[str, Any], order: Record,
     # A test charge is cancelled at once, so that nothing of it stays in the books.
     checked = number(body.get("checking_amount") or 0, "checking_amount") > 0
     if checked and card.last_four in DECLINES:
-        raise Refusal(f"{KEY_REFUSED} {DECLINES[card.last_four]}", code=REFUSED)
+        raise Refusal(f"{KEY_REFUSED} {refusal_of(card.provider, card.last_four)}", code=REFUSED)
     keep_key(world, customer_uid, {**order, **body}, card)
 
 
@@ -174,6 +175,6 @@ def _schedule(key: Record, order: Record) -> Record:
         "payment_status": None,
         "fail_reason": None,
         "promotion_id": order["promotion_id"],
-        "notice_url": order["notice_url"],
+        **{name: order[name] for name in ("notice_url", "channel_key", "tax_free", "vat_amount")},
         "installments": order["card_quota"],
     }

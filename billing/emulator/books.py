@@ -14,7 +14,7 @@ def read_books(world: World, customer_uid: str | None, merchant_uid: str | None)
     attempts, and `amount` and `refunded` by currency.
     """
     rows = _rows(world, customer_uid, merchant_uid)
-    charges = [_charge(row) for row in rows if row["status"] in ("paid", "cancelled")]
+    charges = [_charge(row) for row in rows if row["paid_at"]]
     amounts: dict[str, dict[str, float]] = {}
     for charge in charges:
         sums = amounts.setdefault(charge["currency"], {"amount": 0, "refunded": 0})

@@ -5,76 +5,62 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from billing.emulator.channels import channel_of
+from billing.emulator.codes import card_company
 from billing.emulator.envelope import REFUSED, Refusal
+from billing.emulator.masking import masked, told_of_card
+from billing.emulator.refusals import refusal_of
+from billing.emulator.store import Record
 
 KEY_REFUSED = "카드정보 인증 및 빌키 발급에 실패하였습니다."
 CARD_REFUSED = "카드정보 인증에 실패하였습니다."
 
-# KFTC codes (facts.md 7.2), chosen by the card's first digits only so that lists look like life.
-_COMPANIES = (
-    ("361", "BC카드"),
-    ("381", "KB국민카드"),
-    ("367", "현대카드"),
-    ("365", "삼성카드"),
-    ("368", "롯데카드"),
-    ("371", "NH카드"),
-    ("041", "우리카드"),
-    ("374", "하나카드"),
-    ("366", "신한카드"),
-    ("370", "씨티카드"),
-)
-
 # Which of them are needed differs per PG and contract (facts.md 6): only their form is checked.
-_OPTIONAL = (
-    ("birth", r"\d{6}|\d{10}", "생년월일 또는 사업자번호 오류"),
-    ("pwd_2digit", r"\d{2}", "비밀번호 오류"),
-    ("cvc", r"\d{3,4}", "CVC 오류"),
-)
+_OPTIONAL = (("birth", r"\d{6}|\d{10}"), ("pwd_2digit", r"\d{2}"), ("cvc", r"\d{3,4}"))
 
-DECLINES = {
-    "0002": "[8002]잔액이 부족하거나 한도를 초과하였습니다.",
-    "0003": "[8003]분실 또는 도난 신고된 카드입니다.",
-    "0004": "[8004]일시적으로 승인이 거절되었습니다.",
-    "0006": "[8006]카드사 응답이 지연되고 있습니다.",
-}
 DECLINES_BEFORE_APPROVAL = 2
 LATE_APPROVAL_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
 class KnownCard:
-    """All that is kept of a card: the masked number, the last four digits, the company."""
+    """All that is kept of a card: the masked number, the last four digits, the company, and the PG that saw it."""
 
     masked: str
     last_four: str
     code: str
     name: str
+    provider: str
+
+    def told(self) -> Record:
+        """What a key or a payment shows of it, and the last four digits for the emulator's own use."""
+        return {**told_of_card(self.provider, self.masked, self.code, self.name), "last_four": self.last_four}
 
 
-def read_card(body: dict[str, Any], now: float, *, sentence: str) -> KnownCard:
-    """Check a card as PortOne and its PG do, and keep only what may be kept.
+def read_card(body: dict[str, Any], now: float, *, sentence: str, provider: str | None = None) -> KnownCard:
+    """Check a card as PortOne and its PG do, and keep only what may be kept; the PG is the request's unless given.
 
     Raises:
         Refusal: code -1, `sentence` and the PG's words.
     """
+    provider = provider or channel_of(body)[0]
     digits = re.sub(r"[^0-9]", "", str(body.get("card_number") or ""))
     if not 14 <= len(digits) <= 16:  # noqa: PLR2004 - Diners has 14 digits, AMEX 15
-        raise Refusal(f"{sentence} [F112]유효하지않은 카드번호를 입력하셨습니다. (card_bin 없음)", code=REFUSED)
+        raise _refused(sentence, provider, "number")
     expiry = re.fullmatch(r"(\d{4})-(\d{2})", str(body.get("expiry") or ""), re.ASCII)
     today = datetime.fromtimestamp(now, UTC)
     if not expiry or not 1 <= int(expiry[2]) <= 12 or (int(expiry[1]), int(expiry[2])) < (today.year, today.month):  # noqa: PLR2004
-        raise Refusal(f"{sentence} [F113]유효기간 오류", code=REFUSED)
-    for name, pattern, words in _OPTIONAL:
+        raise _refused(sentence, provider, "expiry")
+    for name, pattern in _OPTIONAL:
         value = body.get(name)
         if value not in (None, "") and not re.fullmatch(pattern, str(value), re.ASCII):
-            raise Refusal(f"{sentence} [F113]{words}", code=REFUSED)
+            raise _refused(sentence, provider, name)
     last_four = digits[-4:]
     if last_four == "0001":
-        raise Refusal(f"{sentence} [F118]사용할 수 없는 카드입니다.", code=REFUSED)
-    code, name = _COMPANIES[int(digits[1])]
-    return KnownCard(masked=_masked(digits), last_four=last_four, code=code, name=name)
+        raise _refused(sentence, provider, "unusable")
+    code, name = card_company(digits)
+    return KnownCard(masked=masked(provider, digits), last_four=last_four, code=code, name=name, provider=provider)
 
 
-def _masked(digits: str) -> str:
-    """The first six digits and the last four: the seventh to twelfth of sixteen are stars (facts.md 7.1)."""
-    return f"{digits[:6]}{'*' * (len(digits) - 10)}{digits[-4:]}"
+def _refused(sentence: str, provider: str, why: str) -> Refusal:
+    return Refusal(f"{sentence} {refusal_of(provider, why)}", code=REFUSED)

@@ -21,6 +21,7 @@ from billing.emulator.orders import read_order
 from billing.emulator.recovery import switch_recovery
 from billing.emulator.store import Record
 
+NOTHING_WAITS = "입금을 기다리는 가상계좌가 존재하지 않습니다."
 NOTHING_FAILED = "승인할 수 있는 실패한 결제건이 존재하지 않습니다."
 
 
@@ -30,14 +31,25 @@ class ConsoleAct(BaseModel):
     `cancel` a payment (by imp_uid or merchant_uid; amount None is all that is left). Of the schedule of a merchant_uid:
     `execute` it now although its time has not come, `retry` it now after it failed or was revoked, `move` it to
     `schedule_at` (Unix seconds), `revoke` it. `register` a schedule, `pay` now with a key: customer_uid, merchant_uid,
-    amount, and `pay` succeeds under an order number that is paid, too. `approve_late` a failed payment (by imp_uid or
-    merchant_uid). `delete_key` of a customer_uid. `recovery` every day at `hour`, or never without one.
+    amount, and `pay` succeeds under an order number that is paid, too. `approve_late` a failed payment, `deposit` into
+    a virtual account (both by imp_uid or merchant_uid). `delete_key` of a customer_uid. `recovery` every day at `hour`,
+    or never without one.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     act: Literal[
-        "cancel", "execute", "retry", "move", "revoke", "register", "pay", "approve_late", "delete_key", "recovery"
+        "cancel",
+        "execute",
+        "retry",
+        "move",
+        "revoke",
+        "register",
+        "pay",
+        "approve_late",
+        "deposit",
+        "delete_key",
+        "recovery",
     ]
     imp_uid: str | None = None
     merchant_uid: str | None = None
@@ -61,7 +73,7 @@ def act_in_console(account: Account, act: ConsoleAct) -> Record:
 def _cancel(account: Account, act: ConsoleAct) -> Record:
     rows = account.world.payments_of(act.merchant_uid or "")
     payment = account.world.store["payments"].get(act.imp_uid or "") or next(
-        (row for row in reversed(rows) if row["status"] in ("paid", "cancelled")), None
+        (row for row in reversed(rows) if row["paid_at"]), None
     )
     if payment is None:
         raise not_found(NOTHING_TO_CANCEL)
@@ -122,6 +134,15 @@ def _approve_late(account: Account, act: ConsoleAct) -> Record:
     return account.execution.approve_late(failed[-1]["imp_uid"], at)
 
 
+def _deposit(account: Account, act: ConsoleAct) -> Record:
+    rows = account.world.payments_of(act.merchant_uid or "")
+    named = account.world.store["payments"].get(act.imp_uid or "")
+    waiting = [row for row in ([named] if named else rows) if row["status"] == "ready"]
+    if not waiting:
+        raise not_found(NOTHING_WAITS)
+    return account.execution.deposit(waiting[-1], account.world.clock.now())
+
+
 def _delete_key(account: Account, act: ConsoleAct) -> Record:
     key = find_key(account.world, act.customer_uid or "")
     account.world.store.drop("keys", key["customer_uid"])
@@ -142,6 +163,7 @@ _ACTS: Mapping[str, Callable[[Account, ConsoleAct], Record]] = MappingProxyType(
         "register": _register,
         "pay": _pay,
         "approve_late": _approve_late,
+        "deposit": _deposit,
         "delete_key": _delete_key,
         "recovery": _recovery,
     }

@@ -2,12 +2,14 @@
 
 import secrets
 
-from billing.emulator.cards import DECLINES, DECLINES_BEFORE_APPROVAL, LATE_APPROVAL_SECONDS
+from billing.emulator.cards import DECLINES_BEFORE_APPROVAL, LATE_APPROVAL_SECONDS
 from billing.emulator.envelope import Refusal
 from billing.emulator.faults import Faults
 from billing.emulator.keys import declines_counter
 from billing.emulator.receipts import make_payment
 from billing.emulator.recovery import plan_recovery, take_recovery
+from billing.emulator.refusals import DECLINES, refusal_of
+from billing.emulator.smart_routing import at_channel
 from billing.emulator.store import Record
 from billing.emulator.webhooks import Webhooks
 from billing.emulator.world import World
@@ -51,7 +53,8 @@ class Execution:
     def run_schedule(self, schedule: Record, at: float, *, path: str) -> Record:
         """Run a schedule, now; answers the payment. Without its key the attempt fails."""
         key = self._world.store["keys"].get(schedule["customer_uid"])
-        card = key or {"last_four": "", "pg_provider": schedule["pg_provider"], "pg_id": schedule["pg_id"]}
+        gone = {"last_four": "", "pg_provider": schedule["pg_provider"], "pg_id": schedule["pg_id"]}
+        card = at_channel(key, schedule.get("channel_key")) if key else gone
         order = {**schedule, "card_quota": schedule["installments"]}
         payment = self.attempt(order, card, at, usage=SCHEDULED, path=path)
         changed = {
@@ -99,6 +102,18 @@ class Execution:
         self._follow(approved)
         self._webhooks.queue(approved, at)
         return approved
+
+    def deposit(self, payment: Record, at: float) -> Record:
+        """Somebody pays into a virtual account; its webhook says `paid` (facts.md 3.3)."""
+        paid = {
+            **payment,
+            "status": "paid",
+            "paid_at": int(at),
+            "receipt_url": f"https://receipt.invalid/{payment['imp_uid']}",
+        }
+        self._world.store.put("payments", payment["imp_uid"], paid)
+        self._webhooks.queue(paid, at)
+        return paid
 
     def refund(self, payment: Record, amount: float | None, reason: str | None, at: float, *, notify: bool) -> Record:
         """Refund all (`amount` None or 0) or a part; a part, too, makes the status cancelled (facts.md 2.8).
@@ -149,12 +164,13 @@ class Execution:
         if not card["last_four"]:
             return "등록되지 않은 구매자입니다."
         if self._faults.take(("decline",), path, **where):
-            return DECLINES["0002"]
+            return refusal_of(card.get("pg_provider"), "0002")
         if card["last_four"] == "0004":
             counter = declines_counter(order.get("customer_uid") or order["merchant_uid"])
             if self._world.store.count(counter) > DECLINES_BEFORE_APPROVAL:
                 return None
-        return DECLINES.get(card["last_four"])
+        declines = card["last_four"] in DECLINES
+        return refusal_of(card.get("pg_provider"), card["last_four"]) if declines else None
 
 
 def balance(payment: Record) -> float:
@@ -166,6 +182,6 @@ def balance(payment: Record) -> float:
     left = round(payment["amount"] - payment["cancel_amount"], 2)
     if payment["status"] == "cancelled" and left <= 0:
         raise Refusal(CANCELLED_ALREADY)
-    if payment["status"] not in ("paid", "cancelled"):
+    if not payment["paid_at"]:
         raise Refusal(NOTHING_TO_CANCEL)
     return float(left) if isinstance(left, float) else left

@@ -6,6 +6,9 @@ from typing import Any
 from billing.emulator.cards import KEY_REFUSED, KnownCard, read_card
 from billing.emulator.channels import channel_of
 from billing.emulator.envelope import Refusal
+from billing.emulator.form import require
+from billing.emulator.refusals import refusal_of
+from billing.emulator.smart_routing import FIRST_CHANNEL_ONLY, channels_of, group_of
 from billing.emulator.store import Record
 from billing.emulator.world import World
 
@@ -18,6 +21,7 @@ def issue_key(world: World, customer_uid: str, body: dict[str, Any]) -> Record:
     """
     if not 1 <= len(customer_uid) <= 80:  # noqa: PLR2004 - the schema's maxLength
         raise Refusal("customer_uid는 80자 이내여야 합니다.", http_status=400)
+    require(body, "card_number", "expiry")
     card = read_card(body, world.clock.now(customer_uid), sentence=KEY_REFUSED)
     return keep_key(world, customer_uid, body, card)
 
@@ -34,10 +38,7 @@ def keep_key(world: World, customer_uid: str, body: dict[str, Any], card: KnownC
         "customer_id": body.get("customer_id") or str(uuid.uuid4()),
         "pg_provider": provider,
         "pg_id": pg_id,
-        "card_name": card.name,
-        "card_code": card.code,
-        "card_number": card.masked,
-        "card_type": 0,
+        **card.told(),
         "customer_name": body.get("customer_name") or body.get("buyer_name"),
         "customer_tel": body.get("customer_tel") or body.get("buyer_tel"),
         "customer_email": body.get("customer_email") or body.get("buyer_email"),
@@ -46,9 +47,25 @@ def keep_key(world: World, customer_uid: str, body: dict[str, Any], card: KnownC
         "inserted": before["inserted"] if before else now,
         "updated": now,
         "sandbox": world.settings.sandbox,
-        "last_four": card.last_four,
     }
+    group = group_of(body)
+    if group is not None:
+        key |= _at_every_channel(group, key, body, card, now)
     return world.store.put("keys", customer_uid, key)
+
+
+def _at_every_channel(group: str, key: Record, body: dict[str, Any], card: KnownCard, now: float) -> Record:
+    channels: list[Record] = []
+    failed: list[Record] = []
+    for provider, pg_id in channels_of(group):
+        if channels and card.last_four == FIRST_CHANNEL_ONLY:
+            message = f"{KEY_REFUSED} {refusal_of(provider, 'unusable')}"
+            failed.append({"type": "PG_PROVIDER", "message": message, "pg_provider": provider, "pg_id": pg_id})
+        else:
+            told = read_card(body, now, sentence=KEY_REFUSED, provider=provider).told()
+            times = {"inserted": key["inserted"], "updated": key["updated"]}
+            channels.append({"pg_provider": provider, "pg_id": pg_id, **times, **told})
+    return {"channelGroupId": group, "channels": channels, "failedChannels": failed, **channels[0]}
 
 
 def declines_counter(customer_uid: str) -> str:

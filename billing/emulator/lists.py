@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from billing.emulator.envelope import bad_request
+from billing.emulator.smart_routing import shown_super
 from billing.emulator.store import Record
 
-_HIDDEN = ("last_four", "notice_url", "installments")
+_HIDDEN = ("last_four", "notice_url", "installments", "channel_key", "tax_free", "vat_amount")
 
 MOST_PER_PAGE = 1000
 WINDOW_SECONDS = 93 * 24 * 3600
@@ -26,7 +27,9 @@ def paged(rows: Sequence[Record], page: int, limit: int) -> dict[str, Any]:
 
 
 def shown(record: Record) -> Record:
-    """A record without what only the emulator knows."""
+    """A record without what only the emulator knows; a super key in its own shape."""
+    if "channels" in record:
+        return shown_super(record)
     return {name: value for name, value in record.items() if name not in _HIDDEN}
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from billing.emulator.envelope import Refusal, bad_request
-from billing.emulator.form import number
+from billing.emulator.form import number, require
 from billing.emulator.receipts import as_text
 from billing.emulator.store import Record
 
@@ -20,7 +20,8 @@ def read_order(body: dict[str, Any]) -> Record:
     Raises:
         Refusal: a missing or impossible order number or amount.
     """
-    merchant_uid = body.get("merchant_uid")
+    require(body, "merchant_uid", "amount")
+    merchant_uid = body["merchant_uid"]
     if not isinstance(merchant_uid, str | int) or not 1 <= len(str(merchant_uid)) <= MERCHANT_UID_LENGTH:
         raise bad_request("merchant_uid 파라메터가 올바르지 않습니다.")
     amount = number(body.get("amount"), "amount")
@@ -35,4 +36,7 @@ def read_order(body: dict[str, Any]) -> Record:
         "currency": currency,
         "card_quota": int(number(body.get("card_quota") or 0, "card_quota")),
         "custom_data": as_text(body.get("custom_data")),
+        "channel_key": as_text(body.get("channel_key")),
+        "tax_free": number(body.get("tax_free") or 0, "tax_free"),
+        "vat_amount": None if body.get("vat_amount") is None else number(body["vat_amount"], "vat_amount"),
     }

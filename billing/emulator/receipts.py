@@ -4,6 +4,7 @@ import json
 import secrets
 from typing import Any
 
+from billing.emulator.masking import CARD_FIELDS, pay_method
 from billing.emulator.store import Record
 
 
@@ -15,7 +16,7 @@ def make_payment(
     return {
         "imp_uid": imp_uid,
         "merchant_uid": order["merchant_uid"],
-        "pay_method": "card",
+        "pay_method": pay_method(card.get("pg_provider")),
         "channel": "api",
         "pg_provider": card.get("pg_provider"),
         "emb_pg_provider": None,
@@ -24,11 +25,8 @@ def make_payment(
         "escrow": False,
         "apply_num": f"{secrets.randbelow(10**8):08d}" if paid else None,
         **dict.fromkeys(("bank_code", "bank_name")),
-        "card_code": card.get("card_code"),
-        "card_name": card.get("card_name"),
-        "card_number": card.get("card_number"),
+        **{name: card.get(name) for name in CARD_FIELDS},
         "card_quota": order.get("card_quota") or 0,
-        "card_type": 0,
         **dict.fromkeys(("vbank_code", "vbank_name", "vbank_num", "vbank_holder")),
         "vbank_date": 0,
         "vbank_issued_at": 0,
@@ -51,11 +49,13 @@ def make_payment(
         "receipt_url": f"https://receipt.invalid/{imp_uid}" if paid else None,
         "cancel_history": [],
         "cancel_receipt_urls": [],
+        "deposit_history": [],
+        "promotion": None,
         "cash_receipt_issued": False,
         "customer_uid": order.get("customer_uid"),
         "customer_uid_usage": usage,
         "sandbox": sandbox,
-        "notice_url": order.get("notice_url"),
+        **{name: order.get(name) for name in ("notice_url", "tax_free", "vat_amount")},
         "last_four": card["last_four"],
     }
 

@@ -39,7 +39,7 @@ def _chosen(world: World, body: dict[str, Any]) -> Record:
         payment = world.store["payments"].get(str(imp_uid))
     else:
         rows = world.payments_of(str(merchant_uid))
-        payment = next((row for row in reversed(rows) if row["status"] in ("paid", "cancelled")), None)
+        payment = next((row for row in reversed(rows) if row["paid_at"]), None)
     if payment is None:
         raise Refusal(NOTHING_TO_CANCEL)
     return payment

@@ -16,8 +16,9 @@ class EmulatorSettings(BaseModel):
     `notice_url` replaces it per payment. `webhook_retries` resends up to five times, a minute apart, on a network
     error or 5xx (facts.md 3.4). `unknown_customer` answers an unknown customer_uid with the schema's 404 or the
     observed 200 (facts.md 1.2). `refuse_duplicate_again` refuses a paid order number on `again`, which no source
-    states for V1. `lag_seconds` is how late schedules run. `sandbox` makes every channel a test channel, whose
-    payments the single look-up hides unless `include_sandbox` says otherwise (facts.md 2.8).
+    states for V1. `deleted_vbank` is the status of a virtual account that was deleted before anybody paid into it,
+    which no source states. `lag_seconds` is how late schedules run. `sandbox` makes every channel a test channel,
+    whose payments the single look-up hides unless `include_sandbox` says otherwise (facts.md 2.8).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +31,7 @@ class EmulatorSettings(BaseModel):
     webhook_retries: bool = False
     unknown_customer: Literal["404", "200"] = "404"
     refuse_duplicate_again: bool = True
+    deleted_vbank: Literal["failed", "cancelled"] = "failed"
     lag_seconds: int = Field(default=0, ge=0)
     sandbox: bool = False
     include_sandbox_by_default: bool = True

@@ -37,10 +37,12 @@ class Webhooks:
         self._session: aiohttp.ClientSession | None = None
 
     def queue(self, payment: Record, at: float, *, cancellation_id: str | None = None) -> None:
-        """Queue the webhook that a change of a payment causes; nothing when no URL is set."""
-        url = payment.get("notice_url") or self._world.settings.webhook_url
-        if not url:
-            return
+        """Queue the webhook that a change of a payment causes, one for each notice_url; nothing when no URL is set."""
+        told = payment.get("notice_url") or self._world.settings.webhook_url or []
+        for url in told if isinstance(told, list) else [told]:
+            self._queue(url, payment, at, cancellation_id)
+
+    def _queue(self, url: str, payment: Record, at: float, cancellation_id: str | None) -> None:
         fault = self._faults.take(
             WEBHOOK, "webhook", merchant_uid=payment["merchant_uid"], customer_uid=payment["customer_uid"]
         )

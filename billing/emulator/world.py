@@ -101,7 +101,7 @@ class World:
 
     def is_paid(self, merchant_uid: str) -> bool:
         """Whether an order number has been paid, refunded or not."""
-        return any(row["status"] in ("paid", "cancelled") for row in self.payments_of(merchant_uid))
+        return any(row["paid_at"] for row in self.payments_of(merchant_uid))
 
     def keep_schedule(self, schedule: Record) -> Record:
         """Keep a schedule that waits for its time, new or set anew."""

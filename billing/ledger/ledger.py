@@ -163,14 +163,21 @@ class Ledger:
         status: SubscriptionStatus | None = None,
         plan_id: str | None = None,
         parked: bool = False,
+        billing_key: str | None = None,
         limit: int = 50,
         after: tuple[datetime, str] | None = None,
     ) -> list[SubscriptionRow]:
-        """A page of subscriptions, newest first, or only of those that are parked.
+        """A page of subscriptions, newest first, or only of those that are parked or charge a `billing_key`.
 
         `after` is the `cursor` of the last one seen.
         """
-        return await self._reads.subscriptions(status=status, plan_id=plan_id, parked=parked, limit=limit, after=after)
+        return await self._reads.subscriptions(
+            status=status, plan_id=plan_id, parked=parked, billing_key=billing_key, limit=limit, after=after
+        )
+
+    async def subscription_on_key(self, customer_uid: str) -> SubscriptionRow | None:
+        """The living subscription that a billing key is charged for; it may have been started under another one."""
+        return await self._reads.subscription_on_key(customer_uid)
 
     async def history(
         self, customer_uid: str, *, limit: int = 200, after: tuple[datetime, str] | None = None
@@ -204,7 +211,7 @@ class Ledger:
         )
 
     async def attempts_on_card(self, customer_uid: str) -> Sequence[datetime]:
-        """When the card behind a billing key was tried, over all subscriptions, oldest first."""
+        """When the card behind a billing key was or will be tried in dunning, over all subscriptions, oldest first."""
         return await attempts_on_card(self._reads, customer_uid)
 
     async def list_results(self, merchant_uid: str) -> list[ResultRow]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.domain.facts import BillingKeyFact
@@ -60,6 +60,7 @@ class Reads:
         status: SubscriptionStatus | None,
         plan_id: str | None,
         parked: bool,
+        billing_key: str | None,
         limit: int,
         after: tuple[datetime, str] | None,
     ) -> list[SubscriptionRow]:
@@ -71,9 +72,17 @@ class Reads:
             query = query.where(subscriptions.c.plan_id == plan_id)
         if parked:
             query = query.where(subscriptions.c.parked_reason.is_not(None))
+        if billing_key is not None:
+            query = query.where(is_charged_on(billing_key))
         if after is not None:
             query = query.where(_beyond(subscriptions.c.started_at, subscriptions.c.subscription_id, after, down=True))
         return [_subscription(row) for row in await self.rows(query)]
+
+    async def subscription_on_key(self, customer_uid: str) -> SubscriptionRow | None:
+        """The living subscription that a billing key is charged for."""
+        query = select(subscriptions).where(is_charged_on(customer_uid), subscriptions.c.ended_at.is_(None))
+        row = await self.first(query.order_by(*NEWEST_FIRST))
+        return None if row is None else _subscription(row)
 
     async def charge(self, merchant_uid: str) -> ChargeRow | None:
         """The charge of an order number."""
@@ -152,6 +161,12 @@ class Reads:
         if deleted is not None:
             query = query.where(billing_keys.c.deleted.is_(deleted))
         return [_billing_key(row) for row in await self.rows(query)]
+
+
+def is_charged_on(*customer_uids: str) -> ColumnElement[bool]:
+    """Whether a subscription charges one of these keys: the one it was started under, until another took its place."""
+    keys, started_under = subscriptions.c.billing_key, subscriptions.c.customer_uid
+    return or_(keys.in_(customer_uids), and_(keys.is_(None), started_under.in_(customer_uids)))
 
 
 def _beyond(at: Any, name: Any, after: tuple[datetime, str], *, down: bool) -> ColumnElement[bool]:

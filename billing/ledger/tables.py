@@ -74,6 +74,7 @@ subscriptions = Table(
     Column("billing_key", Id),
     Column("life", Life),
     *_written(),
+    Index(None, "billing_key"),
     Index(None, "parked_reason"),
     Index(None, "customer_uid", "started_at"),
     Index(None, "started_at", "subscription_id"),

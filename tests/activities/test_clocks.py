@@ -75,5 +75,6 @@ async def test_in_production_nobody_is_asked():
         api_keys=secret,
         webhook_secret=secret[::-1],
         vault_key="0" * 64,
+        event_key="1" * 64,
     )
     assert await Clocks(settings).read(AT) == Clock(AT)

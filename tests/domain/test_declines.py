@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from billing.domain.declines import DECLINES, FAMILIES, DeclineClass, classify
 from billing.domain.pg_capabilities import PG_CAPABILITIES
-from billing.emulator.cards import DECLINES as EMULATED
+from billing.emulator.refusals import refusal_of
 
 HARD, SOFT = DeclineClass.HARD, DeclineClass.SOFT
 providers = st.none() | st.sampled_from(sorted(PG_CAPABILITIES))
@@ -21,8 +21,8 @@ def test_what_is_not_known_is_soft(provider, message):
 @pytest.mark.parametrize(("card", "decline"), [("0002", SOFT), ("0003", HARD), ("0004", SOFT), ("0006", SOFT)])
 @pytest.mark.parametrize("provider", [None, *sorted(PG_CAPABILITIES)])
 def test_the_emulators_lost_card_is_hard_and_its_other_declines_are_soft(provider, card, decline):
-    assert classify(provider, EMULATED[card]) is decline
-    assert classify(provider, f"결제에 실패하였습니다. {EMULATED[card]}") is decline
+    assert classify(provider, refusal_of(provider, card)) is decline
+    assert classify(provider, f"결제에 실패하였습니다. {refusal_of(provider, card)}") is decline
 
 
 @pytest.mark.parametrize(

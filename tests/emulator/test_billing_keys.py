@@ -27,7 +27,7 @@ async def test_a_card_that_is_refused_leaves_no_key(merchant, make_card, changes
 async def test_a_key_shows_its_card_masked_and_nothing_else_of_it(merchant):
     issued = await merchant.issue(pg="nice.iamport01m", customer_name="Kim", customer_tel="010")
     assert issued == await merchant.ok("GET", "/subscribe/customers/kim")
-    assert issued["card_number"] == "451842******1111"
+    assert issued["card_number"] == "45184212****1111"
     assert (issued["pg_provider"], issued["pg_id"]) == ("nice", "iamport01m")
     assert (issued["customer_uid"], issued["customer_name"]) == ("kim", "Kim")
     assert issued["inserted"] == issued["updated"]
@@ -35,10 +35,18 @@ async def test_a_key_shows_its_card_masked_and_nothing_else_of_it(merchant):
     assert not {"expiry", "birth", "pwd_2digit", "last_four", "cvc"} & issued.keys()
 
 
-@pytest.mark.parametrize(("number", "masked"), [("3782-822463-10005", "378282*****0005"), ("30569309025904", None)])
-async def test_a_shorter_card_is_masked_too(merchant, make_card, number, masked):
-    issued = await merchant.ok("POST", "/subscribe/customers/kim", make_card(card_number=number))
-    assert issued["card_number"] == (masked or "305693****5904")
+@pytest.mark.parametrize(
+    ("number", "pg", "masked"),
+    [
+        ("3782-822463-10005", "daou", "378282*****0005"),
+        ("30569309025904", "daou", "305693****5904"),
+        ("3782-822463-10005", "nice", "37828224***0005"),
+        ("30569309025904", "tosspayments", "30569309****0*"),
+    ],
+)
+async def test_a_shorter_card_is_masked_too(merchant, make_card, number, pg, masked):
+    issued = await merchant.ok("POST", "/subscribe/customers/kim", make_card(card_number=number, pg=pg))
+    assert issued["card_number"] == masked
 
 
 @pytest.mark.parametrize("channel", [{}, {"pg": "no-such-pg"}, {"channel_key": "odd"}])

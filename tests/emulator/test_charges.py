@@ -13,7 +13,7 @@ async def test_a_paid_charge_is_answered_as_portone_answers_it(merchant):
     assert re.fullmatch(r"imps_\d{12}", payment["imp_uid"])
     assert (payment["status"], payment["amount"], payment["currency"]) == ("paid", 9900, "KRW")
     assert (payment["channel"], payment["customer_uid_usage"]) == ("api", "payment")
-    assert payment["card_number"] == "451842******1111"
+    assert payment["card_number"] == "45184212****1111"
     assert payment["paid_at"] == payment["started_at"] > 0
     assert (payment["failed_at"], payment["cancelled_at"], payment["cancel_amount"]) == (0, 0, 0)
     assert payment["custom_data"] == '{"a": 1}'
@@ -44,7 +44,7 @@ async def test_a_decline_is_code_minus_one_and_leaves_a_failed_row_and_no_webhoo
     await merchant.issue(last_four=last_four)
     answer = await merchant.again("m1")
     assert (answer.status_code, answer.json()["code"], answer.json()["response"]) == (200, -1, None)
-    assert answer.json()["message"].startswith("결제에 실패하였습니다. [800")
+    assert answer.json()["message"].startswith("결제에 실패하였습니다. [3095]")
     rows = await merchant.ok("GET", "/payments/findAll/m1")
     assert [row["status"] for row in rows["list"]] == ["failed"]
     assert (rows["list"][0]["fail_reason"], rows["list"][0]["paid_at"]) == (answer.json()["message"], 0)

@@ -1,72 +1,17 @@
-"""What the emulator answers, held against PortOne's own V1 schema: each path's success response.
+"""A life of many calls in one emulator, each answer held against PortOne's own V1 schema."""
 
-The schema is data to read, not part of this project: it lies beside the repository, or where GUDOK_PORTONE_SCHEMA says.
-"""
-
-import json
-import os
 import re
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SCHEMA = Path(os.environ.get("GUDOK_PORTONE_SCHEMA") or REPOSITORY.parent / "shared/portone/v1.openapi.json")
-# The text says "paged list", the type an array; official clients read the paged object (facts.md 2.3).
-PAGED_SCHEDULES = {
-    ("GET", "/subscribe/payments/schedule"),
-    ("GET", "/subscribe/payments/schedule/customers/{customer_uid}"),
-    ("GET", "/subscribe/customers/{customer_uid}/schedules"),
-}
+from tests.emulator.portone_schema import load_schema, problems, response_schema
 
 
 @pytest.fixture(scope="module")
 def swagger() -> dict[str, Any]:
-    if not SCHEMA.is_file():
-        pytest.skip(f"PortOne's V1 schema is not here: {SCHEMA} (set GUDOK_PORTONE_SCHEMA)")
-    document: dict[str, Any] = json.loads(SCHEMA.read_text())
-    return document
-
-
-def _tightened(node: Any, *, closed: bool) -> Any:
-    """A Swagger 2.0 schema as JSON Schema: what is not required may be null, what is not documented may not be there.
-
-    Slips of the schema are set right: lengths written as text, and names required that are no properties.
-    """
-    if isinstance(node, list):
-        return [_tightened(item, closed=closed) for item in node]
-    if not isinstance(node, dict):
-        return node
-    kept = {key: value for key, value in node.items() if key not in ("example", "default", "description", "title")}
-    fixed = {key: _tightened(value, closed=closed) for key, value in kept.items() if not key.startswith("x-")}
-    if isinstance(fixed.get("maxLength"), str):
-        fixed["maxLength"] = int(fixed["maxLength"])
-    properties = fixed.get("properties")
-    if isinstance(properties, dict):
-        fixed["required"] = [name for name in node.get("required") or [] if name in properties]
-        fixed["properties"] = {
-            name: schema if name in fixed["required"] else {"anyOf": [schema, {"type": "null"}]}
-            for name, schema in properties.items()
-        }
-        if closed:
-            fixed["additionalProperties"] = False
-    return {key: value for key, value in fixed.items() if key != "required" or isinstance(value, list)}
-
-
-def _success_schema(swagger: dict[str, Any], method: str, path: str, status: int) -> dict[str, Any]:
-    answer = swagger["paths"][path][method.lower()]["responses"][str(status)]["schema"]
-    # A key is answered as one of two shapes; the emulator issues ordinary ones.
-    answer = answer.get("properties", {}).get("CustomerResponse", answer)
-    envelope = swagger["definitions"][answer["$ref"].rsplit("/", 1)[1]]
-    response = next(part["properties"]["response"] for part in envelope["allOf"] if "properties" in part)
-    if (method, path) in PAGED_SCHEDULES:
-        assert response["type"] == "array", "the schema has settled what a schedule list is: drop PAGED_SCHEDULES"
-        page = swagger["definitions"]["PagedPaymentAnnotation"]
-        response = {**page, "properties": {**page["properties"], "list": response}}
-    definitions = {name: _tightened(schema, closed=True) for name, schema in swagger["definitions"].items()}
-    return {**_tightened(response, closed=True), "definitions": definitions}
+    return load_schema()
 
 
 async def _acts_of_a_person(merchant: Any) -> None:
@@ -146,8 +91,8 @@ async def test_every_success_has_the_shape_that_portone_documents(merchant, make
         answer = await merchant.call(method, real, body)
         told = answer.json()
         assert (answer.status_code, told["code"], told["message"]) == (status, 0, None), (method, real, told)
-        validator = jsonschema.Draft4Validator(_success_schema(swagger, method, path, status))
-        wrong += [f"{method} {path}: {found}" for found in _found(validator, told["response"])]
+        validator = jsonschema.Draft4Validator(response_schema(swagger, method, path, status))
+        wrong += [f"{method} {path}: {found}" for found in problems(validator, told["response"])]
     assert not wrong, "\n".join(wrong)
 
 
@@ -156,7 +101,7 @@ async def test_the_token_has_the_shape_that_portone_documents(merchant, swagger)
     answer = await merchant.http.post(
         "/users/getToken", json={"imp_key": settings.imp_key, "imp_secret": settings.imp_secret}
     )
-    validator = jsonschema.Draft4Validator(_success_schema(swagger, "POST", "/users/getToken", 200))
+    validator = jsonschema.Draft4Validator(response_schema(swagger, "POST", "/users/getToken", 200))
     assert list(validator.iter_errors(answer.json()["response"])) == []
 
 
@@ -176,12 +121,6 @@ async def test_the_emulator_has_no_path_that_portone_has_not(merchant, swagger):
     documented |= {("GET", "/payments/find/{}"), ("GET", "/payments/findAll/{}")}
     assert served - documented == set()
     assert len(served) >= 29
-
-
-def _found(validator: jsonschema.Draft4Validator, response: Any) -> list[str]:
-    # Of "this or null" the first branch is the one that was meant.
-    meant = [error.context[0] if error.context else error for error in validator.iter_errors(response)]
-    return [f"{error.json_path} {error.message}" for error in meant]
 
 
 def _order(merchant_uid: str, **more: Any) -> dict[str, Any]:

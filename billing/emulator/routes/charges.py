@@ -9,9 +9,11 @@ from billing.emulator.cards import CARD_REFUSED, read_card
 from billing.emulator.channels import channel_of
 from billing.emulator.envelope import REFUSED, LostAnswer, Refusal, done, refused
 from billing.emulator.execution import SCHEDULED
+from billing.emulator.form import require
 from billing.emulator.keys import keep_key
 from billing.emulator.lists import shown
 from billing.emulator.orders import read_order
+from billing.emulator.smart_routing import at_channel, channels_of, group_of
 from billing.emulator.store import Record
 
 PAID_ALREADY = "이미 결제가 이루어진 merchant_uid입니다."
@@ -31,13 +33,15 @@ async def again(request: Request, account: TheAccount) -> Response:
 
     def work(body: dict[str, Any]) -> Response:
         order = {**read_order(body), "user_agent": request.headers.get("user-agent")}
+        require(body, "customer_uid")
         key = account.world.store["keys"].get(str(body.get("customer_uid")))
         if key is None:
             raise Refusal("등록되지 않은 구매자입니다.")
         if account.settings.refuse_duplicate_again and account.world.is_paid(order["merchant_uid"]):
             raise Refusal(PAID_ALREADY)
         at = account.world.clock.now(key["customer_uid"])
-        return told(account, account.execution.attempt(order, key, at, usage="payment", path="again"))
+        card = at_channel(key, order["channel_key"])
+        return told(account, account.execution.attempt(order, card, at, usage="payment", path="again"))
 
     return await account.perform(request, "again", work)
 
@@ -56,21 +60,16 @@ def told(account: Account, payment: Record) -> Response:
 
 def _onetime(account: Account, request: Request, body: dict[str, Any]) -> Response:
     world = account.world
+    require(body, "card_number", "expiry")
     order = {**read_order(body), "user_agent": request.headers.get("user-agent")}
     if world.is_paid(order["merchant_uid"]):
         raise Refusal(PAID_ALREADY)
     customer_uid = order["customer_uid"]
     at = world.clock.now(customer_uid)
-    card = read_card(body, at, sentence=CARD_REFUSED)
-    provider, pg_id = channel_of(body)
-    used = {
-        "last_four": card.last_four,
-        "card_number": card.masked,
-        "card_name": card.name,
-        "card_code": card.code,
-        "pg_provider": provider,
-        "pg_id": pg_id,
-    }
+    group = group_of(body)
+    provider, pg_id = channels_of(group)[0] if group else channel_of(body)
+    card = read_card(body, at, sentence=CARD_REFUSED, provider=provider)
+    used = {**card.told(), "pg_provider": provider, "pg_id": pg_id}
     payment = account.execution.attempt(order, used, at, usage="issue" if customer_uid else None, path="onetime")
     if customer_uid and payment["status"] == "paid":
         keep_key(world, customer_uid, body, card, fresh=False)

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from billing.emulator.account import TheAccount
+from billing.emulator.balances import balance_of
 from billing.emulator.envelope import Refusal, bad_request, done, not_found
 from billing.emulator.form import number
 from billing.emulator.lists import page_and_limit, paged, shown
@@ -116,12 +117,15 @@ async def get_one(request: Request, account: TheAccount, imp_uid: str) -> Respon
 
 @router.get("/{imp_uid}/balance")
 async def get_balance(request: Request, account: TheAccount, imp_uid: str) -> Response:
-    """What PAYCO alone offers, and no emulated payment is PAYCO's own: 405."""
+    """The parts of a payment by PAYCO; of any other it is 405."""
 
     def work(_body: dict[str, Any]) -> Record:
-        if imp_uid not in account.world.store["payments"]:
+        payment = account.world.store["payments"].get(imp_uid)
+        if payment is None:
             raise not_found(UNKNOWN)
-        raise Refusal("PAYCO 결제건만 조회할 수 있습니다.", http_status=405)
+        if payment["pg_provider"] != "payco":
+            raise Refusal("PAYCO 결제건만 조회할 수 있습니다.", http_status=405)
+        return balance_of(payment)
 
     return await account.perform(request, "balance", work)
 

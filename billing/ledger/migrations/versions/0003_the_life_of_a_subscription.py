@@ -16,6 +16,7 @@ def upgrade() -> None:
     with op.batch_alter_table("subscriptions") as table:
         table.add_column(sa.Column("billing_key", sa.Text(), nullable=True))
         table.add_column(sa.Column("life", sa.JSON(), nullable=True))
+    op.create_index("ix_subscriptions_billing_key", "subscriptions", ["billing_key"])
     op.create_index("ix_subscriptions_parked_reason", "subscriptions", ["parked_reason"])
     op.create_index("ix_charges_workflow_id_due_at", "charges", ["workflow_id", "due_at"])
     _check_cycle(_NEW)
@@ -40,6 +41,7 @@ def downgrade() -> None:
     _check_cycle(_OLD)
     op.drop_index("ix_charges_workflow_id_due_at", "charges")
     op.drop_index("ix_subscriptions_parked_reason", "subscriptions")
+    op.drop_index("ix_subscriptions_billing_key", "subscriptions")
     with op.batch_alter_table("subscriptions") as table:
         table.drop_column("life")
         table.drop_column("billing_key")

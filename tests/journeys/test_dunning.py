@@ -1,0 +1,493 @@
+"""An unpaid period: tried again by policy, with access counted apart, until it is paid or the policy ends it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.journeys.watching import watch
+
+HARD, SOFT, SOFT_TWICE, LATE, GOOD = "0003", "0002", "0004", "0006", "1111"
+AMOUNT = 9900
+
+
+def number(last_four):
+    return f"4518-4212-3456-{last_four}"
+
+
+def method(last_four):
+    return {"card": {"card_number": number(last_four), "expiry": "2099-12", "birth": "900101", "pwd_2digit": "12"}}
+
+
+async def begin(stack, last_four, *, window=None, **dunning):
+    """A subscription whose first charge comes after a day of trial, on a card of that kind, and what is watched of it.
+
+    `window` is a PG whose key was issued in the payment window.
+    """
+    more = {"dunning": dunning} if dunning else {}
+    uid = None
+    if window is not None:
+        uid, more["payment_method"] = f"window_{window}", {"billing_key": True}
+        key = {"customer_uid": uid, "card_number": number(last_four), "pg": window}
+        assert (await stack.emulator.post("/emulator/window/billing-key", json=key)).status_code == 201
+    plan = {"name": "월간 이용권", "amount": AMOUNT, "interval": "month", "trial_days": 1}
+    uid = await stack.start(uid, card=number(last_four), plan=plan, **more)
+    return uid, watch(stack, stack.last["subscription_id"])
+
+
+async def declined(stack, last_four, **options):
+    """The same, an hour after its first charge was declined."""
+    uid, seen = await begin(stack, last_four, **options)
+    await stack.advance(uid, days=1, hours=1)
+    assert (await stack.subscription(uid))["status"] == "past_due"
+    return uid, seen
+
+
+async def attempts(stack, uid):
+    """Every payment row of the first period, under whichever number, in its order: (status, days since the first)."""
+    charges = [row["merchant_uid"] for row in await stack.charges(uid) if row["cycle"] == 1]
+    rows = [row for number in charges for row in await stack.portone.find_all_payments(number)]
+    moments = sorted(((row.failed_at or row.paid_at), row.status) for row in rows)
+    return [(status, (moment - moments[0][0]) // 86_400) for moment, status in moments]
+
+
+def at(text):
+    return datetime.fromisoformat(text)
+
+
+async def test_soft_declines_are_tried_again_after_1_3_5_and_7_days_and_then_the_subscription_is_canceled(stack):
+    uid, seen = await declined(stack, SOFT)
+    shown = await stack.subscription(uid)
+    assert (shown["dunning"], shown["access"]) == ("retrying", True)
+    assert shown["dunning_policy"] == {"after_days": [1, 3, 5, 7], "grace_days": 7, "end_action": "cancel"}
+    await stack.advance(uid, days=8)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["dunning"], shown["access"]) == ("past_due", "suspended", False)
+    await stack.advance(uid, days=9)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["dunning"]) == ("canceled", "ended")
+    assert "every retry was declined" in shown["end_reason"]
+    assert await attempts(stack, uid) == [("failed", day) for day in (0, 1, 4, 9, 16)]
+    # PortOne runs every retry, booked anew under the one order number; we never charge beside it.
+    assert seen.paths() == ["reschedule"] * 4
+    assert await stack.agree(uid) == 0
+    declines = ["subscription.past_due", *["charge.declined"] * 3, "subscription.suspended", *["charge.declined"] * 2]
+    assert (await stack.events(uid))[-8:] == [*declines, "subscription.canceled"]
+    story = await stack.story(uid)
+    assert [line for line in story if line.startswith("attempt ")] == [
+        f"attempt {n} of period 1 was declined" for n in range(1, 6)
+    ]
+
+
+async def test_access_ends_with_the_grace_while_the_retries_go_on_and_comes_back_with_the_payment(stack):
+    uid, _ = await declined(stack, SOFT_TWICE, after_days=[2, 3], grace_days=4)
+    grace_ends_at = at((await stack.subscription(uid))["grace_ends_at"])
+    await stack.advance(uid, days=3, hours=22)
+    assert (await stack.subscription(uid))["access"] is True
+    await stack.advance(uid, hours=2)
+    shown = await stack.subscription(uid)
+    assert (shown["access"], shown["dunning"]) == (False, "suspended")
+    assert shown["cycle"]["next_charge_at"] is not None
+    assert (await stack.events(uid))[-1] == "subscription.suspended"
+    await stack.advance(uid, days=1, hours=1)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["access"], shown["dunning"], shown["grace_ends_at"]) == (
+        "active", True, "clear", None,
+    )  # fmt: skip
+    assert at(shown["current_period_start"]) == grace_ends_at - timedelta(days=4)
+    assert await stack.agree(uid) == 1
+    assert (await stack.events(uid))[-2:] == ["charge.paid", "subscription.active"]
+    assert any(line.startswith("the grace has ended") for line in await stack.story(uid))
+
+
+async def test_without_any_grace_access_ends_with_the_first_decline(stack):
+    uid, _ = await declined(stack, SOFT_TWICE, grace_days=0)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["access"], shown["dunning"]) == ("past_due", False, "suspended")
+    assert (await stack.events(uid))[-3:] == ["subscription.past_due", "charge.declined", "subscription.suspended"]
+    await stack.advance(uid, days=5)
+    assert (await stack.subscription(uid))["access"] is True
+    assert await stack.agree(uid) == 1
+
+
+async def test_a_hard_decline_is_not_tried_again_and_ends_after_the_time_the_retries_would_have_taken(stack):
+    uid, seen = await declined(stack, HARD)
+    shown = await stack.subscription(uid)
+    assert (shown["dunning"], shown["cycle"]["next_charge_at"]) == ("grace", None)
+    refused = await stack.order(uid, "retry", expect=409)
+    assert refused["code"] == "hard_declined"
+    await stack.advance(uid, days=15)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["dunning"], shown["access"]) == ("past_due", "suspended", False)
+    await stack.advance(uid, days=1)
+    assert (await stack.subscription(uid))["status"] == "canceled"
+    assert await attempts(stack, uid) == [("failed", 0)]
+    assert seen.paths() == []
+    assert await stack.agree(uid) == 0
+    assert (await stack.events(uid))[-3:] == ["charge.declined", "subscription.suspended", "subscription.canceled"]
+    assert "every attempt is used up" in await stack.story(uid)
+
+
+async def test_a_retry_by_hand_pays_the_period_at_once(stack):
+    uid, seen = await declined(stack, SOFT)
+    planned = (await stack.subscription(uid))["cycle"]["merchant_uid"]
+    stack.account().world.store["keys"][uid]["last_four"] = GOOD
+    answer = await stack.order(uid, "retry", by="상담원 1")
+    assert (answer["status"], answer["order"]) == (
+        "active",
+        {"charge": "paid", "merchant_uid": planned, "charged_amount": AMOUNT, "refunded_amount": None},
+    )
+    # PortOne charges its own schedule again: taken back first, then run now, under the same order number.
+    assert seen.paths() == ["reschedule", "unschedule", "retry", "schedule"]
+    await stack.advance(uid, days=32)
+    assert await stack.agree(uid) == 2
+    assert (await stack.events(uid)).count("charge.paid") == 2
+    assert "retry 9,900 KRW, period 1" in await stack.story(uid)
+
+
+async def test_a_declined_retry_by_hand_spends_no_budget_and_leaves_the_planned_attempt_in_place(stack):
+    uid, seen = await declined(stack, SOFT)
+    planned = (await stack.subscription(uid))["cycle"]["next_charge_at"]
+    for n in range(2):
+        refused = await stack.order(uid, "retry", expect=402)
+        assert refused["code"] == "card_declined"
+        shown = await stack.subscription(uid)
+        assert (shown["cycle"]["next_charge_at"], shown["cycle"]["failed_attempts"]) == (planned, n + 2)
+    await stack.advance(uid, days=17)
+    assert (await stack.subscription(uid))["status"] == "canceled"
+    assert await attempts(stack, uid) == [("failed", day) for day in (0, 0, 0, 1, 4, 9, 16)]
+    assert seen.paths("retry") == ["retry"] * 2
+    assert await stack.agree(uid) == 0
+    assert (await stack.events(uid)).count("charge.declined") == 7
+
+
+async def test_a_retry_by_hand_that_is_declined_for_good_takes_the_planned_attempt_away(stack):
+    uid, _ = await declined(stack, SOFT)
+    stack.account().world.store["keys"][uid]["last_four"] = HARD
+    await stack.order(uid, "retry", expect=402)
+    shown = await stack.subscription(uid)
+    assert (shown["dunning"], shown["cycle"]["next_charge_at"]) == ("grace", None)
+    await stack.advance(uid, days=16)
+    assert await attempts(stack, uid) == [("failed", 0), ("failed", 0)]
+    assert (await stack.subscription(uid))["status"] == "canceled"
+    assert await stack.agree(uid) == 0
+
+
+async def test_unpaid_keeps_the_subscription_without_access_until_a_retry_by_hand_pays_it(stack):
+    uid, _ = await declined(stack, SOFT, after_days=[1], grace_days=1, end_action="unpaid")
+    await stack.advance(uid, days=3)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["access"], shown["dunning"]) == ("unpaid", False, "ended")
+    assert shown["cycle"]["next_charge_at"] is None
+    await stack.advance(uid, days=60)
+    assert len(await attempts(stack, uid)) == 2
+    await stack.order(uid, "retry", expect=402)
+    assert (await stack.subscription(uid))["status"] == "unpaid"
+    stack.account().world.store["keys"][uid]["last_four"] = GOOD
+    answer = await stack.order(uid, "retry")
+    assert (answer["status"], answer["access"], answer["dunning"]) == ("active", True, "clear")
+    # Access was closed for two months: the period that is paid now begins now.
+    now = at((await stack.emulator.get("/emulator/clock", params={"customer_uid": uid})).json()["now"])
+    assert abs(at(answer["current_period_start"]) - now) < timedelta(minutes=1)
+    await stack.advance(uid, days=32)
+    assert await stack.agree(uid) == 2
+    events = await stack.events(uid)
+    assert events.count("subscription.unpaid") == 1
+    assert events[-4:-1] == ["charge.paid", "subscription.active", "subscription.renewal_upcoming"]
+
+
+async def test_unpaid_is_recovered_by_another_card(stack):
+    uid, _ = await declined(stack, HARD, after_days=[], grace_days=1, end_action="unpaid")
+    await stack.advance(uid, days=2)
+    assert (await stack.subscription(uid))["status"] == "unpaid"
+    answer = await stack.order(uid, "payment-method", payment_method=method(GOOD))
+    assert (answer["status"], answer["access"], answer["order"]["charge"]) == ("active", True, "paid")
+    assert await stack.agree(uid) == 1
+    assert (await stack.events(uid))[-3:] == ["payment_method.changed", "charge.paid", "subscription.active"]
+
+
+@pytest.mark.parametrize("webhook", [True, False], ids=["with_its_webhook", "when_asked_to_look_again"])
+async def test_unpaid_is_recovered_by_a_late_approval(stack, webhook):
+    uid, _ = await declined(stack, SOFT, after_days=[], grace_days=0, end_action="unpaid")
+    shown = await stack.subscription(uid)
+    assert shown["status"] == "unpaid"
+    if not webhook:
+        await stack.fault(path="webhook", kind="drop_webhook")
+    late = {"act": "approve_late", "merchant_uid": shown["cycle"]["merchant_uid"]}
+    assert (await stack.emulator.post("/emulator/console", json=late)).status_code == 200
+    if not webhook:
+        await stack.handle(uid).signal("look_again", {"merchant_uid": "", "reason": "differs"})
+    await stack.advance(uid, minutes=5)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["access"], shown["cycle"]["number"]) == ("active", True, 2)
+    assert await stack.agree(uid) == 1
+
+
+async def test_a_late_approval_without_its_webhook_is_found_before_the_end_action_is_taken(stack):
+    uid, _ = await declined(stack, HARD, after_days=[3], grace_days=3)
+    await stack.fault(path="webhook", kind="drop_webhook")
+    late = {"act": "approve_late", "merchant_uid": (await stack.subscription(uid))["cycle"]["merchant_uid"]}
+    assert (await stack.emulator.post("/emulator/console", json=late)).status_code == 200
+    await stack.advance(uid, days=4)
+    assert (await stack.subscription(uid))["status"] == "active"
+    assert await stack.agree(uid) == 1
+
+
+async def test_leave_stays_past_due_without_access_for_as_long_as_it_takes_and_recovers(stack):
+    uid, _ = await declined(stack, SOFT, after_days=[1], grace_days=1, end_action="leave")
+    await stack.advance(uid, days=70)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["access"], shown["dunning"]) == ("past_due", False, "ended")
+    assert shown["cycle"]["next_charge_at"] is None
+    assert (await stack.events(uid))[-2:] == ["charge.declined", "subscription.suspended"]
+    answer = await stack.order(uid, "payment-method", payment_method=method(GOOD))
+    assert (answer["status"], answer["access"]) == ("active", True)
+    await stack.advance(uid, days=10)
+    # Access was closed: nothing is charged for the months between, and the next charge is a month away.
+    assert await stack.agree(uid) == 1
+    shown = await stack.subscription(uid)
+    assert at(shown["cycle"]["next_charge_at"]) - at(shown["current_period_start"]) >= timedelta(days=28)
+
+
+async def test_another_card_is_tried_at_once_and_the_ladder_goes_on_with_it(stack):
+    uid, seen = await declined(stack, SOFT)
+    await stack.advance(uid, days=1)
+    planned = (await stack.subscription(uid))["cycle"]["next_charge_at"]
+    answer = await stack.order(uid, "payment-method", payment_method=method(SOFT))
+    new_key = answer["payment_method"]["customer_uid"]
+    assert (answer["status"], answer["order"]["charge"]) == ("past_due", "declined")
+    assert new_key != uid
+    assert answer["cycle"]["next_charge_at"] == planned
+    await stack.advance(uid, days=16)
+    assert (await stack.subscription(uid))["status"] == "canceled"
+    # The attempt with the new card spent nothing: all four retries were made, on whichever card was there.
+    assert await attempts(stack, uid) == [("failed", day) for day in (0, 1, 1, 4, 9, 16)]
+    assert seen.on_two_keys == []
+    assert await stack.agree(uid) == 0
+    states = {row["merchant_uid"][-1]: (row["customer_uid"], row["state"]) for row in await stack.charges(uid)}
+    assert states == {"a": (uid, "declined"), "b": (new_key, "declined")}
+
+
+async def test_after_a_hard_decline_another_card_brings_the_retries_back(stack):
+    uid, seen = await declined(stack, HARD)
+    await stack.advance(uid, days=2)
+    answer = await stack.order(uid, "payment-method", payment_method=method(SOFT_TWICE))
+    assert (answer["order"]["charge"], answer["dunning"]) == ("declined", "retrying")
+    await stack.advance(uid, days=5)
+    assert (await stack.subscription(uid))["status"] == "active"
+    # One decline of the old card was spent, so the ladder goes on with its first distance, then its second.
+    assert await attempts(stack, uid) == [("failed", 0), ("failed", 2), ("failed", 3), ("paid", 6)]
+    assert seen.on_two_keys == []
+    assert await stack.agree(uid) == 1
+
+
+async def test_another_card_brings_its_own_retries_back_to_an_unpaid_subscription(stack):
+    uid, _ = await declined(stack, HARD, after_days=[1, 3], grace_days=1, end_action="unpaid")
+    await stack.advance(uid, days=5)
+    assert (await stack.subscription(uid))["status"] == "unpaid"
+    answer = await stack.order(uid, "payment-method", payment_method=method(SOFT))
+    assert (answer["status"], answer["dunning"], answer["access"]) == ("unpaid", "suspended", False)
+    assert answer["cycle"]["next_charge_at"] is not None
+    await stack.advance(uid, days=6)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["dunning"], shown["cycle"]["next_charge_at"]) == ("unpaid", "ended", None)
+    assert (await stack.events(uid)).count("subscription.unpaid") == 1
+    assert await stack.agree(uid) == 0
+
+
+# ---------------------------------------------------------------- the schemes' limit
+
+
+async def test_a_card_is_tried_at_most_15_times_in_30_days_whatever_subscriptions_it_pays_for(stack):
+    every_day = {"after_days": [1] * 9, "grace_days": 30, "end_action": "leave"}
+    subscriptions = []
+    for _ in range(2):
+        more = {"customer": {"id": "one_buyer"}, "dunning": every_day}
+        plan = {"name": "월간 이용권", "amount": AMOUNT, "interval": "month", "trial_days": 1}
+        subscriptions.append(await stack.start(card=number(SOFT), plan=plan, **more))
+    for _ in range(12):
+        for uid in subscriptions:
+            await stack.advance(uid, days=1)
+    made = []
+    for uid in subscriptions:
+        (charge,) = await stack.charges(uid)
+        rows = await stack.portone.find_all_payments(charge["merchant_uid"])
+        made += [datetime.fromtimestamp(row.failed_at, UTC) for row in rows]
+    assert len(made) == 15
+    refused = await stack.order(subscriptions[0], "retry", expect=409)
+    assert refused["code"] == "card_tried_too_often"
+    # Nor does the same card under another name bring more attempts: its retry waits as well.
+    answer = await stack.order(subscriptions[1], "payment-method", payment_method=method(SOFT))
+    assert answer["order"]["charge"] == "none_planned"
+    for uid, waits in [(uid, await stack.subscription(uid)) for uid in subscriptions]:
+        assert at(waits["cycle"]["next_charge_at"]) - min(made) >= timedelta(days=30), uid
+    # A card of its own is nobody else's business.
+    answer = await stack.order(subscriptions[0], "payment-method", payment_method=method(GOOD))
+    assert answer["status"] == "active"
+    assert await stack.agree(subscriptions[0]) == 1
+
+
+# ---------------------------------------------------------------- answers that are lost
+
+
+async def test_a_retry_whose_answer_is_lost_was_paid_once_and_is_found(stack):
+    uid, seen = await declined(stack, SOFT)
+    stack.account().world.store["keys"][uid]["last_four"] = GOOD
+    await stack.fault(path="retry", kind="drop_after", count=1)
+    answer = await stack.order(uid, "retry")
+    assert (answer["status"], answer["order"]["charge"]) == ("active", "paid")
+    assert seen.paths("retry", "again") == ["retry"]
+    assert await stack.agree(uid) == 1
+
+
+async def test_a_retry_whose_answer_is_lost_and_was_declined_is_found_too(stack):
+    uid, seen = await declined(stack, SOFT)
+    await stack.fault(path="retry", kind="500_after", count=1)
+    await stack.order(uid, "retry", expect=402)
+    assert seen.paths("retry", "again") == ["retry"]
+    assert len(await attempts(stack, uid)) == 2
+    assert (await stack.subscription(uid))["cycle"]["failed_attempts"] == 2
+
+
+async def test_a_retry_that_never_arrived_is_no_decline_and_is_sent_again_under_the_same_number(stack):
+    stack.quick()
+    uid, seen = await declined(stack, SOFT, after_days=[10])
+    stack.account().world.store["keys"][uid]["last_four"] = GOOD
+    await stack.fault(path="retry", kind="500_before", count=1)
+    pending = await stack.order(uid, "retry", expect=202)
+    assert pending["status"] == "pending"
+    shown = await stack.subscription(uid)
+    assert shown["cycle"]["failed_attempts"] == 1
+    await stack.advance(uid, minutes=20)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["cycle"]["number"]) == ("active", 2)
+    assert seen.paths("retry", "again") == ["retry", "retry"]
+    assert await stack.agree(uid) == 1
+    assert [row["state"] for row in await stack.charges(uid)] == ["paid", "planned"]
+
+
+async def test_a_worker_that_dies_with_the_retry_sent_charges_once(stack):
+    uid, seen = await declined(stack, SOFT)
+    stack.account().world.store["keys"][uid]["last_four"] = GOOD
+    sent = stack.portone.retry_schedule
+
+    async def sent_and_died(merchant_uid):
+        await sent(merchant_uid)
+        stack.portone.retry_schedule = sent
+        raise RuntimeError("killed with the request on its way")
+
+    stack.portone.retry_schedule = sent_and_died
+    answer = await stack.order(uid, "retry")
+    assert answer["order"]["charge"] == "paid"
+    assert seen.paths("retry", "again") == ["retry"]
+    assert await stack.agree(uid) == 1
+
+
+async def test_a_booking_of_the_retry_whose_answer_is_lost_stands_once(stack):
+    uid, _ = await begin(stack, SOFT_TWICE)
+    await stack.fault(path="reschedule", kind="drop_after", count=1)
+    await stack.fault(path="reschedule", kind="500_before", count=1)
+    await stack.advance(uid, days=7)
+    assert (await stack.subscription(uid))["status"] == "active"
+    assert await attempts(stack, uid) == [("failed", 0), ("failed", 1), ("paid", 4)]
+    assert await stack.agree(uid) == 1
+
+
+async def test_where_portone_books_no_retry_we_charge_it_on_its_day(stack):
+    uid, seen = await begin(stack, SOFT_TWICE, after_days=[2, 3])
+    await stack.fault(path="reschedule", kind="500_before")
+    await stack.advance(uid, days=7)
+    shown = await stack.subscription(uid)
+    assert (shown["status"], shown["cycle"]["number"]) == ("active", 2)
+    assert await attempts(stack, uid) == [("failed", 0), ("failed", 2), ("paid", 5)]
+    assert seen.paths("again") == ["again", "again"]
+    assert await stack.agree(uid) == 1
+
+
+async def test_while_an_earlier_payment_is_unfinished_nothing_else_is_charged_for_the_period(stack):
+    uid, seen = await declined(stack, SOFT)
+    before = await stack.subscription(uid)
+    payments = stack.account().world.store["payments"]
+    (failed,) = [key for key, row in payments.items() if row["merchant_uid"] == before["cycle"]["merchant_uid"]]
+    payments[failed] = {**payments[failed], "status": "ready"}
+    for path, body in (("retry", {}), ("payment-method", {"payment_method": method(GOOD)})):
+        refused = await stack.order(uid, path, expect=409, **body)
+        assert refused["code"] == "charge_unfinished"
+        shown = await stack.subscription(uid)
+        assert shown["cycle"]["next_charge_at"] == before["cycle"]["next_charge_at"]
+        assert shown["payment_method"] == before["payment_method"]
+    assert seen.paths("again", "retry") == []
+    assert list(stack.account().world.store["keys"]) == [uid]
+    # It fails after all: the retry that was planned runs on its day.
+    payments[failed] = {**payments[failed], "status": "failed"}
+    await stack.advance(uid, days=2)
+    assert [day for _, day in await attempts(stack, uid)] == [0, 1]
+
+
+async def test_a_retry_that_somebody_runs_in_the_console_spends_no_budget(stack):
+    uid, _ = await declined(stack, SOFT, after_days=[4, 4])
+    number_ = (await stack.subscription(uid))["cycle"]["merchant_uid"]
+    await stack.emulator.post("/emulator/console", json={"act": "execute", "merchant_uid": number_})
+    await stack.advance(uid, days=9)
+    assert [day for _, day in await attempts(stack, uid)] == [0, 0, 4, 8]
+    assert (await stack.subscription(uid))["status"] == "canceled"
+    assert await stack.agree(uid) == 0
+
+
+# ---------------------------------------------------------------- PGs
+
+
+async def test_a_pg_that_books_nothing_again_is_charged_by_us_under_the_same_number(stack):
+    uid, seen = await declined(stack, SOFT_TWICE, window="tosspay_v2", after_days=[2, 3])
+    await stack.order(uid, "retry", expect=402)
+    assert (await stack.subscription(uid))["cycle"]["failed_attempts"] == 2
+    await stack.advance(uid, days=3)
+    assert (await stack.subscription(uid))["status"] == "active"
+    assert await attempts(stack, uid) == [("failed", 0), ("failed", 0), ("paid", 2)]
+    # Only the next period is scheduled; this one was sent twice.
+    assert seen.paths() == ["again", "again", "schedule"]
+    assert await stack.agree(uid) == 1
+    assert len({row["merchant_uid"] for row in await stack.charges(uid) if row["cycle"] == 1}) == 1
+
+
+async def test_naver_pay_gets_another_number_for_every_attempt_by_plan_or_by_hand(stack):
+    uid, seen = await declined(stack, SOFT_TWICE, window="naverpay", after_days=[2, 3])
+    await stack.order(uid, "retry", expect=402)
+    await stack.advance(uid, days=3)
+    assert (await stack.subscription(uid))["status"] == "active"
+    states = [row["state"] for row in await stack.charges(uid) if row["cycle"] == 1]
+    assert sorted(states) == ["declined", "declined", "paid"]
+    for row in await stack.charges(uid):
+        assert len(await stack.portone.find_all_payments(row["merchant_uid"])) <= 1
+    assert "reschedule" not in seen.paths()
+    assert await stack.agree(uid) == 1
+
+
+# ---------------------------------------------------------------- consent and rolling
+
+
+async def test_retries_and_another_card_need_no_second_consent_to_the_same_charge(stack):
+    plan = {
+        "name": "월간 이용권", "amount": AMOUNT, "interval": "month", "trial_days": 10, "consent_required": True,
+    }  # fmt: skip
+    uid = await stack.start(card=number(SOFT), plan=plan)
+    await stack.advance(uid, hours=1)
+    await stack.order(uid, "consent", decision="granted", shown="무료 체험이 끝나면 9,900원", by="홍길동")
+    await stack.advance(uid, days=10, hours=1)
+    assert (await stack.subscription(uid))["status"] == "past_due"
+    answer = await stack.order(uid, "payment-method", payment_method=method(SOFT_TWICE))
+    assert answer["order"]["charge"] == "declined"
+    await stack.advance(uid, days=5)
+    assert (await stack.subscription(uid))["status"] == "active"
+    assert (await stack.events(uid)).count("consent.requested") == 1
+    assert await stack.agree(uid) == 1
+
+
+async def test_dunning_goes_on_where_it_stood_after_continuing_as_new(stack):
+    stack.roll_after(20)
+    uid, seen = await begin(stack, SOFT, end_action="unpaid")
+    for _ in range(4):
+        await stack.advance(uid, days=5)
+    assert (await stack.subscription(uid))["status"] == "unpaid"
+    assert [day for _, day in await attempts(stack, uid)] == [0, 1, 4, 9, 16]
+    assert seen.on_two_keys == []
+    assert await stack.agree(uid) == 0
