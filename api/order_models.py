@@ -16,8 +16,9 @@ from api.models import (
     Words,
 )
 from billing.domain.consent import MAX_SHOWN_LENGTH, ConsentDecision
+from billing.domain.parked import Decision
 from billing.domain.proration import ProrationMode
-from workflows.orders import Decision, ResumeAnchor, When
+from workflows.orders import ResumeAnchor, When
 
 Who = Annotated[str, Field(min_length=1, max_length=80)]
 
@@ -111,8 +112,15 @@ class RetryBody(Body):
 
 
 class DecisionBody(Body):
-    """POST /v1/parked/{customer_uid}: what was decided, by whom and why."""
+    """POST /v1/parked/{customer_uid}: what was decided, by whom and why; `parked_id` where several things stand."""
 
     decision: Annotated[Decision, Field(strict=False)]
     by: Who
     reason: Words
+    parked_id: Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[\x21-\x7e]+$")] | None = None
+
+    @model_validator(mode="after")
+    def _says_who_and_why(self) -> Self:
+        if not self.by.strip() or not self.reason.strip():
+            raise ValueError("by and reason must not be blank")
+        return self

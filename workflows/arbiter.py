@@ -6,15 +6,19 @@
 
 from dataclasses import dataclass, replace
 
+from temporalio.exceptions import ApplicationError
+
 from billing.domain.facts import PaymentFact
 from billing.domain.states import CycleState
 from billing.domain.verdict import Finding, Verdict
 from workflows import booking, policies
 from workflows.charge_protocol import look
 from workflows.orders import ChargeAtOrder
-from workflows.settling import settle, verify
+from workflows.settling import settle, stand, verify
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid
+
+_OPEN = frozenset({Finding.PENDING, Finding.ABSENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +90,26 @@ async def _look_at_what_was_tried(run: SubscriptionRun, stopped: Stopped) -> Sto
 
 
 async def _book_the_winner(run: SubscriptionRun, merchant_uid: str, *, ending: bool) -> Stopped:
-    """The charge ran first: prove what it came to and book it."""
+    """The charge ran first: prove what it came to and book it.
+
+    Raises:
+        ApplicationError: `charge_unknown`, when nobody can prove it; but an order that ends the subscription goes on,
+            and should the charge turn out to be paid, it is given back.
+    """
+    known_to_be_unknown = run.state.cycle_state is CycleState.UNKNOWN
     verdict = await verify(run)
-    while verdict.finding in (Finding.PENDING, Finding.ABSENT):
+    for _ in range(0 if known_to_be_unknown else policies.WINNER_LOOKS):
+        if verdict.finding not in _OPEN:
+            break
         await run.pause(policies.SCHEDULE_MARGIN, f"{merchant_uid} was executed; looking for its payment")
         verdict = await verify(run)
+    if verdict.finding in _OPEN:
+        await stand(run, CycleState.UNKNOWN, verdict)
+        if not ending:
+            message = "the next charge ran, and nobody knows yet what it came to; nothing was changed"
+            raise ApplicationError(message, type="charge_unknown", non_retryable=True)
+        run.state.booked = False
+        return Stopped(ChargeAtOrder.UNKNOWN, merchant_uid)
     if verdict.finding is Finding.PAID:
         await settle_paid(run, verdict)
         return Stopped(ChargeAtOrder.PAID, merchant_uid, verdict.payment)

@@ -20,8 +20,10 @@ from workflows.turnover import settle_skipped
 
 async def step(run: SubscriptionRun) -> None:
     """Do the next thing of the current period, the first that applies: wait, register, look, settle; then return."""
-    if not await reminders.announce_what_is_due(run):
-        do = next(do for applies, do in _STEPS if applies(run))
+    if await reminders.announce_what_is_due(run):
+        return
+    do = next(do for applies, do in _STEPS if applies(run))
+    if not await foreign.attend(run, listening=do in _LISTENING):
         await do(run)
 
 
@@ -66,8 +68,6 @@ async def _wait_for_the_charge(run: SubscriptionRun) -> None:
     if ours or by_deadline:
         await settle(run, await verify(run, ours), by_deadline=by_deadline)
         await run.close_answered_bells()
-    elif run.state.look_asked:
-        await foreign.look_again(run)
 
 
 async def _charge_ourselves(run: SubscriptionRun) -> None:
@@ -107,3 +107,6 @@ _STEPS: tuple[tuple[Callable[[SubscriptionRun], bool], Callable[[SubscriptionRun
     (lambda _run: True, _register),
 )
 """What a period does, from the strongest reason to the plainest: nothing reaches PortOne before the last line."""
+
+_LISTENING = frozenset({_wait_for_the_charge, _charge_ourselves, _wait_for_another_card})
+"""Steps that wait for bells of the open order themselves; all others leave every bell to `foreign.attend`."""

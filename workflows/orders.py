@@ -7,6 +7,7 @@ from billing.domain.bills import Bill
 from billing.domain.consent import ConsentDecision
 from billing.domain.coupons import Coupon
 from billing.domain.money import Money
+from billing.domain.parked import Decision
 from billing.domain.plans import PlanTerms
 from billing.domain.proration import ProrationMode
 from billing.domain.records import Customer, PendingChange
@@ -126,22 +127,16 @@ class AnswerConsent(Message):
     user_agent: str | None = None
 
 
-class Decision(StrEnum):
-    """What a person may decide about a period that stands parked."""
-
-    PAID = "paid"
-    NOT_PAID = "not_paid"
-    RETRY = "retry"
-    REFUND = "refund"
-    END = "end"
-
-
 class Decide(Message):
-    """A person's decision about what stands parked, with who decided and why."""
+    """A person's decision about one thing that stands parked, with who decided and why.
+
+    Without a `parked_id` it is about the only thing that stands.
+    """
 
     decision: Decision
     by: str
     reason: str
+    parked_id: str | None = None
 
 
 class Preview(Message):
@@ -176,13 +171,17 @@ Order = (
 
 
 class ChargeAtOrder(StrEnum):
-    """What PortOne's schedule row said when the order met the next charge (design section 3)."""
+    """What PortOne's schedule row said when the order met the next charge (design section 3).
+
+    UNKNOWN: it ran, and nobody can prove yet what it came to; should it turn out to be paid, it is given back.
+    """
 
     NONE_PLANNED = "none_planned"
     REVOKED = "revoked"
     PAID = "paid"
     DECLINED = "declined"
     MISMATCH = "mismatch"
+    UNKNOWN = "unknown"
 
 
 class CancelAnswered(Message):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from temporalio.exceptions import ApplicationError
 
 from billing.domain.bills import Holding
+from billing.domain.parked import DECISIONS, Decision
 from billing.domain.plans import MAX_TRIAL_DAYS, PlanTerms
 from billing.domain.records import PendingChange
 from billing.domain.states import ENDED, ConsentState, CycleState, SubscriptionStatus
@@ -19,7 +20,6 @@ from workflows.orders import (
     ChangePlan,
     ChangeTrial,
     Decide,
-    Decision,
     Order,
     PauseSubscription,
     ResumeSubscription,
@@ -27,25 +27,35 @@ from workflows.orders import (
     UndoCancel,
     When,
 )
-from workflows.subscription_state import SubscriptionState
+from workflows.subscription_state import ParkedItem, SubscriptionState
 
 OWING = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
 ANSWERABLE = frozenset({ConsentState.ASKED, ConsentState.REFUSED})
 MOST_RENUMBERINGS = 24
 """Order numbers of one cycle have 26 generations: orders that need another one are refused before they run out."""
 
-_DECISIONS = {
-    CycleState.MISMATCH: (Decision.PAID, Decision.NOT_PAID, Decision.REFUND, Decision.END),
-    CycleState.UNKNOWN: (Decision.NOT_PAID, Decision.RETRY, Decision.END),
-    CycleState.REVOKED: (Decision.RETRY, Decision.END),
-}
-
 
 def decisions(state: SubscriptionState) -> tuple[Decision, ...]:
-    """What a person may decide while the subscription stands parked; nothing where it does not."""
-    if state.parked_reason is None or state.ended_at is not None:
-        return ()
-    return _DECISIONS.get(state.cycle_state, (Decision.REFUND, Decision.END))
+    """What a person may decide of the first thing that stands parked; nothing where none does."""
+    return tuple(DECISIONS[state.parked[0].kind]) if state.parked else ()
+
+
+def item_of(order: Decide, state: SubscriptionState) -> ParkedItem:
+    """What a decision is about.
+
+    Raises:
+        ApplicationError: `nothing_parked`, `already_decided`, `several_parked`, or `not_allowed`.
+    """
+    if order.parked_id is None:
+        _need(bool(state.parked), "nothing_parked", "nothing stands parked")
+        _need(len(state.parked) == 1, "several_parked", "several things stand parked; name the parked_id")
+    item = next((each for each in state.parked if order.parked_id in (None, each.parked_id)), None)
+    if item is None:
+        raise _refused("already_decided", "it stands no longer: somebody has decided, or it was found out meanwhile")
+    allowed = DECISIONS[item.kind]
+    words = ", ".join(each.value for each in allowed)
+    _need(order.decision in allowed, "not_allowed", f"allowed of {item.kind.value}: {words}")
+    return item
 
 
 def check(order: Order, state: SubscriptionState, terms: PlanTerms, now: datetime, charged_key: str) -> None:
@@ -93,9 +103,7 @@ def _check_what_it_answers(order: Order, state: SubscriptionState) -> None:
         case AnswerConsent():
             _need(state.consent in ANSWERABLE, "consent_not_asked", "no consent is asked for now")
         case Decide():
-            allowed = decisions(state)
-            words = ", ".join(each.value for each in allowed) or "nothing"
-            _need(order.decision in allowed, "not_allowed", f"allowed now: {words}")
+            item_of(order, state)
 
 
 def _check_resume(state: SubscriptionState) -> None:

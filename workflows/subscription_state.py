@@ -11,6 +11,7 @@ from billing.domain.consent import ConsentNeed
 from billing.domain.coupons import Coupon
 from billing.domain.merchant_uid import cycle_merchant_uid
 from billing.domain.money import Money
+from billing.domain.parked import ParkedKind
 from billing.domain.plans import PlanTerms
 from billing.domain.records import PendingChange
 from billing.domain.states import (
@@ -61,6 +62,19 @@ class PaidOrder(BaseModel):
     amount: Money
 
 
+class ParkedItem(BaseModel):
+    """One thing that stands until a person decides; `of_cycle` when it is about the open period itself."""
+
+    parked_id: str
+    kind: ParkedKind
+    reason: str
+    merchant_uid: str
+    parked_at: datetime
+    imp_uid: str | None = None
+    known: list[str] = []
+    of_cycle: bool = False
+
+
 class SubscriptionState(BaseModel):
     """Where a subscription stands.
 
@@ -72,6 +86,8 @@ class SubscriptionState(BaseModel):
     `number_declined` says that the current order number was declined, whatever became of it since.
     `left_keys` are billing keys that are not charged any more and could not be deleted yet.
     `paid_days` of a first period of so many are paid when it begins inside an old one, and are not charged again.
+    `aside` are bells of other orders that rang while the outcome of a charge was open.
+    `key_missing` is the billing key that PortOne was found not to have any more.
     `counts_from` is where the running period's days are counted from, where that is not its start: it was entered in
     the middle, or stood still during a pause.
     """
@@ -148,6 +164,13 @@ class SubscriptionState(BaseModel):
     announced: list[str] = []
     look_asked: bool = False
 
+    # What stands until a person decides, and what is to be looked at beside the open period.
+    parked: list[ParkedItem] = []
+    parkings: int = 0
+    looks_asked: list[str] = []
+    aside: list[PaymentReported] = []
+    key_missing: str | None = None
+
     def merchant_uid(self, subscription_id: str) -> str:
         """The order number of the current cycle."""
         return cycle_merchant_uid(subscription_id, self.cycle, self.generation)
@@ -218,6 +241,12 @@ class SubscriptionState(BaseModel):
     def waits_for_a_card(self) -> bool:
         """Whether the period is unpaid and no attempt is planned: a hard decline, or every retry used up."""
         return self.retries_over and self.cycle_state in (CycleState.DECLINED, CycleState.NOT_EXECUTED)
+
+    def ask_for_a_look(self, merchant_uid: str) -> None:
+        """Note that somebody wants the open period looked at, and another order too where one is named."""
+        self.look_asked = True
+        if merchant_uid and merchant_uid not in self.looks_asked:
+            self.looks_asked = [*self.looks_asked[-(HEARD_LIMIT - 1) :], merchant_uid]
 
     def hear(self, bell: PaymentReported) -> None:
         """Note a bell, once: a twin of one already heard is dropped."""
