@@ -9,7 +9,7 @@ from billing.domain.bills import Bill
 from billing.domain.coupons import Coupon
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.plans import PlanTerms
-from billing.domain.records import RefundRecord, SubscriptionLife, SubscriptionRecord
+from billing.domain.records import ConsentRecord, RefundRecord, SubscriptionLife, SubscriptionRecord
 from billing.ledger import ChargeRow, PlanRow
 
 Json = dict[str, Any]
@@ -108,6 +108,36 @@ def life_view(life: SubscriptionLife) -> Json:
         "consent": life.consent.value,
         "access": life.access,
         "grace_ends_at": instant(life.grace_ends_at),
+    }
+
+
+def consent_view(consent: ConsentRecord) -> Json:
+    """A question to the buyer, or an answer with what was shown to them."""
+    need, evidence = consent.need, consent.evidence
+    return {
+        "consent_id": consent.consent_id,
+        "subscription_id": consent.subscription_id,
+        "subject": need.kind.value,
+        "state": consent.state.value,
+        "at": instant(consent.at),
+        "amount_before": need.amount_before.amount,
+        "amount_after": need.amount_after.amount,
+        "currency": need.amount_after.currency,
+        "payment_method": need.payment_method,
+        "effective_at": instant(need.effective_at),
+        "opens_at": instant(need.opens_at),
+        "expires_at": instant(need.lapses_at),
+        "evidence": {
+            "decision": evidence.decision.value,
+            "shown": evidence.shown,
+            "by": evidence.by,
+            "at": instant(evidence.at),
+            "locale": evidence.locale,
+            "ip": evidence.ip,
+            "user_agent": evidence.user_agent,
+        }
+        if evidence
+        else None,
     }
 
 

@@ -9,7 +9,7 @@ from temporalio import workflow
 from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import KeyOutcome
-from workflows import arbiter, booking, consenting, policies, possible, retrying, telling
+from workflows import arbiter, booking, consent_need, policies, possible, retrying, telling
 from workflows.contracts import DeleteBillingKey, IssueBillingKey
 from workflows.issuing import discard_card, find_key, issue_key
 from workflows.orders import ChangePaymentMethod, ChargeAtOrder, OrderAnswered
@@ -33,10 +33,12 @@ async def change(run: SubscriptionRun, order: ChangePaymentMethod) -> OrderAnswe
     if run.state.booked:
         # The charge ran and was declined just now, and its retry was booked on the old key.
         stopped = await arbiter.stop_the_charge(run)
-    if stopped.charge is ChargeAtOrder.MISMATCH:
-        await _delete(order.customer_uid, "the subscription stands parked")
-        message = "the next charge ran first and is not as ordered; decide that first"
-        return OrderAnswered(snapshot=snapshot(run), done=False, code="charge_mismatch", message=message)
+    if stopped.charge in (ChargeAtOrder.MISMATCH, ChargeAtOrder.UNKNOWN):
+        # Nothing may be charged on another key while the outcome on this one is open.
+        await _delete(order.customer_uid, "the outcome of the last charge is open")
+        message = "the next charge ran first, and what came of it is open; that comes first"
+        code = f"charge_{stopped.charge.value}"
+        return OrderAnswered(snapshot=snapshot(run), done=False, code=code, message=message)
     previous = _point_to(run, key, order)
     run.tell(
         EventType.PAYMENT_METHOD_CHANGED, "another card is charged", telling.payment_method(run, previous=previous)
@@ -91,7 +93,7 @@ async def _charge_or_register(run: SubscriptionRun, stopped: arbiter.Stopped) ->
         state.retries_over = False
         return await retrying.try_now(run, planned)
     await arbiter.plan_again(run, "another card")
-    if stopped.charge is ChargeAtOrder.REVOKED and not consenting.needs(run):
+    if stopped.charge is ChargeAtOrder.REVOKED and not consent_need.needs(run):
         refusal = await booking.register(run)
         if refusal is not None:
             state.last_failure = refusal

@@ -50,7 +50,7 @@ def quote(run: SubscriptionRun, order: ChangePlan, at: datetime) -> ChangeQuote:
 async def change(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
     """Change with the next period, or now; the newest change replaces a pending one."""
     stopped = await arbiter.stop_the_charge(run)
-    if stopped.charge in (ChargeAtOrder.DECLINED, ChargeAtOrder.MISMATCH):
+    if stopped.stands_in_the_way:
         message = "the next charge ran first and was not paid; nothing was changed"
         return OrderAnswered(
             snapshot=snapshot(run), done=False, code=f"charge_{stopped.charge.value}", message=message,

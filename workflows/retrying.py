@@ -17,7 +17,7 @@ async def retry_now(run: SubscriptionRun, _order: RetryNow) -> OrderAnswered:
     """Charge the unpaid period now; a decline leaves the retries as they were planned."""
     planned = None if run.state.retries_over else run.state.due_at
     stopped = await arbiter.stop_the_charge(run)
-    if stopped.charge in (ChargeAtOrder.PAID, ChargeAtOrder.DECLINED, ChargeAtOrder.MISMATCH):
+    if stopped.charge is ChargeAtOrder.PAID or stopped.stands_in_the_way:
         # The attempt that was planned ran at this very moment: it is the answer.
         return OrderAnswered(
             snapshot=snapshot(run),

@@ -59,13 +59,13 @@ async def settle(run: SubscriptionRun, verdict: Verdict, *, by_deadline: bool = 
         case Finding.DECLINED:
             await dunning.after_decline(run, verdict)
         case Finding.MISMATCH:
-            await _park(run, CycleState.MISMATCH, verdict)
+            await park(run, CycleState.MISMATCH, verdict)
         case Finding.REVOKED:
-            await _park(run, CycleState.REVOKED, verdict)
+            await park(run, CycleState.REVOKED, verdict)
         case Finding.PENDING | Finding.ABSENT:
             exhausted = by_deadline and run.start.policy.deadlines.exhausted(run.state.looks)
             if exhausted and run.state.cycle_state not in STANDING:
-                await _park(run, CycleState.UNKNOWN, verdict)
+                await park(run, CycleState.UNKNOWN, verdict)
 
 
 _PARKED_AS = {
@@ -75,7 +75,7 @@ _PARKED_AS = {
 }
 
 
-async def _park(run: SubscriptionRun, state: CycleState, verdict: Verdict) -> None:
+async def park(run: SubscriptionRun, state: CycleState, verdict: Verdict) -> None:
     """Stand in a named state until a person or a later look decides; nothing is charged and nothing is guessed."""
     reason = verdict.reason or verdict.finding.value
     run.state.looks = max(run.state.looks, len(run.start.policy.deadlines.after_seconds))

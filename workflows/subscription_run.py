@@ -96,9 +96,14 @@ class SubscriptionRun:
     @property
     def charging(self) -> bool:
         """Whether a further charge is planned; not so once a cancel or pause is set or the term is paid in full."""
-        state, term = self.state, self.plan.max_cycles
+        state = self.state
         stopping = state.cancel_at_period_end or state.pause_at_period_end or state.paused_at is not None
-        return not stopping and (term is None or state.paid_cycles < term)
+        return not stopping and not self.term_is_paid
+
+    @property
+    def term_is_paid(self) -> bool:
+        """Whether every period of a fixed term is paid for."""
+        return self.plan.max_cycles is not None and self.state.paid_cycles >= self.plan.max_cycles
 
     def holding(self) -> Holding:
         """What the open period is charged for: what it changes to, where a change is pending."""
@@ -262,11 +267,21 @@ class SubscriptionRun:
         self._out.events.append(event(what, workflow.now(), event_id, summary, data))
 
     def close_number(self, state: CycleState, reason: str) -> None:
-        """Say in the next write that the current order number will never be charged, and why."""
+        """Say in the next write that the current order number will not be charged, and why.
+
+        One that never left here is let go for good; a revoked one may be booked again.
+        """
+        if state is CycleState.SKIPPED:
+            self.state.open_order = None
         self._out.results.append(self.result(state, None, reason))
 
+    @property
+    def consent_id(self) -> str:
+        """Names the question that was asked last; a changed one is another question."""
+        return f"{self.start.subscription_id}-{self.state.cycle}-{self.state.consent_asks}"
+
     def keep_consent(self, consent: ConsentRecord) -> None:
-        """Keep the buyer's answer as evidence, with the next write."""
+        """Keep what was asked or answered as evidence, with the next write."""
         self._out.consents.append(consent)
 
     async def write(

@@ -8,7 +8,7 @@ from billing.domain.plans import TrialEnd
 from billing.domain.states import CycleState, SubscriptionStatus
 from workflows import arbiter, pausing, telling
 from workflows.bells import answer_stale_bells
-from workflows.orders import ChangeTrial, ChargeAtOrder, OrderAnswered
+from workflows.orders import ChangeTrial, OrderAnswered
 from workflows.reminders import TRIAL
 from workflows.showing import snapshot
 from workflows.subscription_run import SubscriptionRun
@@ -17,11 +17,13 @@ from workflows.subscription_run import SubscriptionRun
 async def change(run: SubscriptionRun, order: ChangeTrial) -> OrderAnswered:
     """End the trial at another instant, or now; the charge behind it moves with it."""
     stopped = await arbiter.stop_the_charge(run)
-    if run.state.status is not SubscriptionStatus.TRIALING:
+    if run.state.status is not SubscriptionStatus.TRIALING or stopped.stands_in_the_way:
         # Its charge ran first: the trial is over, and how it ended is told.
-        message = "the trial had already ended"
+        over = run.state.status is not SubscriptionStatus.TRIALING
+        code = "not_trialing" if over else f"charge_{stopped.charge.value}"
+        message = "the trial had already ended" if over else "its charge ran first, and what came of it is open"
         return OrderAnswered(
-            snapshot=snapshot(run), done=False, code="not_trialing", message=message, charge=stopped.charge,
+            snapshot=snapshot(run), done=False, code=code, message=message, charge=stopped.charge,
             merchant_uid=stopped.merchant_uid, charged=stopped.payment.amount if stopped.payment else None,
         )  # fmt: skip
     state = run.state
@@ -32,8 +34,7 @@ async def change(run: SubscriptionRun, order: ChangeTrial) -> OrderAnswered:
         state.announced = [each for each in state.announced if each != TRIAL]
     run.tell(EventType.SUBSCRIPTION_TRIAL_CHANGED, f"the trial ends {run.local(ends_at)}", telling.subscription(run))
     await run.write(f"the trial ends {run.local(ends_at)}")
-    if stopped.charge is ChargeAtOrder.REVOKED:
-        await arbiter.plan_again(run, "the trial ends on another day")
+    await arbiter.plan_again(run, "the trial ends on another day")
     return OrderAnswered(snapshot=snapshot(run), charge=stopped.charge)
 
 

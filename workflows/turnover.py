@@ -65,7 +65,7 @@ async def settle_skipped(run: SubscriptionRun, billing_key: BillingKeyFact | Non
 
 def _begin_the_next_period(run: SubscriptionRun) -> None:
     state, bill, was = run.state, run.bill(), run.state.status
-    begins = state.due_at if state.paid_days else run.due(state.cycle)
+    begins = run.due(state.cycle)
     if was is SubscriptionStatus.UNPAID:
         # Access was closed meanwhile: the period that is paid now begins now.
         begins = workflow.now().replace(microsecond=0)

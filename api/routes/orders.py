@@ -23,9 +23,9 @@ from api.pg_rules import check_pg
 from api.terms import check_holding, terms_of
 from api.views import bill_view, instant
 from billing.domain.bills import Holding
+from billing.domain.consent import ConsentDecision
 from billing.ledger import SubscriptionRow
 from workflows.orders import (
-    AnswerConsent,
     CancelAnswered,
     CancelChange,
     CancelSubscription,
@@ -34,6 +34,7 @@ from workflows.orders import (
     ChangeTrial,
     PauseSubscription,
     Preview,
+    ResumeAnchor,
     ResumeSubscription,
     RetryNow,
     UndoCancel,
@@ -77,7 +78,12 @@ async def undo_cancel(customer_uid: CustomerUid, desk: DeskDep) -> Response:
 async def pause(customer_uid: CustomerUid, desk: DeskDep, body: PauseBody | None = None) -> Response:
     """Pause now or at period end, until a day or until somebody resumes."""
     asked = body or PauseBody()
-    message = PauseSubscription(at=asked.at, resumes_at=asked.resumes_at, reason=asked.reason)
+    message = PauseSubscription(
+        at=asked.at,
+        resumes_at=asked.resumes_at,
+        resume_anchor=asked.resume_anchor or ResumeAnchor.NEW,
+        reason=asked.reason,
+    )
     return await place(desk, customer_uid, "pause", message)
 
 
@@ -86,7 +92,9 @@ async def resume(
     customer_uid: CustomerUid, request: Request, desk: DeskDep, caller: CallerDep, body: ResumeBody | None = None
 ) -> Response:
     """Go on, charging at once what has to be paid for it; or take a pause at period end back."""
-    message = ResumeSubscription(anchor=(body or ResumeBody()).anchor)
+    asked = body or ResumeBody()
+    consent = asked.consent.answer(ConsentDecision.GRANTED) if asked.consent else None
+    message = ResumeSubscription(anchor=asked.anchor, consent=consent)
 
     async def do(resource: str) -> Response:
         return await place(desk, customer_uid, "resume", message, resource)
@@ -170,15 +178,7 @@ async def retry(
 @router.post("/consent")
 async def answer_consent(customer_uid: CustomerUid, body: ConsentBody, desk: DeskDep) -> Response:
     """The buyer's explicit answer to a consent that is asked for; what was shown is kept as evidence."""
-    message = AnswerConsent(
-        decision=body.decision,
-        shown=body.shown,
-        by=body.by,
-        locale=body.locale,
-        ip=body.ip,
-        user_agent=body.user_agent,
-    )
-    return await place(desk, customer_uid, "answer_consent", message)
+    return await place(desk, customer_uid, "answer_consent", body.answer(body.decision))
 
 
 def _new_order_id() -> str:
