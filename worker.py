@@ -37,6 +37,7 @@ from billing.temporal import connect
 from billing.workflow_runner import without_versioning_behavior
 from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
 from workflows.contracts import BILLING_TASK_QUEUE
+from workflows.event_contracts import sending_task_queue
 from workflows.event_delivery import EventDeliveryWorkflow
 from workflows.key_in_payment import KeyInPaymentWorkflow
 from workflows.reconciliation import ReconciliationWorkflow
@@ -68,7 +69,6 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
     payments = PaymentActivities(client, ledger, cards, notices)
     schedules = ScheduleActivities(client, cards, notices)
     writes = LedgerActivities(ledger)
-    events = EventActivities(ledger.event_deliveries(settings.event_keys()), allow_loopback=settings.event_loopback)
     return [
         keys.issue_billing_key,
         keys.find_billing_key,
@@ -87,9 +87,12 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         schedules.has_open_schedules,
         writes.record,
         writes.attempts_on_card,
-        events.next_delivery,
-        events.send_event,
+        _event_activities(settings, ledger).next_delivery,
     ]
+
+
+def _event_activities(settings: Settings, ledger: Ledger) -> EventActivities:
+    return EventActivities(ledger.event_deliveries(settings.event_keys()), allow_loopback=settings.event_loopback)
 
 
 def reconciling(
@@ -137,6 +140,19 @@ def create_worker(
     )
 
 
+def create_event_worker(
+    temporal: Client, settings: Settings, ledger: Ledger, *, task_queue: str = BILLING_TASK_QUEUE
+) -> Worker:
+    """A worker that does nothing but send events, beside the one for everything else and with places of its own."""
+    return Worker(
+        temporal,
+        task_queue=sending_task_queue(task_queue),
+        activities=[_event_activities(settings, ledger).send_event],
+        interceptors=[ActivityMetrics()],
+        graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+    )
+
+
 def version_of(settings: Settings) -> WorkerDeploymentVersion | None:
     """The version that the settings name, as Temporal's worker controller injects it; None runs without one."""
     name, build_id = settings.temporal_deployment_name, settings.temporal_worker_build_id
@@ -168,7 +184,10 @@ async def running_worker(settings: Settings) -> AsyncIterator[Worker]:
     try:
         await ledger.migrate()
         temporal, version = await connect(), version_of(settings)
-        async with create_worker(temporal, settings, client, ledger, version=version) as worker:
+        async with (
+            create_event_worker(temporal, settings, ledger),
+            create_worker(temporal, settings, client, ledger, version=version) as worker,
+        ):
             if version is not None and settings.first_version_becomes_current:
                 await WorkerDeployment(temporal, version.deployment_name).make_first_current(version.build_id)
             await _keep_schedules(temporal, settings)

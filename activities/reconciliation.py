@@ -17,7 +17,7 @@ from billing.domain.both_sides import Leeway
 from billing.domain.differences import RunState
 from billing.domain.facts import PaymentFact
 from billing.domain.reconciliation import payment_is_suspicious, schedule_is_suspicious
-from billing.domain.states import SubscriptionStatus
+from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.windows import PAYMENTS_LONGEST, SCHEDULES_LONGEST, Window
 from billing.ledger import ChargeRow, Cursor, Ledger, LivingSubscription
 from billing.portone import Page, PortOneClient, PortOneError, PortOneRefusedError
@@ -309,6 +309,7 @@ def _due_in(window: Window, living: Sequence[LivingSubscription]) -> list[str]:
         and each.record.next_charge_at is not None
         and each.record.next_charge_at in window
         and each.record.status is not SubscriptionStatus.INCOMPLETE
+        and each.record.cycle_state is not CycleState.GATED
     ]
 
 

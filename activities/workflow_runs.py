@@ -10,6 +10,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from billing.domain.both_sides import RunSays
 from workflows.contracts import SubscriptionSnapshot
 
+QUERY = timedelta(seconds=10)
+"""How long a workflow is waited for: the time of a long replay; without a worker it would be for ever."""
+
 _RPC = timedelta(seconds=10)
 _ASKS = 5
 
@@ -48,7 +51,7 @@ class WorkflowRuns:
         handle = self._temporal.get_workflow_handle(workflow_id)
         for _ in range(_ASKS):
             try:
-                told = await handle.query("snapshot", result_type=SubscriptionSnapshot, rpc_timeout=_RPC)
+                told = await handle.query("snapshot", result_type=SubscriptionSnapshot, rpc_timeout=QUERY)
             except WorkflowQueryFailedError:
                 return None
             except RPCError as error:

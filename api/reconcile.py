@@ -5,6 +5,7 @@ import json
 import secrets
 from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -26,6 +27,7 @@ NOTHING_OPEN, DIFFERENCES_OPEN, NOT_COMPARED = 0, 1, 2
 """What the command exits with."""
 
 MOST_SHOWN = 200
+LOG_COLUMNS = 200
 _POLL_SECONDS = 0.2
 
 Handle = WorkflowHandle[ReconciliationWorkflow, ReconciliationShown]
@@ -46,7 +48,11 @@ def reconcile(
     order = StartReconciliation(start=read_instant(start), end=read_instant(end), settle_minutes=settle_minutes)
     if order.start and order.end and order.end <= order.start:
         raise typer.BadParameter("--to must be after --from")
-    raise typer.Exit(asyncio.run(compare(load_settings(), order, Console(), as_json=as_json)))
+    console = Console()
+    if not console.is_terminal:
+        # In a log there is no width to fit into, and a table that wraps cannot be read.
+        console = Console(width=LOG_COLUMNS)
+    raise typer.Exit(asyncio.run(compare(load_settings(), order, console, as_json=as_json)))
 
 
 def read_instant(text: str | None) -> datetime | None:
@@ -85,6 +91,10 @@ async def compare(
             task_queue=task_queue,
             static_summary="PortOne against the ledger and the workflows, by gudok reconcile",
         )
+        if not as_json:
+            console.print(
+                f"{settings.temporal_ui_url}/namespaces/{temporal.namespace}/workflows/{quote(handle.id, safe='')}"
+            )
         shown = await (handle.result() if as_json else _watched(handle, console))
         rows = await ledger.differences.page(state=DifferenceState.OPEN, limit=MOST_SHOWN)
     except WorkflowFailureError as error:

@@ -51,7 +51,10 @@ class CheckedResolver(AbstractResolver):
         Raises:
             AddressRefusedError: one of them must not be connected to.
         """
-        found = await self._inner.resolve(host, port, family)
+        try:
+            found = await self._inner.resolve(host, port, family)
+        except UnicodeError:
+            raise OSError("the name of the host cannot be looked up") from None
         if not all(may_connect(each["host"], each["port"], self._target) for each in found):
             raise AddressRefusedError("the host leads to a private address")
         return found

@@ -5,21 +5,30 @@ docs/reference/settings.md is generated from this module by docs/generate.py.
 """
 
 import base64
-import binascii
-import re
 from collections.abc import Callable
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
 from billing.domain.dunning import EndAction
 from billing.domain.money import MAX_AMOUNT
+from billing.setting_values import (
+    DatabaseUrl,
+    Keys,
+    NamedKeys,
+    Networks,
+    Port,
+    RetryDay,
+    Secrets,
+    Url,
+    decode_key,
+    split,
+)
 
 PREFIX = "GUDOK_"
 SECRET_FILES = Path("/run/secrets")
@@ -39,7 +48,6 @@ LOOPBACK = ("127.0.0.0/8", "::1/128")
 IPNetwork = IPv4Network | IPv6Network
 LogFormat = Literal["console", "json"]
 
-_KEY_BYTES = 32
 # A secret that a person could type is a secret that a program can guess.
 _LEAST_SECRET_CHARACTERS = 16
 # Temporal writes a version as name:build-id, and in places as name.build-id; its controller names with a slash.
@@ -50,7 +58,6 @@ _TEMPORAL = {
     "temporal_deployment_name": "TEMPORAL_DEPLOYMENT_NAME",
     "temporal_worker_build_id": "TEMPORAL_WORKER_BUILD_ID",
 }
-_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
 
 
 class Mode(StrEnum):
@@ -65,56 +72,6 @@ class InvalidSettingsError(ValueError):
     """Settings that cannot be started with; every line names a variable and none shows a value."""
 
 
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _decode_key(text: str) -> bytes:
-    try:
-        if re.fullmatch(r"[0-9a-fA-F]{64}", text):
-            return bytes.fromhex(text)
-        key = base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != _KEY_BYTES:
-        raise ValueError("every key is 32 bytes, as 44 base64 or 64 hexadecimal characters")
-    return key
-
-
-def _check_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    for key in keys:
-        _decode_key(key.get_secret_value())
-    return keys
-
-
-def _check_named_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    names = []
-    for pair in keys:
-        name, colon, key = pair.get_secret_value().partition(":")
-        if not colon or not _KEY_ID.match(name):
-            raise ValueError("every key is id:key, the id of 1 to 32 letters, digits, _ and -")
-        _decode_key(key)
-        names.append(name)
-    if len(set(names)) != len(names):
-        raise ValueError("every key needs an id of its own")
-    return keys
-
-
-def _check_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("an address starts with http:// or https://, names a host, and has no ? and no #")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("an address carries no user and no password")
-    return url.rstrip("/")
-
-
-def _check_database_url(url: SecretStr) -> SecretStr:
-    if not re.match(r"(sqlite(\+aiosqlite)?:///.|postgres(ql)?(\+asyncpg)?://.)", url.get_secret_value()):
-        raise ValueError("a ledger is sqlite:///path or postgresql://user:password@host/name")
-    return url
-
-
 def _allowed_addresses(data: dict[str, Any]) -> tuple[IPNetwork, ...]:
     local = data["mode"] is not Mode.PRODUCTION
     return tuple(ip_network(address) for address in (*PORTONE_WEBHOOK_ADDRESSES, *(LOOPBACK if local else ())))
@@ -126,15 +83,6 @@ def _loopback_endpoints(data: dict[str, Any]) -> bool:
 
 def _log_format(data: dict[str, Any]) -> LogFormat:
     return "json" if data["mode"] is Mode.PRODUCTION else "console"
-
-
-Url = Annotated[str, AfterValidator(_check_url)]
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-Keys = Annotated[Secrets, AfterValidator(_check_keys)]
-NamedKeys = Annotated[Secrets, AfterValidator(_check_named_keys)]
-Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_split)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-RetryDay = Annotated[int, Field(ge=1, le=60)]
 
 
 class Settings(BaseSettings):
@@ -181,7 +129,7 @@ class Settings(BaseSettings):
         30.0, gt=0, le=120, description="Longest wait for one answer of PortOne, from connecting to the last byte."
     )
 
-    database_url: Annotated[SecretStr, AfterValidator(_check_database_url)] = Field(
+    database_url: DatabaseUrl = Field(
         SecretStr("sqlite:///.gudok/ledger.db"),
         description="The ledger: `sqlite:///path`, or `postgresql://user:password@host/name`.",
     )
@@ -252,7 +200,7 @@ class Settings(BaseSettings):
     schedule_horizon_days: int = Field(
         80, ge=1, le=85, description="Charges further away wait in Temporal before they are scheduled at PortOne."
     )
-    retry_after_days: Annotated[tuple[RetryDay, ...], NoDecode, BeforeValidator(_split)] = Field(
+    retry_after_days: Annotated[tuple[RetryDay, ...], NoDecode, BeforeValidator(split)] = Field(
         (1, 3, 5, 7), max_length=14, description="Days between one declined attempt of a cycle and the next one."
     )
     grace_days: int = Field(
@@ -293,7 +241,7 @@ class Settings(BaseSettings):
         description="Whether a worker makes its version current where no version of its deployment ever was: "
         "until one is, no worker with a version is given work.",
     )
-    dark_patches: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+    dark_patches: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)] = Field(
         (),
         description="Ids of `workflow.patched` that a worker knows and does not take yet, "
         "so that the release before the one that takes them can carry on what they began.",
@@ -343,16 +291,16 @@ class Settings(BaseSettings):
 
     def vault_keys(self) -> tuple[bytes, ...]:
         """The vault's keys, 32 bytes each; the first seals."""
-        return tuple(_decode_key(key.get_secret_value()) for key in self.vault_key)
+        return tuple(decode_key(key.get_secret_value()) for key in self.vault_key)
 
     def event_keys(self) -> tuple[bytes, ...]:
         """The keys of the event secrets, 32 bytes each; the first seals."""
-        return tuple(_decode_key(key.get_secret_value()) for key in self.event_key)
+        return tuple(decode_key(key.get_secret_value()) for key in self.event_key)
 
     def payload_keyring(self) -> dict[str, bytes]:
         """Key id to 32 bytes, in the order given; the first encrypts, and none means no encryption."""
         pairs = (pair.get_secret_value().partition(":") for pair in self.payload_keys)
-        return {name: _decode_key(key) for name, _, key in pairs}
+        return {name: decode_key(key) for name, _, key in pairs}
 
 
 def _production_faults(settings: Settings) -> list[str]:

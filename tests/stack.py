@@ -25,7 +25,7 @@ from billing.ledger import Ledger
 from billing.portone import PortOneClient
 from billing.settings import Settings
 from billing.temporal import DATA_CONVERTER
-from worker import create_worker
+from worker import create_event_worker, create_worker
 
 CARD = "4518-4212-3456-7890"
 API_KEY = "gudok_local_key"
@@ -82,6 +82,7 @@ class Stack:
     last: dict = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
     worker: Worker | None = None
+    event_worker: Worker | None = None
     exits: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
     async def start_worker(self, **options):
@@ -89,6 +90,8 @@ class Stack:
             self.temporal, self.settings, self.portone, self.ledger, task_queue=self.task_queue, **options
         )
         await self.worker.__aenter__()
+        self.event_worker = create_event_worker(self.temporal, self.settings, self.ledger, task_queue=self.task_queue)
+        await self.event_worker.__aenter__()
 
     async def restart_worker(self):
         """What a deploy does."""
@@ -126,6 +129,7 @@ class Stack:
         if self.worker is not None:
             worker, self.worker = self.worker, None
             await worker.__aexit__(None, None, None)
+            await self.event_worker.__aexit__(None, None, None)
 
     async def start(self, customer_uid=None, *, card=CARD, expect=201, **more):
         uid = customer_uid or f"buyer_{uuid.uuid4().hex[:10]}"

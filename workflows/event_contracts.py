@@ -11,6 +11,11 @@ def event_delivery_workflow_id(endpoint_id: str, customer_uid: str) -> str:
     return f"events/{endpoint_id}/{customer_uid}"
 
 
+def sending_task_queue(task_queue: str) -> str:
+    """The task queue on which events are sent: a stranger's slow server takes no place that a charge needs."""
+    return f"{task_queue}-events"
+
+
 class StartEventDelivery(Message):
     """Deliver the events of `customer_uid` to an endpoint until none is left.
 

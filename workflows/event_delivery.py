@@ -10,15 +10,23 @@ from contextlib import suppress
 from datetime import datetime
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from billing.domain.delivery import MAX_ATTEMPTS
 from workflows import policies
-from workflows.event_contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent, StartEventDelivery
+from workflows.event_contracts import (
+    DeliveryDue,
+    NextDelivery,
+    SendAnswer,
+    SendEvent,
+    StartEventDelivery,
+    sending_task_queue,
+)
 from workflows.ports import EventActivities
 
 
-@workflow.defn
+@workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class EventDeliveryWorkflow:
     """Delivers what waits, and ends when nothing is left; a bell that rings while it ends starts the next turn."""
 
@@ -86,7 +94,11 @@ class EventDeliveryWorkflow:
         summary = f"{turn.type}, attempt {order.attempt} of {MAX_ATTEMPTS}"
         try:
             answer = await workflow.execute_activity_method(
-                EventActivities.send_event, order, summary=summary, **policies.SEND_ONCE
+                EventActivities.send_event,
+                order,
+                task_queue=sending_task_queue(workflow.info().task_queue),
+                summary=summary,
+                **policies.SEND_ONCE,
             )
         except ActivityError as error:
             if is_cancelled_exception(error):

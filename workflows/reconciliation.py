@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from billing.domain.differences import RunState
@@ -84,7 +85,7 @@ class ReconciliationWalk(BaseModel):
             self.total, self.page, self.rereads = None, 1, 0
 
 
-@workflow.defn
+@workflow.defn(versioning_behavior=VersioningBehavior.PINNED)
 class ReconciliationWorkflow:
     """Compares PortOne, ledger and workflows in one window, and rings the workflows that something is about."""
 

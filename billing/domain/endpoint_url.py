@@ -16,6 +16,9 @@ _URL = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
+# Of a name, between two full stops (RFC 1035).
+_MAX_LABEL = 63
+
 # Where the last label is a number, some libraries read the whole as an IPv4 address: 127.1, 2130706433, 0x7f.1.
 _ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)\.?", re.ASCII)
 
@@ -101,7 +104,7 @@ def endpoint_url(url: str, *, allow_loopback: bool) -> EndpointUrl:
         RefusedUrlError: why it may not be.
     """
     match = _URL.fullmatch(url) if len(url) <= MAX_URL_LENGTH else None
-    if match is None:
+    if match is None or not all(0 < len(label) <= _MAX_LABEL for label in match["host"].strip(".").split(".")):
         raise RefusedUrlError("must be an https:// address of a host, without a user, a fragment or spaces")
     scheme, host = match["scheme"].lower(), match["host"].lower().strip("[]")
     port = int(match["port"]) if match["port"] else (443 if scheme == "https" else 80)

@@ -45,6 +45,7 @@ class Ledger:
     """One ledger behind one database URL. Every write is one transaction and does nothing the second time.
 
     Every method raises LedgerUnavailableError when the database is away or locked: do it again.
+    `reconciliation` and `differences` are what a comparison with PortOne asks of it, and what it leaves in it.
 
     Raises:
         ValueError: not `sqlite:///path`, `sqlite+aiosqlite:///path`, `postgresql://…` or `postgresql+asyncpg://…`.

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from billing.domain.money import Money
 from billing.portone import reading
 from billing.portone.errors import PortOneUnavailableError
-from billing.portone.exchange import Call, Exchange, NoToken
+from billing.portone.exchange import MAX_LIST_BYTES, Call, Exchange, NoToken
 from billing.portone.models import BillingKey, Channel, Page, Payment, Prepared, Schedule
 from billing.portone.outcomes import (
     CancelAnswer,
@@ -215,7 +215,8 @@ class PortOneClient:
         """
         query = range_query("schedule_from", start, "schedule_to", end) + paged(page, limit)
         query += _optional(("schedule_status", status), ("sorting", "scheduled" if oldest_first else None))
-        return reading.page(Schedule, await self._get("/subscribe/payments/schedule", query))
+        call = Call("GET", "/subscribe/payments/schedule", query=query, max_bytes=MAX_LIST_BYTES)
+        return reading.page(Schedule, await self._session.call(call))
 
     async def move_schedule(self, merchant_uid: str, schedule_at: datetime) -> ScheduleAnswer:
         """Move a charge that has not run to another instant. PUT /subscribe/payments/schedule/{merchant_uid}."""
@@ -320,7 +321,10 @@ class PortOneClient:
         """
         query = range_query("from", start, "to", end) + paged(page, limit)
         query += _optional(("sorting", "started" if oldest_first else None))
-        return reading.page(Payment, await self._get("/payments/status/{payment_status}", query, payment_status=status))
+        route, segments = "/payments/status/{payment_status}", {"payment_status": status}
+        return reading.page(
+            Payment, await self._session.call(Call("GET", route, segments, query, max_bytes=MAX_LIST_BYTES))
+        )
 
     async def cancel_payment(self, request: CancelPayment) -> CancelAnswer:
         """Refund a part or all of a payment; never raises for the network. POST /payments/cancel."""

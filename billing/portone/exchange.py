@@ -9,6 +9,12 @@ from urllib.parse import quote
 MAX_SEGMENT = 128
 """Characters of one path segment; PortOne's longest uid has 80."""
 
+MAX_BODY_BYTES = 1024 * 1024
+"""More than this is not an answer of PortOne's (reliability.md F11), unless its call asked for a long list."""
+
+MAX_LIST_BYTES = 16 * 1024 * 1024
+"""What a page of a thousand rows may have: sixteen thousand bytes each, for the sake of somebody's `custom_data`."""
+
 _FORBIDDEN_IN_PATH = frozenset("/\\%?#")
 
 
@@ -23,6 +29,7 @@ class Call:
         query: Query parameters in order; PortOne repeats `name[]` for arrays.
         body: JSON body; may hold card data, so it is never shown.
         secrets: Values that must not come back in a message.
+        max_bytes: More of an answer is not read.
 
     Raises:
         ValueError: a segment that could leave its place in the path.
@@ -34,6 +41,7 @@ class Call:
     query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    max_bytes: int = field(default=MAX_BODY_BYTES, repr=False)
     path: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

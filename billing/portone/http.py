@@ -17,9 +17,6 @@ import httpx
 from billing.portone.exchange import Answer, Call, NoAnswer
 from billing.portone.text import readable
 
-MAX_BODY_BYTES = 1024 * 1024
-"""More than this is not an answer of PortOne's (reliability.md F11)."""
-
 # A connection that takes longer will not come; kept below the deadline so that it is known that nothing was sent.
 _CONNECT_SECONDS = 10.0
 
@@ -116,7 +113,7 @@ class HttpEdge:
     async def _receive(self, call: Call, request: httpx.Request) -> Answer:
         response = await self._client.send(request, stream=True)
         try:
-            body = await _read_capped(response)
+            body = await _read_capped(response, call.max_bytes)
         finally:
             await response.aclose()
         status = response.status_code
@@ -128,13 +125,13 @@ class HttpEdge:
         return _opened(call, status, body, retry_after)
 
 
-async def _read_capped(response: httpx.Response) -> bytes | None:
+async def _read_capped(response: httpx.Response, max_bytes: int) -> bytes | None:
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         return None
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > max_bytes:
             return None
     return bytes(body)
 

@@ -27,6 +27,7 @@ until temporal operator search-attribute create --namespace "$namespace" \
   --name PlanId --type Keyword \
   --name SubscriptionStatus --type Keyword \
   --name PgProvider --type Keyword \
+  --name Parked --type Keyword \
   --name NextChargeAt --type Datetime \
   --name FailedAttempts --type Int; do
   attempts=$((attempts - 1))

@@ -21,6 +21,7 @@ ATTRIBUTES = {
     "PlanId": "Keyword",
     "SubscriptionStatus": "Keyword",
     "PgProvider": "Keyword",
+    "Parked": "Keyword",
     "NextChargeAt": "Datetime",
     "FailedAttempts": "Int",
 }

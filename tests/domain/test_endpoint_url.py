@@ -120,6 +120,8 @@ def test_an_ipv4_address_inside_an_ipv6_address_is_never_public(address):
         "https://[fe80::1%25eth0]/",
         "https://[fd00::1]/",
         "https://" + "a" * 2050 + ".com/",
+        "https://" + "a" * 64 + ".com/",
+        "https://shop..example.com/",
     ],
 )
 def test_an_address_that_is_not_plainly_outside_is_refused_without_repeating_it(url):

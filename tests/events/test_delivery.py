@@ -14,8 +14,11 @@ from billing.domain.event_data import ChargeData
 from billing.domain.records import LedgerEntry
 from billing.ledger import Deliveries
 from billing.temporal import connect
+from tests.deploy.fleet import Fleet
 from tests.events.conftest import body_of, paid
+from worker import create_event_worker
 from workflows import delivery_bell
+from workflows.event_delivery import EventDeliveryWorkflow
 
 COMPLETED = WorkflowExecutionStatus.COMPLETED
 
@@ -320,6 +323,19 @@ async def test_without_an_endpoint_temporal_is_not_asked_at_all(telling):
     assert len(await telling.stack.ledger.events.page()) == 1
 
 
+async def test_a_worker_with_a_version_sends_from_the_queue_that_has_none(telling, receiver):
+    stack = telling.stack
+    await stack.stop_worker()
+    sending = create_event_worker(stack.temporal, stack.settings, stack.ledger, task_queue=stack.task_queue)
+    async with Fleet(stack) as fleet, sending:
+        await fleet.start("v1", [EventDeliveryWorkflow])
+        await fleet.make_current("v1")
+        target, told = await telling.endpoint(receiver), paid("kim")
+        await telling.tell(told)
+        await telling.ended(target, "kim")
+    assert receiver.ids() == [told.event_id]
+
+
 # ---------------------------------------------------------------- secrets
 
 
@@ -362,6 +378,8 @@ async def test_no_secret_no_address_and_no_data_is_in_a_history_a_list_or_a_log(
     ]
     history = await telling.history_of(target, "kim")
     assert told.event_id in history
+    # Sent from a queue of its own: a slow endpoint takes no place that a charge needs.
+    assert f'name: "{telling.stack.task_queue}-events"' in history
     logs = capsys.readouterr().out + capsys.readouterr().err + caplog.text
     for secret in (target["secret"], rotated["secret"], target["secret"][6:], rotated["secret"][6:]):
         assert all(secret not in text for text in (*shown, history, logs))

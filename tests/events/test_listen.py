@@ -1,14 +1,21 @@
 """`gudok listen` shows what happens as it happens, and ends when it is told to."""
 
 import asyncio
+import contextlib
+import io
 import json
 import os
 import signal
 import sys
 
+import aiohttp
 import pytest
+from rich.console import Console
 
+from api.listening import Forwarding, Listener
+from api.listening import listen as listen_to
 from billing.settings import LOCAL_API_KEY
+from billing.signing import new_secret
 from tests.events.conftest import paid
 
 
@@ -19,12 +26,12 @@ class Listening:
         self.process = process
 
     async def lines(self, count, stream=None):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return [(await (stream or self.process.stdout).readline()).decode().rstrip() for _ in range(count)]
 
     async def stop(self):
         self.process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             _, err = await self.process.communicate()
         return self.process.returncode, err.decode()
 
@@ -53,7 +60,7 @@ async def listen(stack):
 
 async def test_a_key_that_the_api_refuses_ends_it_with_a_sentence(listen):
     listening = await listen(key="another")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         out, err = await listening.process.communicate()
     assert (listening.process.returncode, out) == (1, b"")
     assert "answers 401" in err.decode()
@@ -72,35 +79,60 @@ async def test_it_prints_every_event_once_in_a_readable_line_and_ends_cleanly(te
     assert await listening.stop() == (0, "")
 
 
-async def test_it_forwards_every_event_signed_as_an_endpoint_gets_it(telling, listen, receiver):
-    listening = await listen("--from-start", "--json", "--forward-to", f"{receiver.url}/hook")
-    (said,) = await listening.lines(1, listening.process.stderr)
-    secret = said.rpartition(" ")[2]
+@contextlib.asynccontextmanager
+async def here(stack, *, from_start=False, forwarding=None, as_json=False):
+    """The same without a process of its own; answers what it has printed so far, as a function."""
+    out = io.StringIO()
+    console = Console(file=out, width=200)
+    listener = Listener(str(stack.api.base_url), LOCAL_API_KEY, from_start=from_start, say=console)
+    task = asyncio.create_task(listen_to(listener, console, as_json=as_json, forwarding=forwarding))
+    yield out.getvalue
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def until(holds):
+    async with asyncio.timeout(60):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+async def test_it_forwards_every_event_signed_as_an_endpoint_gets_it(telling, receiver, capsys):
+    forwarding = Forwarding(f"{receiver.url}/hook", new_secret())
     told = paid("kim")
-    await telling.tell(told)
-    (line,) = await listening.lines(1)
-    await receiver.wait_for(1)
-    assert json.loads(line)["event_id"] == receiver.got[0]["id"] == told.event_id
-    assert receiver.verified(secret)["data"] == told.data
-    assert (await listening.stop())[0] == 0
+    async with here(telling.stack, from_start=True, forwarding=forwarding, as_json=True):
+        await telling.tell(told)
+        await receiver.wait_for(1)
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["event_id"] == told.event_id
+    assert receiver.got[0]["id"] == told.event_id
+    assert receiver.verified(forwarding.secret)["data"] == told.data
 
 
-async def test_it_begins_with_what_happens_after_it_and_survives_an_address_that_answers_nothing(telling, listen):
+async def test_it_begins_with_what_happens_after_it_and_survives_an_address_that_answers_nothing(telling):
     await telling.tell(paid("kim", summary="long ago"))
-    listening = await listen("--forward-to", "http://127.0.0.1:9/", "--secret", "whsec_bXkgb3du")
-    await listening.lines(1, listening.process.stderr)
-    # It may have begun before or after the first of these, and shows each of the rest.
-    seen = ""
-    for number in range(200):
-        await telling.tell(paid("kim", summary=f"happened {number}"))
-        with_line = asyncio.create_task(listening.process.stdout.readline())
-        done, _ = await asyncio.wait([with_line], timeout=0.2)
-        if done:
-            seen = with_line.result().decode()
-            break
-        with_line.cancel()
-    assert "happened" in seen
-    assert "long ago" not in seen
-    (outcome,) = await listening.lines(1)
-    assert "no answer: ClientConnectorError" in outcome
-    assert (await listening.stop())[0] == 0
+    async with here(telling.stack, forwarding=Forwarding("http://127.0.0.1:9/", new_secret())) as printed:
+        # It may look for the first time before or after the first of these, and shows each of the rest.
+        while "happened" not in printed():
+            await telling.tell(paid("kim", summary="happened now"))
+            await asyncio.sleep(0.05)
+        await until(lambda: "no answer: ClientConnectorError" in printed())
+    assert "long ago" not in printed()
+
+
+async def test_an_api_that_goes_away_is_waited_for(telling, monkeypatch):
+    answers = Listener._page
+
+    async def away(self, session, query):
+        if "away" in state:
+            raise aiohttp.ClientConnectionError
+        return await answers(self, session, query)
+
+    state = {"away"}
+    monkeypatch.setattr(Listener, "_page", away)
+    async with here(telling.stack, from_start=True) as printed:
+        await until(lambda: "waiting for it" in printed())
+        await telling.tell(paid("kim", summary="meanwhile"))
+        state.clear()
+        await until(lambda: "meanwhile" in printed())
+    assert printed().count("waiting for it") == printed().count("the api answers again") == 1

@@ -189,13 +189,14 @@ async def test_a_declined_charge_retried_in_the_console_is_found(deaf):
 async def test_what_recovery_charged_after_the_subscription_ended_is_found_and_left_to_a_person(deaf):
     uid = await deaf.start(plan=TRIAL, card=DECLINED)
     number = await current(deaf, uid)
-    await deaf.advance(uid, days=30)
+    await deaf.advance(uid, days=17, hours=1)
     assert (await deaf.subscription(uid))["status"] == "canceled"
-    await console(deaf, "recovery", hour=9)
+    assert (await console(deaf, "recovery", hour=9))["waiting"] == [number]
     deaf.account().world.store["keys"][uid]["last_four"] = "1111"
-    payment = await console(deaf, "retry", merchant_uid=number)
+    await only_portone_moves(deaf, uid, days=2)
+    (charged,) = (await deaf.books(uid))["charges"]
     (row,) = await found(deaf, "executed_or_retried_elsewhere")
-    assert (row.merchant_uid, row.imp_uid, row.rung_at) == (number, payment["imp_uid"], None)
+    assert (row.merchant_uid, row.imp_uid, row.rung_at) == (number, charged["imp_uid"], None)
     assert await rung(deaf, uid) == []
 
 

@@ -167,6 +167,16 @@ async def test_a_body_of_exactly_the_cap_is_read_and_one_byte_more_is_not(wire, 
         assert (await client.charge_again(wire.again())).outcome is outcome
 
 
+async def test_a_page_of_a_thousand_rows_may_be_longer_but_not_without_end(wire, client):
+    rows = [{**wire.payment(), "custom_data": "x" * 8_000, "imp_uid": f"imps_{n:012d}"} for n in range(1000)]
+    page = {"total": 1000, "previous": 0, "next": 0, "list": rows}
+    wire.says(wire.envelope(page))
+    assert len((await client.list_payments_by_status("all", limit=1000)).items) == 1000
+    wire.says(wire.envelope({**page, "list": [{**row, "custom_data": "x" * 17_000} for row in rows]}))
+    with pytest.raises(PortOneUnavailableError, match="too large"):
+        await client.list_payments_by_status("all", limit=1000)
+
+
 async def test_a_small_body_cannot_unpack_into_a_large_one(listening, wire):
     bomb = gzip.compress(b" " * 50_000_000)
 

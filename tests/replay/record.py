@@ -2,6 +2,7 @@
 
 Name the new stories, so that the old ones stay as they are; without a name all are recorded anew.
 Run it only to add a story, never to make a failing replay pass: a change that cannot replay is patched instead.
+`python -m tests.replay.record reconciliations` records the reconciliations alone.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from pathlib import Path
 from billing.domain.delivery import MAX_ATTEMPTS
 from tests.deploy.fleet import Fleet
 from tests.events.conftest import Receiver, Telling, paid
+from tests.reconciled import console, current, order_of, silence, start_run
 from tests.replay.fingerprint import write_all
 from tests.stack import CARD, running_stack, served, start_dev_server
 
@@ -153,6 +155,20 @@ def wanted(name):
     return not sys.argv[1:] or name in sys.argv[1:]
 
 
+async def reconciliations(stack):
+    """A refund and a moved schedule found and rung; the same again, continued as new."""
+    await silence(stack)
+    uid = await stack.start("reconciled")
+    due_at = (await stack.ledger.get_charge(await current(stack, uid))).due_at
+    await console(stack, "cancel", merchant_uid=await order_of(stack, uid), amount=900)
+    later = int(due_at.timestamp()) + 86400
+    await console(stack, "move", merchant_uid=await current(stack, uid), schedule_at=later)
+    for name, limit in (("reconciliation", None), ("reconciliation_continued", 20)):
+        run = await start_run(stack, f"reconciliation/{name}", page_size=1, roll_after_events=limit)
+        await run.result()
+        keep(name, await stack.temporal.get_workflow_handle(run.id).fetch_history())
+
+
 def keep(name, history):
     """Write one history, compressed; the same content gives the same bytes."""
     if not wanted(name):
@@ -180,9 +196,18 @@ async def moved_between_versions(stack):
     keep("moved_between_versions", await stack.handle(uid).fetch_history())
 
 
+async def record_reconciliations():
+    """Record the reconciliations, on a product of their own: they look at everybody."""
+    async with await start_dev_server() as server:
+        with tempfile.TemporaryDirectory() as folder:
+            async with running_stack(server.client, Path(folder)) as stack:
+                await reconciliations(stack)
+
+
 async def main():
     """Record every story."""
     HISTORIES.mkdir(exist_ok=True)
+    await record_reconciliations()
     async with await start_dev_server() as server:
         with tempfile.TemporaryDirectory() as folder:
             async with running_stack(server.client, Path(folder), first_answer_seconds=3) as stack:
@@ -206,4 +231,4 @@ async def main():
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(record_reconciliations() if "reconciliations" in sys.argv[1:] else main())
