@@ -11,7 +11,7 @@ from billing.domain.dunning import DunningPolicy
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.parked import DECISIONS, DecisionRecord
 from billing.domain.plans import PlanTerms
-from billing.domain.records import RefundRecord, SubscriptionLife, SubscriptionRecord
+from billing.domain.records import ConsentRecord, RefundRecord, SubscriptionLife, SubscriptionRecord
 from billing.ledger import ChargeRow, ParkedRow, PlanRow
 
 Json = dict[str, Any]
@@ -122,6 +122,36 @@ def dunning_view(policy: DunningPolicy | None) -> Json | None:
         "after_days": list(policy.after_days),
         "grace_days": policy.grace_days,
         "end_action": policy.end_action.value,
+    }
+
+
+def consent_view(consent: ConsentRecord) -> Json:
+    """A question to the buyer, or an answer with what was shown to them."""
+    need, evidence = consent.need, consent.evidence
+    return {
+        "consent_id": consent.consent_id,
+        "subscription_id": consent.subscription_id,
+        "subject": need.kind.value,
+        "state": consent.state.value,
+        "at": instant(consent.at),
+        "amount_before": need.amount_before.amount,
+        "amount_after": need.amount_after.amount,
+        "currency": need.amount_after.currency,
+        "payment_method": need.payment_method,
+        "effective_at": instant(need.effective_at),
+        "opens_at": instant(need.opens_at),
+        "expires_at": instant(need.lapses_at),
+        "evidence": {
+            "decision": evidence.decision.value,
+            "shown": evidence.shown,
+            "by": evidence.by,
+            "at": instant(evidence.at),
+            "locale": evidence.locale,
+            "ip": evidence.ip,
+            "user_agent": evidence.user_agent,
+        }
+        if evidence
+        else None,
     }
 
 

@@ -31,7 +31,7 @@ async def change(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
         ApplicationError: the next charge ran first, and the order makes no sense in the period that began with it.
     """
     stopped = await arbiter.stop_the_charge(run)
-    if stopped.charge in (ChargeAtOrder.DECLINED, ChargeAtOrder.MISMATCH):
+    if stopped.stands_in_the_way:
         message = "the next charge ran first and was not paid; nothing was changed"
         return _answer(run, stopped, code=f"charge_{stopped.charge.value}", message=message)
     if stopped.charge is ChargeAtOrder.PAID:

@@ -42,14 +42,6 @@ class UndoCancel(Message):
     """Take a cancel at period end back."""
 
 
-class PauseSubscription(Message):
-    """Stop charging, now or at the end of the period, until `resumes_at` or until somebody resumes."""
-
-    at: When = When.PERIOD_END
-    resumes_at: datetime | None = None
-    reason: str | None = None
-
-
 class ResumeAnchor(StrEnum):
     """Which billing day a resumed subscription goes on with.
 
@@ -61,10 +53,37 @@ class ResumeAnchor(StrEnum):
     OLD = "old"
 
 
+class PauseSubscription(Message):
+    """Stop charging, now or at the end of the period, until `resumes_at` or until somebody resumes.
+
+    `resume_anchor` is the billing day with which it goes on by itself.
+    """
+
+    at: When = When.PERIOD_END
+    resumes_at: datetime | None = None
+    resume_anchor: ResumeAnchor = ResumeAnchor.NEW
+    reason: str | None = None
+
+
+class AnswerConsent(Message):
+    """The buyer's explicit answer, with what was shown to them (E-Commerce Act art. 13(6))."""
+
+    decision: ConsentDecision
+    shown: str
+    by: str
+    locale: str = "ko-KR"
+    ip: str | None = None
+    user_agent: str | None = None
+
+
 class ResumeSubscription(Message):
-    """Go on, or take a pause at period end back."""
+    """Go on, or take a pause at period end back.
+
+    `consent` is the buyer's act of resuming, where what is charged with it needs their consent.
+    """
 
     anchor: ResumeAnchor = ResumeAnchor.NEW
+    consent: AnswerConsent | None = None
 
 
 class ChangePlan(Message):
@@ -116,17 +135,6 @@ class RetryNow(Message):
     by: str | None = None
 
 
-class AnswerConsent(Message):
-    """The buyer's explicit answer, with what was shown to them (E-Commerce Act art. 13(6))."""
-
-    decision: ConsentDecision
-    shown: str
-    by: str
-    locale: str = "ko-KR"
-    ip: str | None = None
-    user_agent: str | None = None
-
-
 class Decide(Message):
     """A person's decision about one thing that stands parked, with who decided and why.
 
@@ -171,9 +179,10 @@ Order = (
 
 
 class ChargeAtOrder(StrEnum):
-    """What PortOne's schedule row said when the order met the next charge (design section 3).
+    """What became of the next charge when the order met it, by PortOne's schedule row and payments (design section 3).
 
-    UNKNOWN: it ran, and nobody can prove yet what it came to; should it turn out to be paid, it is given back.
+    REVOKED and NONE_PLANNED: it was not made and will not be. PAID, DECLINED, MISMATCH: it ran first. UNKNOWN: it was
+    begun, and nobody can prove yet what it came to; should it turn out to be paid, it is given back.
     """
 
     NONE_PLANNED = "none_planned"

@@ -106,9 +106,14 @@ class SubscriptionRun:
         The term is that of what the next period is charged for: a pending change may go on beyond the one in force.
         """
         state = self.state
-        term = (state.pending_change.plan if state.pending_change else self.plan).max_cycles
         stopping = state.cancel_at_period_end or state.pause_at_period_end or state.paused_at is not None
-        return not stopping and (term is None or state.paid_cycles < term)
+        return not stopping and not self.term_is_paid
+
+    @property
+    def term_is_paid(self) -> bool:
+        """Whether every period of a fixed term is paid for."""
+        term = self.holding().terms.max_cycles
+        return term is not None and self.state.paid_cycles >= term
 
     def held(self) -> PendingChange:
         """What is held now, whole."""
@@ -312,7 +317,12 @@ class SubscriptionRun:
         self._out.events.append(event(what, workflow.now(), event_id, summary, data))
 
     def close_number(self, state: CycleState, reason: str) -> None:
-        """Say in the next write that the current order number will never be charged, and why."""
+        """Say in the next write that the current order number will not be charged, and why.
+
+        One that never left here is let go for good; a revoked one may be booked again.
+        """
+        if state is CycleState.SKIPPED:
+            self.state.open_order = None
         self._out.results.append(self.result(state, None, reason))
 
     def note_result(self, result: ChargeResult) -> None:
@@ -331,8 +341,13 @@ class SubscriptionRun:
         """Keep what a person decided, with the next write."""
         self._out.decisions.append(decision)
 
+    @property
+    def consent_id(self) -> str:
+        """Names the question that was asked last; a changed one is another question."""
+        return f"{self.start.subscription_id}-{self.state.cycle}-{self.state.consent_asks}"
+
     def keep_consent(self, consent: ConsentRecord) -> None:
-        """Keep the buyer's answer as evidence, with the next write."""
+        """Keep what was asked or answered as evidence, with the next write."""
         self._out.consents.append(consent)
 
     async def write(

@@ -111,6 +111,7 @@ class SubscriptionState(BaseModel):
     period_start: datetime | None = None
     period_end: datetime | None = None
     cancel_at_period_end: bool = False
+    cancel_reason: str | None = None
     parked_reason: str | None = None
     last_failure: str | None = None
     last_failure_code: str | None = None
@@ -161,6 +162,7 @@ class SubscriptionState(BaseModel):
     end_action_taken: bool = False
     consent: ConsentState = ConsentState.NOT_NEEDED
     consent_need: ConsentNeed | None = None
+    consent_asks: int = 0
     announced: list[str] = []
     look_asked: bool = False
 
@@ -197,6 +199,7 @@ class SubscriptionState(BaseModel):
         self.ended_at = at
         self.end_reason = reason
         self.pause_at_period_end = False
+        self.resumes_at = None
         self.pending_change = None
 
     def begin_cycle(self, due_at: datetime) -> None:
@@ -225,6 +228,7 @@ class SubscriptionState(BaseModel):
         self.end_action_taken = False
         self.consent = ConsentState.NOT_NEEDED
         self.consent_need = None
+        self.consent_asks = 0
         self.announced = []
         self.trial_ends_at = None
 

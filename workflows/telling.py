@@ -124,7 +124,7 @@ def consent(run: "SubscriptionRun", outcome: str | None = None) -> ConsentData:
     return ConsentData(
         customer_uid=run.start.customer_uid,
         subscription_id=run.start.subscription_id,
-        consent_id=f"{run.start.subscription_id}-{run.state.cycle}",
+        consent_id=run.consent_id,
         subject=need.kind.value,
         state=run.state.consent.value,
         amount_before=need.amount_before.amount,

@@ -283,15 +283,15 @@ class WebhookDisposition:
 
 @dataclass(frozen=True, slots=True)
 class ConsentRecord:
-    """One answer of the buyer, or that none came: what was asked, what was shown, who answered and when.
+    """One question to the buyer, one answer, or that none came: what was asked, what was shown, who answered and when.
 
     Args:
         consent_id: of the question; a later answer to the same question is another record.
         subscription_id: the incarnation.
         customer_uid: it was started under.
-        state: granted, refused or lapsed.
+        state: asked, granted, refused or lapsed.
         need: what was asked.
-        evidence: the explicit answer; None when none came.
+        evidence: the explicit answer; None for a question, and when no answer came.
         at: UTC, when it was noted.
 
     Raises:

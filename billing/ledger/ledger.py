@@ -219,7 +219,7 @@ class Ledger:
         return await self._reads.results(merchant_uid)
 
     async def list_consents(self, customer_uid: str) -> list[ConsentRecord]:
-        """What the buyer answered under a customer_uid, with the evidence, oldest first."""
+        """What the buyer was asked and answered under a customer_uid, with the evidence, oldest first."""
         return await self._reads.consents(customer_uid)
 
     async def list_payments(self, merchant_uid: str) -> list[PaymentRow]:
