@@ -177,6 +177,20 @@ async def test_a_card_brought_during_a_trial_is_charged_at_its_end(stack):
     assert "another card is charged" in await stack.story(uid)
 
 
+async def test_a_key_from_the_payment_window_under_the_name_of_the_trial_is_charged_at_its_end(stack):
+    uid = await stack.start(plan=trial(), payment_method=None)
+    path = f"/v1/subscriptions/{uid}/payment-method"
+    body = {"payment_method": {"billing_key": True}, "customer_uid": uid}
+    assert (await stack.api.post(path, json=body)).json()["code"] == "billing_key_not_found"
+    await stack.emulator.post("/emulator/window/billing-key", json={"customer_uid": uid, "card_number": CARD})
+    assert (await stack.api.post(path, json=body)).status_code == 200
+    await stack.advance(uid, days=14, hours=1)
+    assert (await stack.subscription(uid))["status"] == "active"
+    assert [row["merchant_uid"][-6:] for row in await stack.charges(uid) if row["state"] == "paid"] == ["00001a"]
+    assert await stack.agree(uid) == 1
+    assert await stack.portone.find_billing_key(uid) is not None
+
+
 async def test_a_free_plan_needs_no_card_until_a_period_costs(stack):
     uid = await stack.start(plan=trial(0), coupon=everything_free(), payment_method=None)
     shown = await stack.subscription(uid)

@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from temporalio.exceptions import ApplicationError
 
 from billing.domain.calendar import Anchor, Interval, IntervalUnit
 from billing.domain.coupons import Coupon
@@ -16,7 +18,7 @@ from billing.domain.states import SubscriptionStatus
 from tests.domain.drawn import MONTHLY, coupons, terms
 from workflows import possible, quoting
 from workflows.contracts import StartSubscription
-from workflows.orders import ChangePlan, When
+from workflows.orders import CancelChange, ChangePlan, ChangeTrial, When
 from workflows.previewing import preview
 from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import PaidOrder, SubscriptionState
@@ -189,9 +191,22 @@ def test_an_order_that_replaces_a_pending_one_is_judged_by_what_it_makes_of_it()
         "quantity 2 makes 120,000,000 KRW, more than one charge may take",
     )
     # At once it is two of what is held now, whatever is pending.
-    possible.check(ChangePlan(quantity=2, at=When.NOW), books.state, books.run.plan, books.now)
+    possible.check(ChangePlan(quantity=2, at=When.NOW), books.state, books.run.plan, books.now, "buyer")
     assert quoting.wanted(books.run, ChangePlan(quantity=2, at=When.NOW)) == PendingChange(terms_of_9900(), 2)
 
 
 def terms_of_9900(price=9_900, interval=MONTHLY):
     return PlanTerms("Basic", Money(price), interval)
+
+
+@pytest.mark.parametrize(
+    "order", [ChangePlan(quantity=2), CancelChange(), ChangeTrial(ends_at=BEGUN + timedelta(days=9))]
+)
+def test_an_order_that_would_need_another_number_than_there_are_letters_is_refused(order):
+    books = Books(terms_of_9900(), 1, None)
+    books.state.generation = possible.MOST_RENUMBERINGS
+    books.state.pending_change = books.run.held()
+    books.state.status = SubscriptionStatus.TRIALING
+    with pytest.raises(ApplicationError, match="too many changes") as refusal:
+        possible.check(order, books.state, books.run.plan, books.now, "buyer")
+    assert refusal.value.type == "too_many_changes"

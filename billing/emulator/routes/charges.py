@@ -22,8 +22,12 @@ router = APIRouter(prefix="/subscribe/payments")
 
 
 @router.post("/onetime")
+@router.post("/foreign", include_in_schema=False)
 async def onetime(request: Request, account: TheAccount) -> Response:
-    """Charge a card typed in; with a customer_uid, its key is kept when the charge succeeds."""
+    """Charge a card typed in; with a customer_uid, its key is kept when the charge succeeds.
+
+    `foreign` is in no schema: PortOne's own Python client still sends foreign cards there.
+    """
     return await account.perform(request, "onetime", lambda body: _onetime(account, request, body))
 
 
