@@ -21,6 +21,7 @@ from activities.bells import BellActivities
 from activities.billing_keys import BillingKeyActivities
 from activities.cards import VaultedCards
 from activities.events import EventActivities
+from activities.facts import FactActivities
 from activities.ledger import LedgerActivities
 from activities.metrics import ActivityMetrics
 from activities.notices import NoticeUrls
@@ -40,6 +41,7 @@ from workflows.contracts import BILLING_TASK_QUEUE
 from workflows.event_contracts import sending_task_queue
 from workflows.event_delivery import EventDeliveryWorkflow
 from workflows.key_in_payment import KeyInPaymentWorkflow
+from workflows.late_fact import LateFactWorkflow
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.subscription import SubscriptionWorkflow
@@ -51,6 +53,7 @@ WORKFLOWS: Sequence[type] = (
     IssueBillingKeyWorkflow,
     DeleteBillingKeyWorkflow,
     EventDeliveryWorkflow,
+    LateFactWorkflow,
     ReconciliationWorkflow,
 )
 
@@ -79,6 +82,7 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         payments.retry_schedule,
         payments.find_payment,
         payments.find_payments,
+        payments.find_reported,
         payments.cancel_payment,
         schedules.register_schedule,
         schedules.find_schedule,
@@ -87,6 +91,8 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         schedules.has_open_schedules,
         writes.record,
         writes.attempts_on_card,
+        writes.known_orders,
+        FactActivities().report_facts,
         writes.subscription_on_key,
         _event_activities(settings, ledger).next_delivery,
     ]

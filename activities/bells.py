@@ -8,13 +8,14 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from billing.ledger import Ledger
 from workflows import ports
-from workflows.contracts import LookAgain, PaymentReported, subscription_workflow_id
+from workflows.contracts import LookAgain, PaymentReported, ReportedFact, subscription_workflow_id
+from workflows.fact_bell import report_fact
 from workflows.reconciliation_contracts import Bell, RingBells, Rung
 
 _RPC = timedelta(seconds=10)
 
 _RUNG = subscription_workflow_id("")
-"""Only subscriptions listen for bells; a one-time payment that differs is a person's to look at."""
+"""Only subscriptions listen for bells; what a payment says beside them is looked into by a workflow of its own."""
 
 
 class BellActivities(ports.BellActivities):
@@ -37,10 +38,21 @@ class BellActivities(ports.BellActivities):
 
     async def _told(self, bell: Bell) -> bool:
         """Whether somebody was told of this difference."""
-        if not bell.workflow_id.startswith(_RUNG):
-            return False
         # Under the id of a subscription that has ended a later one may run, which it is not about.
-        return not bell.ended and await self._signalled(bell)
+        living = bell.workflow_id.startswith(_RUNG) and not bell.ended
+        return (living and await self._signalled(bell)) or await self._reported(bell)
+
+    async def _reported(self, bell: Bell) -> bool:
+        if not bell.imp_uid:
+            return False
+        fact = ReportedFact(
+            imp_uid=bell.imp_uid,
+            merchant_uid=bell.merchant_uid,
+            status=bell.status,
+            cancellation_id=bell.cancellation_id,
+        )
+        await report_fact(self._temporal, activity.info().task_queue, fact)
+        return True
 
     async def _signalled(self, bell: Bell) -> bool:
         handle = self._temporal.get_workflow_handle(bell.workflow_id)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from temporalio import activity
 
 from activities.errors import of_ledger
+from billing.domain.known_order import AskedOrder, Known
 from billing.domain.records import LedgerEntry
 from billing.ledger import EventStream, Ledger, LedgerConflictError, LedgerError
 from workflows import ports
@@ -44,6 +45,11 @@ class LedgerActivities(ports.LedgerActivities):
     async def attempts_on_card(self, customer_uid: str) -> Sequence[datetime]:
         """When the card behind a key was or will be tried in dunning, over all subscriptions."""
         return await self._ledger.attempts_on_card(customer_uid)
+
+    @activity.defn
+    async def known_orders(self, asked: Sequence[AskedOrder]) -> Sequence[Known]:
+        """What is known here of orders and payments, in the order in which they were asked for."""
+        return await self._ledger.known_orders.of(asked)
 
     @activity.defn
     async def subscription_on_key(self, customer_uid: str) -> str | None:

@@ -15,6 +15,8 @@ OURS = frozenset(
         "record",
         "discard_card",
         "attempts_on_card",
+        "known_orders",
+        "report_facts",
         "next_delivery",
         "send_event",
         "begin_reconciliation",

@@ -41,6 +41,9 @@ AT_ONCE = 100
 LOOKS_AT_ONCE = 4
 """Fresh looks side by side: enough to hide a slow answer, far below the fifty calls a second that a PG asks for."""
 
+_NOTHING_STANDS = frozenset({SubscriptionStatus.INCOMPLETE, SubscriptionStatus.UNPAID})
+"""Statuses of subscriptions that have nothing registered at PortOne: not yet, or not until somebody acts."""
+
 _MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
 
@@ -308,14 +311,16 @@ def _due_in(window: Window, living: Sequence[LivingSubscription]) -> list[str]:
         if each.record.merchant_uid is not None
         and each.record.next_charge_at is not None
         and each.record.next_charge_at in window
-        and each.record.status is not SubscriptionStatus.INCOMPLETE
+        and each.record.status not in _NOTHING_STANDS
         and each.record.cycle_state is not CycleState.GATED
     ]
 
 
 def _is_overdue(each: LivingSubscription, now: datetime, minutes: int) -> bool:
-    due_at = each.record.next_charge_at
-    return due_at is not None and each.record.parked_reason is None and now - due_at > timedelta(minutes=minutes)
+    record = each.record
+    if record.next_charge_at is None or record.parked_reason is not None or record.status is SubscriptionStatus.UNPAID:
+        return False
+    return now - record.next_charge_at > timedelta(minutes=minutes)
 
 
 def _down_to_the_minute(instant: datetime) -> datetime:

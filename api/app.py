@@ -14,6 +14,7 @@ from api.errors import Problem, install_error_handlers, problem_response
 from api.event_bell import sweeping_events
 from api.routes import (
     billing_keys,
+    consents,
     event_endpoints,
     events,
     health,
@@ -55,6 +56,7 @@ def create_app(
     for routes in (
         subscriptions,
         orders,
+        consents,
         parked,
         timeline,
         payments,

@@ -3,16 +3,19 @@
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from enum import Enum, auto
 
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from api.dependencies import Desk
 from api.repeating import repeating
 from api.running import is_gone
 from billing.domain.records import Disposition, LedgerEntry, WebhookDisposition
+from billing.domain.states import CycleState
 from billing.ledger import ReceivedWebhook
 from billing.observability import WEBHOOKS
-from workflows.contracts import PaymentReported
+from workflows.contracts import PaymentReported, ReportedFact
+from workflows.fact_bell import report_fact
 
 SWEEP_SECONDS = 5.0
 """How soon a bell that could not be rung is tried again."""
@@ -22,9 +25,28 @@ GRACE_SECONDS = 3.0
 
 RPC_TIMEOUT = timedelta(seconds=5)
 
+_AWAY = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.CANCELLED,
+        RPCStatusCode.UNAUTHENTICATED,
+        RPCStatusCode.INTERNAL,
+    }
+)
+"""Answers that say something of Temporal and nothing of the one bell: no other would fare better now."""
 
-async def ring(desk: Desk, inbox_id: int, workflow_id: str, hook: ReceivedWebhook) -> bool:
-    """Signal the workflow, and note it; False when Temporal is away and the sweep has to try again."""
+
+class Rung(Enum):
+    """What became of ringing: done, to be tried again once Temporal is back, or refused for this one bell."""
+
+    DONE = auto()
+    AWAY = auto()
+    REFUSED = auto()
+
+
+async def ring(desk: Desk, inbox_id: int, workflow_id: str, hook: ReceivedWebhook) -> Rung:
+    """Signal the workflow, and note it; where it has ended, the payment is looked into by a workflow of its own."""
     bell = PaymentReported(
         imp_uid=hook.imp_uid,
         merchant_uid=hook.merchant_uid,
@@ -33,25 +55,42 @@ async def ring(desk: Desk, inbox_id: int, workflow_id: str, hook: ReceivedWebhoo
     )
     try:
         handle = desk.temporal.get_workflow_handle(workflow_id)
-        await handle.signal("payment_reported", bell, rpc_timeout=RPC_TIMEOUT)
+        try:
+            await handle.signal("payment_reported", bell, rpc_timeout=RPC_TIMEOUT)
+        except RPCError as error:
+            if not is_gone(error):
+                raise
+            await _tell_of_a_late_fact(desk, bell)
     except RPCError as error:
-        if not is_gone(error):
-            return False
-        # The workflow has ended: nobody is left to look. The row says so, and reconciliation finds what it missed.
-        WEBHOOKS.labels("stale").inc()
-        stale = WebhookDisposition(hook.merchant_uid, hook.imp_uid, hook.status, Disposition.STALE)
-        await desk.ledger.record(LedgerEntry(webhooks=(stale,)))
+        return Rung.AWAY if error.status in _AWAY else Rung.REFUSED
     await desk.ledger.mark_rung(inbox_id, desk.now())
-    return True
+    return Rung.DONE
+
+
+async def _tell_of_a_late_fact(desk: Desk, bell: PaymentReported) -> None:
+    """Nobody listens any more: what the ledger has already is only counted, and everything else is looked into."""
+    charge = await desk.ledger.get_charge(bell.merchant_uid)
+    booked = charge is not None and (charge.state, charge.imp_uid) == (CycleState.PAID, bell.imp_uid)
+    if booked and bell.status == "paid":
+        WEBHOOKS.labels("stale").inc()
+        stale = WebhookDisposition(bell.merchant_uid, bell.imp_uid, bell.status, Disposition.STALE)
+        await desk.ledger.record(LedgerEntry(webhooks=(stale,)))
+        return
+    WEBHOOKS.labels("late").inc()
+    await report_fact(desk.temporal, desk.task_queue, ReportedFact(**bell.model_dump()))
 
 
 async def sweep(desk: Desk) -> None:
-    """Ring every bell that is still to be rung; stops at the first that cannot be."""
-    older_than = desk.now() - timedelta(seconds=GRACE_SECONDS)
-    for row in await desk.ledger.unrung_webhooks(older_than=older_than):
-        hook = ReceivedWebhook(row.imp_uid, row.merchant_uid, row.status, row.route, row.cancellation_id)
-        if row.workflow_id is not None and not await ring(desk, row.inbox_id, row.workflow_id, hook):
-            return
+    """Ring every bell that is still to be rung; one that Temporal refuses holds up none of those behind it."""
+    older_than, after = desk.now() - timedelta(seconds=GRACE_SECONDS), 0
+    while rows := await desk.ledger.unrung_webhooks(older_than=older_than, after=after):
+        for row in rows:
+            after = row.inbox_id
+            if row.workflow_id is None:
+                continue
+            hook = ReceivedWebhook(row.imp_uid, row.merchant_uid, row.status, row.route, row.cancellation_id)
+            if await ring(desk, row.inbox_id, row.workflow_id, hook) is Rung.AWAY:
+                return
 
 
 @contextlib.asynccontextmanager

@@ -21,7 +21,7 @@ from api.history import CycleCost, cycle_costs
 from api.listening import Forwarding, Listener, ListenError
 from api.processes import LocalStackError
 from api.reconcile import reconcile
-from billing.emulator import EmulatorSettings, create_emulator
+from billing.emulator import EmulatorSettings, create_emulator, read_switches
 from billing.ledger import Ledger
 from billing.observability import configure_logging
 from billing.settings import InvalidSettingsError, Mode, Settings, load_settings
@@ -97,6 +97,7 @@ def emulator(
     webhook_url: Annotated[str | None, typer.Option(help="The webhook URL of the console.")] = None,
     webhook_encoding: Annotated[str, typer.Option(help="json or form.")] = "json",
     webhook_retries: Annotated[bool, typer.Option(help="Resend up to five times, a minute apart.")] = False,
+    switch: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, as the emulator's page lists them.")] = None,
 ) -> None:
     """Run a PortOne V1 with books, a clock and fault switches, for the key and secret in the settings."""
     settings = load_settings()
@@ -111,6 +112,7 @@ def emulator(
             "imp_key": settings.portone_imp_key,
             "imp_secret": settings.portone_imp_secret.get_secret_value(),
             "sandbox": True,
+            **_switches(switch or []),
         }
     )
     config = uvicorn.Config(
@@ -122,6 +124,13 @@ def emulator(
         proxy_headers=False,
     )
     _run(uvicorn.Server(config).serve())
+
+
+def _switches(given: list[str]) -> dict[str, str]:
+    try:
+        return read_switches(given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 @app.command()

@@ -309,16 +309,20 @@ class KeyInPaymentBody(ChannelBody):
 
 
 class RefundBody(Body):
-    """POST /v1/payments/{merchant_uid}/refunds; without an amount all that is left is refunded."""
+    """POST /v1/payments/{merchant_uid}/refunds; without an amount all that is left is refunded.
+
+    `tax_free` and `vat_amount` are split as the charge was, unless given. `requester` is for Naver Pay.
+    """
 
     amount: Amount | None = None
     reason: Words | None = None
-    tax_free: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] = 0
+    tax_free: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
     vat_amount: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
+    requester: Literal["customer", "admin"] | None = None
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
-        _check_tax(self.amount, self.tax_free, self.vat_amount)
+        _check_tax(self.amount, self.tax_free or 0, self.vat_amount)
         return self
 
 

@@ -16,8 +16,9 @@ from api.models import (
     Words,
 )
 from billing.domain.consent import MAX_SHOWN_LENGTH, ConsentDecision
+from billing.domain.parked import Decision
 from billing.domain.proration import ProrationMode
-from workflows.orders import Decision, ResumeAnchor, When
+from workflows.orders import AnswerConsent, ResumeAnchor, When
 
 Who = Annotated[str, Field(min_length=1, max_length=80)]
 
@@ -27,13 +28,57 @@ class PauseBody(Body):
 
     at: Annotated[When, Field(strict=False)] = When.PERIOD_END
     resumes_at: InstantField | None = None
+    resume_anchor: Annotated[ResumeAnchor, Field(strict=False)] | None = None
     reason: Words | None = None
+
+    @model_validator(mode="after")
+    def _resumes_by_itself(self) -> Self:
+        if self.resume_anchor is not None and self.resumes_at is None:
+            raise ValueError("resume_anchor is for a pause that ends by itself, at resumes_at")
+        return self
+
+
+class ActBody(Body):
+    """An explicit act of the buyer: what stood before them, who they are, and what is known of where it came from."""
+
+    shown: Annotated[str, Field(min_length=1, max_length=MAX_SHOWN_LENGTH)]
+    by: Who
+    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "ko-KR"
+    ip: Annotated[str, Field(max_length=45)] | None = None
+    user_agent: Annotated[str, Field(max_length=400)] | None = None
+
+    @model_validator(mode="after")
+    def _was_shown(self) -> Self:
+        if not self.shown.strip() or not self.by.strip():
+            raise ValueError("shown and by must not be blank")
+        return self
+
+    def answer(self, decision: ConsentDecision) -> AnswerConsent:
+        """The same in the workflows' words."""
+        return AnswerConsent(
+            decision=decision,
+            shown=self.shown,
+            by=self.by,
+            locale=self.locale,
+            ip=self.ip,
+            user_agent=self.user_agent,
+        )
+
+
+class ConsentBody(ActBody):
+    """POST /v1/subscriptions/{customer_uid}/consent: the buyer's explicit answer, with what was shown to them."""
+
+    decision: Annotated[ConsentDecision, Field(strict=False)]
 
 
 class ResumeBody(Body):
-    """POST /v1/subscriptions/{customer_uid}/resume."""
+    """POST /v1/subscriptions/{customer_uid}/resume.
+
+    `consent` is the buyer's act, where the plan asks for it and going on costs more than before.
+    """
 
     anchor: Annotated[ResumeAnchor, Field(strict=False)] = ResumeAnchor.NEW
+    consent: ActBody | None = None
 
 
 class ChangePlanBody(Body):
@@ -87,23 +132,6 @@ class PaymentMethodChangeBody(ChannelBody):
         return self
 
 
-class ConsentBody(Body):
-    """POST /v1/subscriptions/{customer_uid}/consent: the buyer's explicit answer, with what was shown to them."""
-
-    decision: Annotated[ConsentDecision, Field(strict=False)]
-    shown: Annotated[str, Field(min_length=1, max_length=MAX_SHOWN_LENGTH)]
-    by: Who
-    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "ko-KR"
-    ip: Annotated[str, Field(max_length=45)] | None = None
-    user_agent: Annotated[str, Field(max_length=400)] | None = None
-
-    @model_validator(mode="after")
-    def _was_shown(self) -> Self:
-        if not self.shown.strip() or not self.by.strip():
-            raise ValueError("shown and by must not be blank")
-        return self
-
-
 class RetryBody(Body):
     """POST /v1/subscriptions/{customer_uid}/retry."""
 
@@ -111,8 +139,15 @@ class RetryBody(Body):
 
 
 class DecisionBody(Body):
-    """POST /v1/parked/{customer_uid}: what was decided, by whom and why."""
+    """POST /v1/parked/{customer_uid}: what was decided, by whom and why; `parked_id` where several things stand."""
 
     decision: Annotated[Decision, Field(strict=False)]
     by: Who
     reason: Words
+    parked_id: Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[\x21-\x7e]+$")] | None = None
+
+    @model_validator(mode="after")
+    def _says_who_and_why(self) -> Self:
+        if not self.by.strip() or not self.reason.strip():
+            raise ValueError("by and reason must not be blank")
+        return self

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from fastapi import Response
-from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateStage
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
@@ -66,6 +66,23 @@ async def order(
         Problem: 409 or 422 with the code of the refusal.
     """
     handle = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, record.workflow_id)
+    return await send_update(desk, handle, update, message, result, update_id=update_id)
+
+
+async def send_update(
+    desk: Desk,
+    handle: WorkflowHandle[Any, Any],
+    update: str,
+    message: Message,
+    result: type[Answered],
+    *,
+    update_id: str | None = None,
+) -> Answered | None:
+    """The answer of one update of any workflow; None while it is still being done.
+
+    Raises:
+        Problem: 409 or 422 with the code of the refusal.
+    """
 
     async def ask() -> Answered:
         started = await handle.start_update(

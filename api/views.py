@@ -9,9 +9,10 @@ from billing.domain.bills import Bill
 from billing.domain.coupons import Coupon
 from billing.domain.dunning import DunningPolicy
 from billing.domain.facts import BillingKeyFact, PaymentFact
+from billing.domain.parked import DECISIONS, DecisionRecord
 from billing.domain.plans import PlanTerms
-from billing.domain.records import RefundRecord, SubscriptionLife, SubscriptionRecord
-from billing.ledger import ChargeRow, PlanRow
+from billing.domain.records import ConsentRecord, RefundRecord, SubscriptionLife, SubscriptionRecord
+from billing.ledger import ChargeRow, ParkedRow, PlanRow
 
 Json = dict[str, Any]
 
@@ -124,6 +125,36 @@ def dunning_view(policy: DunningPolicy | None) -> Json | None:
     }
 
 
+def consent_view(consent: ConsentRecord) -> Json:
+    """A question to the buyer, or an answer with what was shown to them."""
+    need, evidence = consent.need, consent.evidence
+    return {
+        "consent_id": consent.consent_id,
+        "subscription_id": consent.subscription_id,
+        "subject": need.kind.value,
+        "state": consent.state.value,
+        "at": instant(consent.at),
+        "amount_before": need.amount_before.amount,
+        "amount_after": need.amount_after.amount,
+        "currency": need.amount_after.currency,
+        "payment_method": need.payment_method,
+        "effective_at": instant(need.effective_at),
+        "opens_at": instant(need.opens_at),
+        "expires_at": instant(need.lapses_at),
+        "evidence": {
+            "decision": evidence.decision.value,
+            "shown": evidence.shown,
+            "by": evidence.by,
+            "at": instant(evidence.at),
+            "locale": evidence.locale,
+            "ip": evidence.ip,
+            "user_agent": evidence.user_agent,
+        }
+        if evidence
+        else None,
+    }
+
+
 def coupon_view(coupon: Coupon | None) -> Json | None:
     """A coupon, in the words of the request."""
     if coupon is None:
@@ -150,19 +181,36 @@ def bill_view(bill: Bill) -> Json:
     }
 
 
-def parked_view(desk: Desk, record: SubscriptionRecord, payments: Sequence[PaymentFact]) -> Json:
-    """What stands parked: why, what is known, and what may be decided."""
+def parked_view(desk: Desk, row: ParkedRow, payments: Sequence[PaymentFact]) -> Json:
+    """What stands parked: why, what is known, and what each decision would do."""
     return {
-        "customer_uid": record.customer_uid,
-        "subscription_id": record.subscription_id,
-        "status": record.status.value,
-        "reason": record.parked_reason,
-        "cycle": {"number": record.cycle, "state": record.cycle_state.value, "merchant_uid": record.merchant_uid},
-        "next_amount": record.life.next_amount.amount if record.life.next_amount else None,
-        "last_failure": record.last_failure,
+        "parked_id": row.parked_id,
+        "kind": row.kind.value,
+        "customer_uid": row.customer_uid,
+        "subscription_id": row.subscription_id,
+        "merchant_uid": row.merchant_uid,
+        "imp_uid": row.imp_uid,
+        "reason": row.reason,
+        "known": list(row.known),
         "payments": [payment_view(payment) for payment in payments],
-        "decisions": list(record.life.allowed_decisions),
-        "run_url": desk.run_url(record.workflow_id),
+        "decisions": {decision.value: DECISIONS[row.kind][decision] for decision in row.decisions},
+        "parked_at": instant(row.parked_at),
+        "run_url": desk.run_url(row.workflow_id),
+    }
+
+
+def decision_view(record: DecisionRecord) -> Json:
+    """What a person decided, with who and why."""
+    return {
+        "parked_id": record.parked_id,
+        "kind": record.kind.value,
+        "merchant_uid": record.merchant_uid,
+        "imp_uid": record.imp_uid,
+        "parked_reason": record.parked_reason,
+        "decision": record.decision.value,
+        "by": record.by,
+        "reason": record.reason,
+        "at": instant(record.at),
     }
 
 

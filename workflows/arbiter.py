@@ -6,15 +6,26 @@
 
 from dataclasses import dataclass, replace
 
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from billing.domain.events import EventType
 from billing.domain.facts import PaymentFact
-from billing.domain.states import CycleState
+from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding, Verdict
-from workflows import booking, policies
+from workflows import booking, consent_need, policies, telling
 from workflows.charge_protocol import look
 from workflows.orders import ChargeAtOrder
-from workflows.settling import settle, verify
+from workflows.settling import settle, stand, verify
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid
+
+LOOK_BEHIND = "look-behind-a-revoke"
+"""Patch: a revoked row does not say that nobody paid the number by other means."""
+
+IN_ARREARS = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
+
+_OPEN = frozenset({Finding.PENDING, Finding.ABSENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,43 +41,49 @@ class Stopped:
     payment: PaymentFact | None = None
     unfinished: bool = False
 
+    @property
+    def stands_in_the_way(self) -> bool:
+        """Whether the charge ran, and the period is not paid by it as ordered."""
+        return self.charge in (ChargeAtOrder.DECLINED, ChargeAtOrder.MISMATCH, ChargeAtOrder.UNKNOWN)
+
 
 async def stop_the_charge(run: SubscriptionRun, *, ending: bool = False) -> Stopped:
     """Stop the open charge if it still can be stopped; what ran instead is booked before this returns.
 
     With `ending` a decline is only written down, since no retry will follow it.
     """
-    merchant_uid = run.merchant_uid
-    stopped = Stopped(ChargeAtOrder.NONE_PLANNED, merchant_uid)
-    if run.state.booked:
-        stopped = await _revoke(run, merchant_uid, ending=ending)
-    ran = stopped.charge in (ChargeAtOrder.PAID, ChargeAtOrder.DECLINED, ChargeAtOrder.MISMATCH)
-    if not ran and (run.state.failed_attempts or run.state.sends):
-        # What was tried before may have been approved late, or by somebody in the console.
-        return await _look_at_what_was_tried(run, stopped)
+    was_booked = run.state.booked
+    stopped = Stopped(ChargeAtOrder.NONE_PLANNED, run.merchant_uid)
+    if was_booked:
+        stopped = await _revoke(run, ending=ending)
+    if stopped.charge not in (ChargeAtOrder.NONE_PLANNED, ChargeAtOrder.REVOKED):
+        return stopped
+    tried = bool(run.state.failed_attempts or run.state.sends)
+    if tried or (was_booked and workflow.patched(LOOK_BEHIND)):
+        # What was tried before may have been approved late, or the number paid by somebody in the console.
+        return await _look_behind(run, stopped)
     return stopped
 
 
-async def _revoke(run: SubscriptionRun, merchant_uid: str, *, ending: bool) -> Stopped:
-    attempts = 0
+async def _revoke(run: SubscriptionRun, *, ending: bool) -> Stopped:
+    number, attempts = run.merchant_uid, 0
     while True:
         await booking.revoke(run)
-        row = await booking.find_row(merchant_uid)
-        if row is None:
-            run.state.booked = False
-            return Stopped(ChargeAtOrder.NONE_PLANNED, merchant_uid)
-        if row.status == "revoked":
+        row = await booking.find_row(number)
+        if row is not None and row.status == "executed":
+            return await _book_the_winner(run, ending=ending)
+        if row is None or row.status == "revoked":
+            # A row that is gone will not run either.
             run.state.booked = False
             run.state.move(CycleState.REVOKED)
-            return Stopped(ChargeAtOrder.REVOKED, merchant_uid)
-        if row.status == "executed":
-            return await _book_the_winner(run, merchant_uid, ending=ending)
+            return Stopped(ChargeAtOrder.REVOKED, number)
         wait = policies.REGISTER_AGAIN_AFTER[min(attempts, len(policies.REGISTER_AGAIN_AFTER) - 1)]
         attempts += 1
-        await run.pause(wait, f"PortOne neither revoked nor ran {merchant_uid}; asking again")
+        await run.pause(wait, f"PortOne neither revoked nor ran {number}; asking again")
 
 
-async def _look_at_what_was_tried(run: SubscriptionRun, stopped: Stopped) -> Stopped:
+async def _look_behind(run: SubscriptionRun, stopped: Stopped) -> Stopped:
+    """Nothing will run any more; something may have: paid in the console, or an earlier attempt approved late."""
     state = run.state
     verdict = await look(run.expected(), state.known_failures, run.note_failures)
     match verdict.finding:
@@ -85,57 +102,85 @@ async def _look_at_what_was_tried(run: SubscriptionRun, stopped: Stopped) -> Sto
     return stopped
 
 
-async def _book_the_winner(run: SubscriptionRun, merchant_uid: str, *, ending: bool) -> Stopped:
-    """The charge ran first: prove what it came to and book it."""
+async def _book_the_winner(run: SubscriptionRun, *, ending: bool) -> Stopped:
+    """The charge ran first: prove what it came to and book it.
+
+    Raises:
+        ApplicationError: `charge_unknown`, when nobody can prove it; but an order that ends the subscription goes on,
+            and should the charge turn out to be paid, it is given back.
+    """
+    number, known_to_be_unknown = run.merchant_uid, run.state.cycle_state is CycleState.UNKNOWN
     verdict = await verify(run)
-    while verdict.finding in (Finding.PENDING, Finding.ABSENT):
-        await run.pause(policies.SCHEDULE_MARGIN, f"{merchant_uid} was executed; looking for its payment")
+    for _ in range(0 if known_to_be_unknown else policies.WINNER_LOOKS):
+        if verdict.finding not in _OPEN:
+            break
+        await run.pause(policies.SCHEDULE_MARGIN, f"{number} was executed; looking for its payment")
         verdict = await verify(run)
-    if verdict.finding is Finding.PAID:
-        await settle_paid(run, verdict)
-        return Stopped(ChargeAtOrder.PAID, merchant_uid, verdict.payment)
-    if verdict.finding is Finding.DECLINED:
-        if ending:
-            await _write_the_last_decline(run, verdict)
-        else:
+    match verdict.finding:
+        case Finding.PAID:
+            await settle_paid(run, verdict)
+            return Stopped(ChargeAtOrder.PAID, number, verdict.payment)
+        case Finding.DECLINED:
+            await (_write_the_last_decline(run, verdict) if ending else settle(run, verdict))
+            return Stopped(ChargeAtOrder.DECLINED, number)
+        case Finding.REVOKED:
+            # Taken back in PortOne's console between two looks: the order has what it wanted.
+            run.state.booked = False
+            run.state.move(CycleState.REVOKED)
+            return Stopped(ChargeAtOrder.REVOKED, number)
+        case Finding.MISMATCH:
             await settle(run, verdict)
-        return Stopped(ChargeAtOrder.DECLINED, merchant_uid)
-    await settle(run, verdict)
+            run.state.booked = False
+            return Stopped(ChargeAtOrder.MISMATCH, number, verdict.payment)
+        case _:
+            await stand(run, CycleState.UNKNOWN, verdict)
+    if not ending:
+        message = "the next charge ran, and nobody knows yet what it came to; nothing was changed"
+        raise ApplicationError(message, type="charge_unknown", non_retryable=True)
     run.state.booked = False
-    return Stopped(ChargeAtOrder.MISMATCH, merchant_uid, verdict.payment)
+    return Stopped(ChargeAtOrder.UNKNOWN, number)
 
 
 async def _write_the_last_decline(run: SubscriptionRun, verdict: Verdict) -> None:
-    run.state.move(CycleState.DECLINED)
-    run.state.booked = False
-    run.state.last_failure = verdict.reason
-    payments = [verdict.payment] if verdict.payment else []
-    result = run.result(CycleState.DECLINED, verdict.payment, verdict.reason)
-    await run.write("the last charge was declined", results=[result], payments=payments)
+    state, payment = run.state, verdict.payment
+    state.move(CycleState.DECLINED)
+    state.booked = False
+    state.last_failure = verdict.reason
+    state.known_failures = sorted({*state.known_failures, *run.failures_seen})
+    result = run.result(CycleState.DECLINED, payment, verdict.reason)
+    told = telling.charge(run, CycleState.DECLINED, payment, verdict.reason)
+    run.tell(EventType.CHARGE_DECLINED, "the last charge was declined", told)
+    await run.write("the last charge was declined", results=[result], payments=[payment] if payment else [])
 
 
 async def plan_again(run: SubscriptionRun, why: str) -> None:
     """Let the open cycle be charged again after it was stopped: under the same number where that still means the same.
 
     Another amount or another card needs another number; the old one was read back as revoked, or never left here.
+    So does a charge that must wait, for the buyer's consent or until PortOne lists that far ahead: its revoked row
+    cannot be booked again later under the same number by registering it.
     """
     state = run.state
     if not run.charging or state.booked:
         return
-    if state.open_order != run.would_open():
+    stopped = state.cycle_state is CycleState.REVOKED or _declined_without_dunning(run)
+    refused = state.cycle_state is CycleState.DUE
+    if state.open_order != run.would_open() or ((stopped or refused) and consent_need.needs(run)):
         await renumber(run, why)
-    elif state.cycle_state is CycleState.REVOKED:
-        if _may_stand_again(run):
+    elif stopped:
+        if booking.can_reschedule(run) and booking.within_horizon(run) and _may_run_again(run):
             await booking.stand_again(run)
         else:
             await renumber(run, why)
 
 
-def _may_stand_again(run: SubscriptionRun) -> bool:
-    """Whether the revoked row may be booked again at once: its day is near, and the one that was consented to."""
-    agreed = run.state.consent_need
-    same_day = agreed is None or agreed.effective_at == run.state.due_at
-    return same_day and booking.within_horizon(run) and booking.can_reschedule(run)
+def _declined_without_dunning(run: SubscriptionRun) -> bool:
+    """Whether the number was declined as the last charge before an end that was then taken back."""
+    return run.state.cycle_state is CycleState.DECLINED and run.state.status not in IN_ARREARS
+
+
+def _may_run_again(run: SubscriptionRun) -> bool:
+    return run.state.cycle_state is CycleState.REVOKED or booking.number_is_reusable(run)
 
 
 async def renumber(run: SubscriptionRun, why: str) -> None:

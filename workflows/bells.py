@@ -1,26 +1,142 @@
-"""Webhooks for orders that are not open: counted, looked up, written down; never a charge."""
+"""Webhooks for orders that are not open: looked up together, judged, written down in one step; never a charge.
+
+What is somebody else's to settle is handed on to a workflow of its own (`workflows.late_fact`), so that a refund whose
+outcome is open for days holds nothing up here.
+"""
 
 from collections.abc import Sequence
 
 from temporalio import workflow
 
 from billing.domain.facts import PaymentFact
+from billing.domain.foreign import ForeignFact, Unexpected, judge_foreign
+from billing.domain.known_order import AskedOrder, Known
 from billing.domain.merchant_uid import parse_cycle_merchant_uid
 from billing.domain.records import Disposition
 from billing.domain.states import CycleState
-from workflows import booking, policies
-from workflows.contracts import PaymentReported
-from workflows.ports import PaymentActivities
+from workflows import booking, patches, policies
+from workflows.contracts import PaymentReported, ReportedFact
+from workflows.ports import FactActivities, LedgerActivities, PaymentActivities
 from workflows.subscription_run import SubscriptionRun
 
 
-def _is_an_older_number_of_this_period(run: SubscriptionRun, merchant_uid: str) -> bool:
+async def answer_stale_bells(run: SubscriptionRun, bells: Sequence[PaymentReported] | None = None) -> None:
+    """Leave bells that a step does not wait for to the main loop, which looks into all of them before the next step."""
+    if not (run.state.bells if bells is None else bells):
+        return
+    if workflow.patched(patches.FOREIGN_FACTS):
+        run.state.bells = [*(bells or ()), *run.state.bells]
+        return
+    await _answer_one_by_one(run, run.take_bells() if bells is None else bells)
+
+
+# ---------------------------------------------------------------- looked into together
+
+
+async def look_into(run: SubscriptionRun, bells: Sequence[PaymentReported]) -> list[tuple[ForeignFact, Known]]:
+    """Look up what bells say of orders that are not open, and judge it against the ledger.
+
+    Every bell has its answer with the next write; what is new is left to the caller.
+    """
+    just_booked = _just_booked(run)
+    new = [bell for bell in bells if not (bell.status == "paid" and bell.imp_uid in just_booked)]
+    rows = await _find(list(dict.fromkeys(bell.imp_uid for bell in new)))
+    facts = await judge_rows(list(rows.values()))
+    judged = {fact.payment.imp_uid: (fact, known) for fact, known in facts}
+    for bell in bells:
+        run.answer_bell(bell, Disposition.APPLIED if bell not in new else _disposition(bell, judged))
+    return [each for each in judged.values() if each[0].says_something or _is_of_this_period(run, each[0])]
+
+
+async def judge_rows(rows: Sequence[PaymentFact]) -> list[tuple[ForeignFact, Known]]:
+    """Each row that was looked up, judged against what the ledger has of it."""
+    if not rows:
+        return []
+    known: Sequence[Known] = await workflow.execute_activity_method(
+        LedgerActivities.known_orders,
+        [AskedOrder(row.merchant_uid, row.imp_uid, row.customer_uid) for row in rows],
+        summary=f"what is known of {len(rows)} payments",
+        **policies.LEDGER,
+    )
+    return [(judge_foreign(row, each), each) for row, each in zip(rows, known, strict=True)]
+
+
+async def hand_on(run: SubscriptionRun, payments: Sequence[PaymentFact]) -> None:
+    """Let a workflow of its own settle each of these payments; it looks at everything again."""
+    if not payments:
+        return
+    facts = [ReportedFact(imp_uid=row.imp_uid, merchant_uid=row.merchant_uid, status=row.status) for row in payments]
+    await workflow.execute_activity_method(
+        FactActivities.report_facts,
+        facts,
+        summary=f"hand on {', '.join(row.imp_uid for row in payments)}"[:200],
+        **policies.LEDGER,
+    )
+    await run.close_answered_bells()
+
+
+def is_an_older_number_of_this_period(run: SubscriptionRun, merchant_uid: str) -> bool:
+    """Whether the open period had this order number before the one it has now."""
     parsed = parse_cycle_merchant_uid(merchant_uid)
     if parsed is None or run.state.ended_at is not None:
         return False
     incarnation, cycle, generation = parsed
     same_period = (incarnation, cycle) == (run.start.subscription_id, run.state.cycle)
     return same_period and generation < run.state.generation
+
+
+def _is_of_this_period(run: SubscriptionRun, fact: ForeignFact) -> bool:
+    number = fact.payment.merchant_uid
+    return number == run.merchant_uid or (fact.held > 0 and is_an_older_number_of_this_period(run, number))
+
+
+async def _find(imp_uids: list[str]) -> dict[str, PaymentFact]:
+    if not imp_uids:
+        return {}
+    rows: Sequence[PaymentFact] = await workflow.execute_activity_method(
+        PaymentActivities.find_reported,
+        imp_uids,
+        summary=f"look up {imp_uids[0] if len(imp_uids) == 1 else f'{len(imp_uids)} payments'}",
+        **policies.LOOK_UP,
+    )
+    return {row.imp_uid: row for row in rows}
+
+
+def _disposition(bell: PaymentReported, judged: dict[str, tuple[ForeignFact, Known]]) -> Disposition:
+    fact, _ = judged.get(bell.imp_uid, (None, None))
+    if fact is None or fact.payment.merchant_uid != bell.merchant_uid:
+        return Disposition.MISMATCH
+    return Disposition.APPLIED if fact.says_something else Disposition.STALE
+
+
+def _just_booked(run: SubscriptionRun) -> set[str | None]:
+    return {run.state.last_paid_imp_uid, *(order.imp_uid for order in run.state.period_orders)}
+
+
+def pays_late(fact: ForeignFact) -> bool:
+    """Whether the payment holds money for an order that had been given up."""
+    return fact.unexpected is Unexpected.LATE
+
+
+# ---------------------------------------------------------------- as runs do that began before
+
+
+async def _answer_one_by_one(run: SubscriptionRun, bells: Sequence[PaymentReported]) -> None:
+    for bell in bells:
+        if bell.status == "paid" and bell.imp_uid in _just_booked(run):
+            # The webhook of the charge that was just looked up and booked: it has nothing new to say.
+            run.answer_bell(bell, Disposition.APPLIED)
+            await run.write("the webhook of a period already booked")
+            continue
+        found: PaymentFact | None = await workflow.execute_activity_method(
+            PaymentActivities.find_payment, bell.imp_uid, summary=f"look up {bell.imp_uid}", **policies.LOOK_UP
+        )
+        if found is not None and found.status == "paid" and is_an_older_number_of_this_period(run, found.merchant_uid):
+            await _stand_still(run, found)
+            continue
+        genuine = found is not None and found.merchant_uid == bell.merchant_uid
+        run.answer_bell(bell, Disposition.STALE if genuine else Disposition.MISMATCH)
+        await run.write("a webhook for an order that is not open", payments=[found] if found and genuine else [])
 
 
 async def _stand_still(run: SubscriptionRun, paid: PaymentFact) -> None:
@@ -36,26 +152,3 @@ async def _stand_still(run: SubscriptionRun, paid: PaymentFact) -> None:
         results=[run.result(CycleState.MISMATCH, None, reason)],
         payments=[paid],
     )
-
-
-def _just_booked(run: SubscriptionRun) -> set[str | None]:
-    return {run.state.last_paid_imp_uid, *(order.imp_uid for order in run.state.period_orders)}
-
-
-async def answer_stale_bells(run: SubscriptionRun, bells: Sequence[PaymentReported] | None = None) -> None:
-    """Look up what a webhook says of an order that is not open, and write down what PortOne has; it charges nothing."""
-    for bell in run.take_bells() if bells is None else bells:
-        if bell.status == "paid" and bell.imp_uid in _just_booked(run):
-            # The webhook of the charge that was just looked up and booked: it has nothing new to say.
-            run.answer_bell(bell, Disposition.APPLIED)
-            await run.write("the webhook of a period already booked")
-            continue
-        found: PaymentFact | None = await workflow.execute_activity_method(
-            PaymentActivities.find_payment, bell.imp_uid, summary=f"look up {bell.imp_uid}", **policies.LOOK_UP
-        )
-        if found is not None and found.status == "paid" and _is_an_older_number_of_this_period(run, found.merchant_uid):
-            await _stand_still(run, found)
-            continue
-        genuine = found is not None and found.merchant_uid == bell.merchant_uid
-        run.answer_bell(bell, Disposition.STALE if genuine else Disposition.MISMATCH)
-        await run.write("a webhook for an order that is not open", payments=[found] if found and genuine else [])

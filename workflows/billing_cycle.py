@@ -9,9 +9,8 @@ from collections.abc import Awaitable, Callable
 
 from temporalio import workflow
 
-from billing.domain.events import EventType
-from billing.domain.states import SubscriptionStatus
-from workflows import booking, consenting, dunning, foreign, old_keys, pausing, reminders, telling, trials
+from billing.domain.states import BoundaryAction, at_boundary
+from workflows import booking, consent_need, consenting, dunning, ending, foreign, old_keys, pausing, reminders, trials
 from workflows.bells import answer_stale_bells
 from workflows.settling import STANDING, settle, verify
 from workflows.subscription_run import SubscriptionRun
@@ -20,29 +19,30 @@ from workflows.turnover import settle_skipped
 
 async def step(run: SubscriptionRun) -> None:
     """Do the next thing of the current period, the first that applies: wait, register, look, settle; then return."""
-    if not await reminders.announce_what_is_due(run):
-        do = next(do for applies, do in _STEPS if applies(run))
+    if await reminders.announce_what_is_due(run):
+        return
+    do = next(do for applies, do in _STEPS if applies(run))
+    if not await foreign.attend(run, listening=do in _LISTENING):
         await do(run)
 
 
 async def _wait_for_the_end(run: SubscriptionRun) -> None:
-    """At a boundary cancel comes before pause: a pause that was set is cleared by a cancel (design section 3)."""
+    """Nothing is charged at the end of this period; what happens there is the table's word (design section 3)."""
     state = run.state
     ends_at = state.period_end or workflow.now()
     await run.hear(ends_at, f"until the last period ends, {run.local(ends_at)}")
     await answer_stale_bells(run)
     if workflow.now() < ends_at or run.orders:
         return
-    if state.cancel_at_period_end:
-        state.end(SubscriptionStatus.CANCELED, workflow.now(), "canceled at period end")
-        run.tell(EventType.SUBSCRIPTION_CANCELED, "canceled at period end", telling.subscription(run))
-    elif state.pause_at_period_end:
-        await pausing.begin(run, "the period has ended")
-        return
-    else:
-        state.end(SubscriptionStatus.EXPIRED, workflow.now(), "the fixed term is done")
-        run.tell(EventType.SUBSCRIPTION_EXPIRED, "the fixed term is done", telling.subscription(run))
-    await run.write("the last period has ended")
+    change = state.pending_change is not None
+    match at_boundary(cancel=state.cancel_at_period_end, pause=state.pause_at_period_end, change=change):
+        case BoundaryAction.CANCEL:
+            await ending.cancel(run, state.cancel_reason or "canceled at period end")
+        case BoundaryAction.PAUSE:
+            await pausing.begin(run, "the period has ended")
+        case BoundaryAction.CHANGE | BoundaryAction.RENEW:
+            # Nothing follows that could change or renew: the last period of a fixed term was paid for.
+            await ending.expire(run)
 
 
 async def _wait_and_skip(run: SubscriptionRun) -> None:
@@ -66,8 +66,6 @@ async def _wait_for_the_charge(run: SubscriptionRun) -> None:
     if ours or by_deadline:
         await settle(run, await verify(run, ours), by_deadline=by_deadline)
         await run.close_answered_bells()
-    elif run.state.look_asked:
-        await foreign.look_again(run)
 
 
 async def _charge_ourselves(run: SubscriptionRun) -> None:
@@ -93,17 +91,26 @@ async def _register(run: SubscriptionRun) -> None:
         await booking.charge_ourselves(run, refusal)
 
 
+def _costs_nothing(run: SubscriptionRun) -> bool:
+    """Whether the period is skipped; what a credit pays for in full still needs the consent that its price needs."""
+    return run.bill().amount.amount == 0 and not consent_need.needs(run)
+
+
 _STEPS: tuple[tuple[Callable[[SubscriptionRun], bool], Callable[[SubscriptionRun], Awaitable[None]]], ...] = (
     (old_keys.are_left, old_keys.delete_what_is_left),
+    (consenting.is_void, consenting.forget),
     (lambda run: run.state.paused_at is not None, pausing.wait),
     (lambda run: not run.charging, _wait_for_the_end),
     (lambda run: run.state.booked or run.state.cycle_state in STANDING, _wait_for_the_charge),
     (dunning.stands, _wait_for_another_card),
     (dunning.charges_itself, _charge_ourselves),
-    (lambda run: run.bill().amount.amount == 0, _wait_and_skip),
+    (_costs_nothing, _wait_and_skip),
     (lambda run: not run.state.has_card, trials.wait_for_a_card),
-    (consenting.needs, consenting.gate),
+    (consent_need.needs, consenting.gate),
     (lambda run: not booking.within_horizon(run), _wait_for_the_horizon),
     (lambda _run: True, _register),
 )
 """What a period does, from the strongest reason to the plainest: nothing reaches PortOne before the last line."""
+
+_LISTENING = frozenset({_wait_for_the_charge, _charge_ourselves, _wait_for_another_card})
+"""Steps that wait for bells of the open order themselves; all others leave every bell to `foreign.attend`."""

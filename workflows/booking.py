@@ -4,6 +4,7 @@ PortOne runs a registered schedule by itself: from here on the gateway is the ar
 Any doubt about an answer is closed by reading the row back before anything is sent again.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -12,6 +13,7 @@ from temporalio.exceptions import ActivityError
 from billing.domain.facts import ScheduleFact
 from billing.domain.outcomes import ScheduleOutcome
 from billing.domain.pg_capabilities import PgCapability, capability, provider_of
+from billing.domain.records import ChargeResult
 from billing.domain.states import CycleState
 from workflows import policies
 from workflows.contracts import RegisterSchedule, Reschedule, ScheduleAnswer, Unschedule
@@ -59,7 +61,7 @@ async def register(run: SubscriptionRun, vault_handle: str | None = None) -> str
     while True:
         answer = await _send(run, order)
         row = answer.schedule if answer.outcome is ScheduleOutcome.REGISTERED else await find_row(run.merchant_uid)
-        if answer.outcome is ScheduleOutcome.REGISTERED or row is not None:
+        if answer.outcome is ScheduleOutcome.REGISTERED or (row is not None and _is_the_one_sent(run, row)):
             _booked(run, row)
             return None
         if answer.outcome is ScheduleOutcome.REFUSED:
@@ -110,19 +112,20 @@ async def rebook(run: SubscriptionRun) -> str | None:
 async def stand_again(run: SubscriptionRun) -> None:
     """Book a revoked schedule again under its own number; where PortOne refuses, we charge it on its day."""
     refusal = await rebook(run)
+    planned = run.result(CycleState.PLANNED, None, "planned again")
     if refusal is not None:
-        await charge_ourselves(run, refusal)
+        await charge_ourselves(run, refusal, results=[planned])
     else:
-        await run.write(f"period {run.state.cycle} stands at PortOne again")
+        await run.write(f"period {run.state.cycle} stands at PortOne again", results=[planned])
 
 
-async def charge_ourselves(run: SubscriptionRun, refusal: str) -> None:
+async def charge_ourselves(run: SubscriptionRun, refusal: str, *, results: Sequence[ChargeResult] = ()) -> None:
     """PortOne would not book the attempt: that is no decline; on its day we charge it, under the same order number."""
     run.state.booking = Booking.AGAIN
     run.state.move(CycleState.DUE)
     if not run.state.failed_attempts:
         run.state.last_failure = refusal
-    await run.write("PortOne refused the schedule; charged by us when it is due")
+    await run.write("PortOne refused the schedule; charged by us when it is due", results=results)
 
 
 async def revoke(run: SubscriptionRun) -> None:
@@ -148,6 +151,12 @@ async def _send(run: SubscriptionRun, order: RegisterSchedule) -> ScheduleAnswer
         )
     except ActivityError as error:
         return ScheduleAnswer(outcome=ScheduleOutcome.UNKNOWN, message=str(error.cause or error))
+
+
+def _is_the_one_sent(run: SubscriptionRun, row: ScheduleFact) -> bool:
+    """Whether a row that was read back is what was sent, and stands: not somebody's own under the same number."""
+    as_sent = row.customer_uid == run.customer_uid and row.amount == run.bill().amount
+    return as_sent and row.status != "revoked"
 
 
 def _order(run: SubscriptionRun, vault_handle: str | None) -> RegisterSchedule:

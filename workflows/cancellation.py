@@ -3,8 +3,9 @@
 from temporalio import workflow
 
 from billing.domain.events import EventType
-from billing.domain.states import CycleState, SubscriptionStatus
-from workflows import arbiter, refunding, telling
+from billing.domain.states import CycleState
+from workflows import arbiter, ending, refunding, telling
+from workflows.consent_need import withdraw
 from workflows.orders import (
     CancelAnswered,
     CancelSubscription,
@@ -14,8 +15,11 @@ from workflows.orders import (
     UndoCancel,
     When,
 )
+from workflows.pending_change import void_the_change
 from workflows.showing import snapshot
 from workflows.subscription_run import SubscriptionRun
+
+BY_REQUEST = "canceled by request"
 
 
 async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAnswered:
@@ -23,22 +27,18 @@ async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAn
     number = run.merchant_uid if run.charging else None
     stopped = await arbiter.stop_the_charge(run, ending=True)
     state = run.state
-    reason = order.reason or "canceled by request"
-    # A period that is not paid has nothing left to use, so its end is now.
-    now = order.at is When.NOW or state.period_end is None or state.period_end <= workflow.now()
     refunded = None
-    if state.ended_at is None:
-        _close_what_will_not_be_charged(run, stopped.charge, reason)
-        if now:
-            state.end(SubscriptionStatus.CANCELED, workflow.now(), reason)
-            run.tell(EventType.SUBSCRIPTION_CANCELED, f"canceled: {reason}", telling.subscription(run))
-        else:
-            state.cancel_at_period_end = True
-            state.pause_at_period_end = False
-            run.tell(EventType.SUBSCRIPTION_CANCEL_SCHEDULED, "will end with its period", telling.subscription(run))
-        await run.write("canceled" if now else "cancel at period end")
-        if now and order.refund is not RefundAtCancel.NONE:
+    if stopped.charge is ChargeAtOrder.REVOKED:
+        run.close_number(CycleState.REVOKED, order.reason or BY_REQUEST)
+    void_the_change(run, "canceled")
+    withdraw(run)
+    if order.at is When.NOW or _nothing_is_left_to_use(run):
+        reason = order.reason or state.cancel_reason or BY_REQUEST
+        await ending.cancel(run, reason)
+        if order.refund is not RefundAtCancel.NONE:
             refunded = await refunding.refund_period(run, order.refund, reason)
+    else:
+        await _end_with_the_period(run, order.reason)
     return CancelAnswered(
         status=state.status,
         charge=stopped.charge,
@@ -53,16 +53,30 @@ async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAn
 
 
 async def undo(run: SubscriptionRun, _order: UndoCancel) -> OrderAnswered:
-    """Go on with the next period after all; its charge is planned again."""
-    run.state.cancel_at_period_end = False
+    """Go on with the next period after all; its charge is planned again.
+
+    What the cancel had voided, a pause or a change that was to come, stays void.
+    """
+    run.state.cancel_at_period_end, run.state.cancel_reason = False, None
     run.tell(EventType.SUBSCRIPTION_CANCEL_UNDONE, "will not end with its period", telling.subscription(run))
     await run.write("the cancel is taken back")
     await arbiter.plan_again(run, "the cancel was taken back")
     return OrderAnswered(snapshot=snapshot(run))
 
 
-def _close_what_will_not_be_charged(run: SubscriptionRun, charge: ChargeAtOrder, reason: str) -> None:
-    if charge is ChargeAtOrder.REVOKED:
-        run.close_number(CycleState.REVOKED, reason)
-    elif run.state.cycle_state in (CycleState.PLANNED, CycleState.GATED):
-        run.close_number(CycleState.SKIPPED, reason)
+def _nothing_is_left_to_use(run: SubscriptionRun) -> bool:
+    """A period that is not paid, or that is paused, has no end to wait for."""
+    ends_at = run.state.period_end
+    return run.state.paused_at is not None or ends_at is None or ends_at <= workflow.now()
+
+
+async def _end_with_the_period(run: SubscriptionRun, reason: str | None) -> None:
+    state = run.state
+    again = state.cancel_at_period_end
+    state.cancel_at_period_end = True
+    state.cancel_reason = reason or state.cancel_reason
+    state.pause_at_period_end, state.resumes_at = False, None
+    if not again:
+        told = telling.subscription(run, state.cancel_reason)
+        run.tell(EventType.SUBSCRIPTION_CANCEL_SCHEDULED, "will end with its period", told)
+    await run.write("cancel at period end")

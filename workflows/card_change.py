@@ -13,7 +13,7 @@ from temporalio import workflow
 from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import KeyOutcome
-from workflows import arbiter, booking, consenting, dunning, old_keys, possible, retrying, telling
+from workflows import arbiter, booking, consent_need, dunning, old_keys, possible, retrying, telling
 from workflows.contracts import IssueBillingKey, PortOneChannel
 from workflows.issuing import discard_card, find_key, issue_key
 from workflows.orders import ChangePaymentMethod, ChargeAtOrder, OrderAnswered
@@ -166,7 +166,7 @@ async def _move_over(
     await run.write("another card is charged", billing_key=key)
     await arbiter.plan_again(run, "another card")
     if stopped.charge is ChargeAtOrder.REVOKED:
-        if not consenting.needs(run):
+        if not consent_need.needs(run):
             refusal = await booking.register(run)
             if refusal is not None:
                 return _Refused("schedule_refused", refusal)

@@ -7,7 +7,18 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from workflows import cancellation, card_change, changing, consenting, deciding, pausing, possible, retrying, trials
+from workflows import (
+    cancellation,
+    card_change,
+    changing,
+    consenting,
+    deciding,
+    pausing,
+    possible,
+    resuming,
+    retrying,
+    trials,
+)
 from workflows.orders import (
     AnswerConsent,
     CancelAnswered,
@@ -32,7 +43,7 @@ CARRY_OUT: Mapping[type, Carry] = MappingProxyType(
         CancelSubscription: cancellation.carry_out,
         UndoCancel: cancellation.undo,
         PauseSubscription: pausing.pause,
-        ResumeSubscription: pausing.resume,
+        ResumeSubscription: resuming.resume,
         ChangePlan: changing.change,
         CancelChange: changing.cancel_change,
         ChangeTrial: trials.change,

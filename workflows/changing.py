@@ -11,11 +11,12 @@ from billing.domain.calendar import Anchor
 from billing.domain.events import EventType
 from billing.domain.facts import PaymentFact
 from billing.domain.merchant_uid import change_merchant_uid
+from billing.domain.parked import ParkedKind
 from billing.domain.proration import ChangeQuote
 from billing.domain.records import ChargeIntent, ChargeKind, ChargeResult, PendingChange
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding, Verdict
-from workflows import arbiter, possible, quoting, telling
+from workflows import arbiter, parking, possible, quoting, telling
 from workflows.charging import charge_order
 from workflows.orders import CancelChange, ChangePlan, ChargeAtOrder, OrderAnswered, When
 from workflows.showing import snapshot
@@ -30,7 +31,7 @@ async def change(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
         ApplicationError: the next charge ran first, and the order makes no sense in the period that began with it.
     """
     stopped = await arbiter.stop_the_charge(run)
-    if stopped.charge in (ChargeAtOrder.DECLINED, ChargeAtOrder.MISMATCH):
+    if stopped.stands_in_the_way:
         message = "the next charge ran first and was not paid; nothing was changed"
         return _answer(run, stopped, code=f"charge_{stopped.charge.value}", message=message)
     if stopped.charge is ChargeAtOrder.PAID:
@@ -168,8 +169,7 @@ async def _declined(
     state, payment = states.get(verdict.finding, CycleState.NOT_EXECUTED), verdict.payment
     reason = verdict.reason or verdict.finding.value
     if state is CycleState.MISMATCH:
-        run.state.parked_reason = f"the charge {number} of a plan change is not as ordered: {reason}"
-        run.tell(EventType.SUBSCRIPTION_PARKED, "a plan change is parked", telling.parked(run, reason, payment))
+        parking.park(run, ParkedKind.CHANGE_MISMATCH, f"a plan change: {reason}", number, payment)
     run.tell(
         EventType.PLAN_CHANGE_DECLINED,
         f"the change to {after.plan.name} was not paid",

@@ -6,6 +6,7 @@ No message carries card data; a card is named by the handle of the one-time vaul
 """
 
 from datetime import datetime
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
@@ -41,6 +42,11 @@ def payment_workflow_id(merchant_uid: str) -> str:
 def refund_workflow_id(merchant_uid: str) -> str:
     """The workflow id of a refund: one at a time for each payment, so that two refunds never race."""
     return f"refund/{merchant_uid}"
+
+
+def fact_workflow_id(imp_uid: str) -> str:
+    """The workflow id of what one payment says that nobody expects any more: one at a time for each payment."""
+    return f"fact/{imp_uid}"
 
 
 def billing_key_workflow_id(customer_uid: str) -> str:
@@ -201,7 +207,10 @@ class Unschedule(Message):
 
 
 class CancelPayment(Message):
-    """Refund `amount` of a payment whose cancellable balance is `checksum`, in minor units."""
+    """Refund `amount` of a payment whose cancellable balance is `checksum`, in minor units.
+
+    The reason carries the refund's mark; `requester` is who asked for it, where the PG wants to know (naverpay).
+    """
 
     refund_id: str
     imp_uid: str
@@ -210,6 +219,7 @@ class CancelPayment(Message):
     reason: str | None = None
     tax_free: int = 0
     vat_amount: int | None = None
+    requester: str | None = None
 
 
 class CancelAnswer(Message):
@@ -313,16 +323,61 @@ class PaymentSettled(Message):
 
 
 class StartRefund(Message):
-    """Refund `amount` of the paid row of `merchant_uid`; None refunds all that is left."""
+    """Refund `amount` of a paid row of `merchant_uid`; None refunds all that is left.
+
+    Without an `imp_uid` the row that the charge is booked with is refunded. `tax_free` and `vat_amount` are as the
+    charge was split, unless given. `customer_uid` is the one that the subscription was started under; the ledger knows
+    it where it is not given.
+    """
 
     refund_id: str
     merchant_uid: str
     amount: Money | None = None
     reason: str | None = None
-    tax_free: int = 0
+    tax_free: int | None = None
     vat_amount: int | None = None
     customer_uid: str | None = None
     subscription_id: str | None = None
+    imp_uid: str | None = None
+    requester: str | None = None
+
+
+class ReportedFact(Message):
+    """Something that was said of a payment whose subscription or payment workflow no longer listens: ids only."""
+
+    imp_uid: str
+    merchant_uid: str
+    status: str = ""
+    cancellation_id: str = ""
+
+
+class StartLateFact(Message):
+    """Look a payment up that nobody expects any more; what was said of it comes as signals of `ReportedFact`."""
+
+    imp_uid: str
+
+
+class FactState(StrEnum):
+    """What became of a late fact.
+
+    NOTHING_NEW: the ledger has all of it. UNKNOWN_PAYMENT: PortOne does not have it so. NOTED: written down and
+    announced. REFUNDED: it was not ours to keep and went back. KEPT: a person decided that it stays.
+    """
+
+    NOTHING_NEW = "nothing_new"
+    UNKNOWN_PAYMENT = "unknown_payment"
+    NOTED = "noted"
+    REFUNDED = "refunded"
+    KEPT = "kept"
+
+
+class FactSettled(Message):
+    """How a late fact ended; `amount` is what went back, where something did."""
+
+    imp_uid: str
+    state: FactState
+    amount: Money | None = None
+    message: str | None = None
 
 
 class RefundSettled(Message):
@@ -334,6 +389,16 @@ class RefundSettled(Message):
     remaining: int | None = None
     code: str | None = None
     message: str | None = None
+
+
+class FactDecided(Message):
+    """What a decision about a late fact came to; `done` is False where it could not be carried out, with a `code`."""
+
+    done: bool = True
+    state: FactState | None = None
+    code: str | None = None
+    message: str | None = None
+    refunded: Money | None = None
 
 
 class StartIssueBillingKey(Message):

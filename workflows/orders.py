@@ -7,6 +7,7 @@ from billing.domain.bills import Bill
 from billing.domain.consent import ConsentDecision
 from billing.domain.coupons import Coupon
 from billing.domain.money import Money
+from billing.domain.parked import Decision
 from billing.domain.plans import PlanTerms
 from billing.domain.proration import ProrationMode
 from billing.domain.records import Customer, PendingChange
@@ -41,14 +42,6 @@ class UndoCancel(Message):
     """Take a cancel at period end back."""
 
 
-class PauseSubscription(Message):
-    """Stop charging, now or at the end of the period, until `resumes_at` or until somebody resumes."""
-
-    at: When = When.PERIOD_END
-    resumes_at: datetime | None = None
-    reason: str | None = None
-
-
 class ResumeAnchor(StrEnum):
     """Which billing day a resumed subscription goes on with.
 
@@ -60,10 +53,37 @@ class ResumeAnchor(StrEnum):
     OLD = "old"
 
 
+class PauseSubscription(Message):
+    """Stop charging, now or at the end of the period, until `resumes_at` or until somebody resumes.
+
+    `resume_anchor` is the billing day with which it goes on by itself.
+    """
+
+    at: When = When.PERIOD_END
+    resumes_at: datetime | None = None
+    resume_anchor: ResumeAnchor = ResumeAnchor.NEW
+    reason: str | None = None
+
+
+class AnswerConsent(Message):
+    """The buyer's explicit answer, with what was shown to them (E-Commerce Act art. 13(6))."""
+
+    decision: ConsentDecision
+    shown: str
+    by: str
+    locale: str = "ko-KR"
+    ip: str | None = None
+    user_agent: str | None = None
+
+
 class ResumeSubscription(Message):
-    """Go on, or take a pause at period end back."""
+    """Go on, or take a pause at period end back.
+
+    `consent` is the buyer's act of resuming, where what is charged with it needs their consent.
+    """
 
     anchor: ResumeAnchor = ResumeAnchor.NEW
+    consent: AnswerConsent | None = None
 
 
 class ChangePlan(Message):
@@ -115,33 +135,16 @@ class RetryNow(Message):
     by: str | None = None
 
 
-class AnswerConsent(Message):
-    """The buyer's explicit answer, with what was shown to them (E-Commerce Act art. 13(6))."""
-
-    decision: ConsentDecision
-    shown: str
-    by: str
-    locale: str = "ko-KR"
-    ip: str | None = None
-    user_agent: str | None = None
-
-
-class Decision(StrEnum):
-    """What a person may decide about a period that stands parked."""
-
-    PAID = "paid"
-    NOT_PAID = "not_paid"
-    RETRY = "retry"
-    REFUND = "refund"
-    END = "end"
-
-
 class Decide(Message):
-    """A person's decision about what stands parked, with who decided and why."""
+    """A person's decision about one thing that stands parked, with who decided and why.
+
+    Without a `parked_id` it is about the only thing that stands.
+    """
 
     decision: Decision
     by: str
     reason: str
+    parked_id: str | None = None
 
 
 class Preview(Message):
@@ -176,13 +179,18 @@ Order = (
 
 
 class ChargeAtOrder(StrEnum):
-    """What PortOne's schedule row said when the order met the next charge (design section 3)."""
+    """What became of the next charge when the order met it, by PortOne's schedule row and payments (design section 3).
+
+    REVOKED and NONE_PLANNED: it was not made and will not be. PAID, DECLINED, MISMATCH: it ran first. UNKNOWN: it was
+    begun, and nobody can prove yet what it came to; should it turn out to be paid, it is given back.
+    """
 
     NONE_PLANNED = "none_planned"
     REVOKED = "revoked"
     PAID = "paid"
     DECLINED = "declined"
     MISMATCH = "mismatch"
+    UNKNOWN = "unknown"
 
 
 class CancelAnswered(Message):

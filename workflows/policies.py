@@ -105,6 +105,34 @@ SCHEDULE_MARGIN = timedelta(minutes=1)
 # 50 bells are at most 100 activities, some 600 events of the 4,096 at which the server asks for a new run.
 BELLS_AT_ONCE = 50
 
+# The same in one step since look-ups of several payments are one call, and one write answers all of them: PortOne takes
+# a hundred ids at once, and the step is some 20 events of history, so that 5,000 bells are 1,000.
+FACTS_AT_ONCE = 100
+
+# Bells that may be carried into the next run: 250 bytes each, of the 2 MiB that a payload may have; before it continues
+# as new with more, a run answers them.
+MOST_CARRIED_BELLS = 1000
+
+# PortOne's row says that the charge ran, and its payment is not there yet: once a minute for ten, then it is unknown,
+# and is looked at daily until somebody knows.
+WINNER_LOOKS = 10
+
+# A refund whose outcome is open: after these waits somebody is told, and after all of RESEND_AFTER it is asked once a
+# day until PortOne says yes or no. The checksum lets it take effect once, however often it is sent.
+REFUND_TOLD_AFTER = timedelta(minutes=2)
+REFUND_AGAIN_DAILY = timedelta(days=1)
+
+# PortOne refused a refund of which an earlier request was never answered: as long as that may still be on its way, the
+# same ten minutes as for a charge (design section 2), the refusal is not believed.
+REFUND_SETTLES_WITHIN = timedelta(minutes=10)
+
+# Before a payment is asked for again that another refund is being made of: soon at first, hourly in an outage of days.
+REFUND_BUSY = (timedelta(seconds=2), timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
+REFUND_BUSY_HOURLY = timedelta(hours=1)
+
+# Money that should have gone back and did not: looked at daily until it has, or a person has decided.
+FACT_LOOK = timedelta(days=1)
+
 # Before an event's turn is asked for again when an attempt came to nothing for a reason of ours (a worker that died,
 # a ledger that is away): the endpoint must not be the one who is asked in a loop.
 DELIVERY_PAUSE = timedelta(minutes=1)

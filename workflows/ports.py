@@ -11,6 +11,7 @@ from datetime import datetime
 from temporalio import activity
 
 from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact
+from billing.domain.known_order import AskedOrder, Known
 from billing.domain.records import LedgerEntry
 from workflows.contracts import (
     CancelAnswer,
@@ -22,6 +23,7 @@ from workflows.contracts import (
     IssueBillingKey,
     KeyAnswer,
     RegisterSchedule,
+    ReportedFact,
     Reschedule,
     RetrySchedule,
     ScheduleAnswer,
@@ -94,6 +96,11 @@ class PaymentActivities(ABC):
 
     @activity.defn
     @abstractmethod
+    async def find_reported(self, imp_uids: Sequence[str]) -> Sequence[PaymentFact]:
+        """Those of these payments that PortOne knows, in any order; at most a hundred, in one call where it can be."""
+
+    @activity.defn
+    @abstractmethod
     async def cancel_payment(self, order: CancelPayment) -> CancelAnswer:
         """Refund, guarded by PortOne's checksum, at most once for each refund_id."""
 
@@ -148,6 +155,20 @@ class LedgerActivities(ABC):
     @abstractmethod
     async def subscription_on_key(self, customer_uid: str) -> str | None:
         """The workflow id of the living subscription that a billing key is charged for, or None."""
+
+    @activity.defn
+    @abstractmethod
+    async def known_orders(self, asked: Sequence[AskedOrder]) -> Sequence[Known]:
+        """What is known here of orders and payments, in the order in which they were asked for."""
+
+
+class FactActivities(ABC):
+    """Handing on what a workflow heard and that is not its own."""
+
+    @activity.defn
+    @abstractmethod
+    async def report_facts(self, facts: Sequence[ReportedFact]) -> None:
+        """Tell the workflow of each payment, starting it where there is none; telling it twice changes nothing."""
 
 
 class EventActivities(ABC):

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from temporalio.exceptions import ApplicationError
 
 from billing.domain.bills import Holding
+from billing.domain.consent import ConsentDecision
+from billing.domain.parked import DECISIONS, Decision
 from billing.domain.plans import MAX_TRIAL_DAYS, PlanTerms
 from billing.domain.records import PendingChange
 from billing.domain.states import ENDED, ConsentState, CycleState, SubscriptionStatus
@@ -19,7 +21,6 @@ from workflows.orders import (
     ChangePlan,
     ChangeTrial,
     Decide,
-    Decision,
     Order,
     PauseSubscription,
     ResumeSubscription,
@@ -27,25 +28,35 @@ from workflows.orders import (
     UndoCancel,
     When,
 )
-from workflows.subscription_state import SubscriptionState
+from workflows.subscription_state import ParkedItem, SubscriptionState
 
 OWING = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
-ANSWERABLE = frozenset({ConsentState.ASKED, ConsentState.REFUSED})
+ANSWERED = frozenset({ConsentState.GRANTED, ConsentState.REFUSED, ConsentState.LAPSED})
 MOST_RENUMBERINGS = 24
 """Order numbers of one cycle have 26 generations: orders that need another one are refused before they run out."""
 
-_DECISIONS = {
-    CycleState.MISMATCH: (Decision.PAID, Decision.NOT_PAID, Decision.REFUND, Decision.END),
-    CycleState.UNKNOWN: (Decision.NOT_PAID, Decision.RETRY, Decision.END),
-    CycleState.REVOKED: (Decision.RETRY, Decision.END),
-}
-
 
 def decisions(state: SubscriptionState) -> tuple[Decision, ...]:
-    """What a person may decide while the subscription stands parked; nothing where it does not."""
-    if state.parked_reason is None or state.ended_at is not None:
-        return ()
-    return _DECISIONS.get(state.cycle_state, (Decision.REFUND, Decision.END))
+    """What a person may decide of the first thing that stands parked; nothing where none does."""
+    return tuple(DECISIONS[state.parked[0].kind]) if state.parked else ()
+
+
+def item_of(order: Decide, state: SubscriptionState) -> ParkedItem:
+    """What a decision is about.
+
+    Raises:
+        ApplicationError: `nothing_parked`, `already_decided`, `several_parked`, or `not_allowed`.
+    """
+    if order.parked_id is None:
+        _need(bool(state.parked), "nothing_parked", "nothing stands parked")
+        _need(len(state.parked) == 1, "several_parked", "several things stand parked; name the parked_id")
+    item = next((each for each in state.parked if order.parked_id in (None, each.parked_id)), None)
+    if item is None:
+        raise _refused("already_decided", "it stands no longer: somebody has decided, or it was found out meanwhile")
+    allowed = DECISIONS[item.kind]
+    words = ", ".join(each.value for each in allowed)
+    _need(order.decision in allowed, "not_allowed", f"allowed of {item.kind.value}: {words}")
+    return item
 
 
 def check(order: Order, state: SubscriptionState, terms: PlanTerms, now: datetime, charged_key: str) -> None:
@@ -63,11 +74,11 @@ def check(order: Order, state: SubscriptionState, terms: PlanTerms, now: datetim
         case ChangePlan():
             _check_change(order, state, terms)
         case PauseSubscription():
-            _check_pause(order, state, now)
+            _check_pause(order, state, terms, now)
         case ResumeSubscription():
-            _check_resume(state)
+            _check_resume(order, state, terms)
         case ChangeTrial():
-            _check_trial(order, state, now)
+            _check_trial(order, state, terms, now)
         case ChangePaymentMethod():
             _check_payment_method(order, state, charged_key)
         case _:
@@ -79,6 +90,7 @@ def _check_what_it_answers(order: Order, state: SubscriptionState) -> None:
     match order:
         case UndoCancel():
             _need(state.cancel_at_period_end, "not_canceled", "no cancel at period end is set")
+            _check_numbers(state)
         case CancelChange():
             _need(state.pending_change is not None, "no_pending_change", "no change is pending")
             _need(not _stands(state), "parked", "it stands parked; decide that first")
@@ -91,37 +103,57 @@ def _check_what_it_answers(order: Order, state: SubscriptionState) -> None:
             lost = state.hard_declined and state.retries_over
             _need(not lost, "hard_declined", "the card was declined for good; another card is needed")
         case AnswerConsent():
-            _need(state.consent in ANSWERABLE, "consent_not_asked", "no consent is asked for now")
+            _check_consent(order, state)
         case Decide():
-            allowed = decisions(state)
-            words = ", ".join(each.value for each in allowed) or "nothing"
-            _need(order.decision in allowed, "not_allowed", f"allowed now: {words}")
+            item_of(order, state)
 
 
-def _check_resume(state: SubscriptionState) -> None:
+def _check_consent(order: AnswerConsent, state: SubscriptionState) -> None:
+    """One answer counts, but a refusal may be thought better of; consent that was given is taken back by canceling."""
+    reconsidered = state.consent is ConsentState.REFUSED and order.decision is ConsentDecision.GRANTED
+    answered = state.consent in ANSWERED and not reconsidered
+    _need(not answered, "consent_answered", f"it was answered before: {state.consent.value}")
+    asked = state.consent is ConsentState.ASKED or reconsidered
+    opens_at = state.consent_need.opens_at.isoformat() if state.consent_need is not None else None
+    when = f"; it will be from {opens_at}" if state.consent is ConsentState.WINDOW_CLOSED else ""
+    _need(asked, "consent_not_asked", f"no consent is asked for now{when}")
+
+
+def _check_resume(order: ResumeSubscription, state: SubscriptionState, terms: PlanTerms) -> None:
     paused = state.status is SubscriptionStatus.PAUSED or state.pause_at_period_end
     _need(paused, "not_paused", "it is not paused, and no pause is set")
-    _need(state.has_card or state.pause_at_period_end, "no_payment_method", "a payment method is needed first")
-
-
-def _check_pause(order: PauseSubscription, state: SubscriptionState, now: datetime) -> None:
-    _need(state.status is SubscriptionStatus.ACTIVE, "not_active", "only an active subscription can be paused")
-    _need(not state.cancel_at_period_end, "cancel_is_set", "it ends with its period; undo the cancel first")
-    _need(state.paused_at is None, "already_paused", "it is paused already")
+    held = state.pending_change.plan if state.pending_change is not None else terms
+    has_to_pay = state.status is SubscriptionStatus.PAUSED and held.price.amount > 0
+    _need(state.has_card or not has_to_pay, "no_payment_method", "a payment method is needed first")
     _need(not _stands(state), "parked", "it stands parked; decide that first")
-    _need(order.resumes_at is None or order.resumes_at > now, "in_the_past", "resumes_at must lie ahead")
-    if order.at is When.PERIOD_END and order.resumes_at is not None and state.period_end is not None:
-        _need(
-            order.resumes_at > state.period_end, "before_the_pause", "resumes_at must lie behind the end of the period"
-        )
+    agrees = order.consent is None or order.consent.decision is ConsentDecision.GRANTED
+    _need(agrees, "consent_refused", "whoever refuses does not resume")
     _check_numbers(state)
 
 
-def _check_trial(order: ChangeTrial, state: SubscriptionState, now: datetime) -> None:
+def _check_pause(order: PauseSubscription, state: SubscriptionState, terms: PlanTerms, now: datetime) -> None:
+    _need(state.status is not SubscriptionStatus.PAUSED, "already_paused", "it is paused already")
+    _need(state.status is SubscriptionStatus.ACTIVE, "not_active", "only an active subscription can be paused")
+    _need(not state.cancel_at_period_end, "cancel_is_set", "it ends with its period; undo the cancel first")
+    _need(not _stands(state), "parked", "it stands parked; decide that first")
+    _need(order.resumes_at is None or order.resumes_at > now, "in_the_past", "resumes_at must lie ahead")
+    if order.at is When.PERIOD_END:
+        last = terms.max_cycles is not None and state.paid_cycles >= terms.max_cycles
+        _need(not last, "term_ends", "the fixed term ends with this period")
+        early = order.resumes_at is not None and state.period_end is not None and order.resumes_at <= state.period_end
+        _need(not early, "before_the_pause", "resumes_at must lie behind the end of the period")
+    _check_numbers(state)
+
+
+def _check_trial(order: ChangeTrial, state: SubscriptionState, terms: PlanTerms, now: datetime) -> None:
     _need(state.status is SubscriptionStatus.TRIALING, "not_trialing", "it is not in a trial")
     _need(not _stands(state), "parked", "it stands parked; decide that first")
     if order.ends_at is None:
         _need(not state.cancel_at_period_end, "cancel_is_set", "it ends with its trial; undo the cancel first")
+        coming = state.pending_change.plan if state.pending_change is not None else terms
+        asks = terms.consent_required or coming.consent_required
+        message = "its end needs the buyer's consent to the day: give ends_at, and it is asked for"
+        _need(not asks, "consent_needed", message)
     else:
         _need(order.ends_at > now, "in_the_past", "ends_at must lie ahead")
         last = now + timedelta(days=MAX_TRIAL_DAYS)

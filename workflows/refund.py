@@ -1,21 +1,59 @@
 """A refund, full or partial, that happens once however often it is asked for.
 
-PortOne's `checksum` is the guard: it refunds only while the cancellable balance is what we read before sending.
-So the same request may be sent again after a lost answer: if the first one took effect, the balance has moved
-and the second is refused.
+PortOne's `checksum` is the guard: it refunds only while the cancellable balance is what we read before sending. So the
+same request may be sent again after a lost answer: if the first one took effect, the balance has moved and the second
+is refused. What took effect is known by our mark in the payment's own history, never by how far the balance moved:
+somebody may have refunded as much in PortOne's console at the same moment.
 """
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError
 
-from billing.domain.facts import PaymentFact
+from billing.domain.event_catalogue import event
+from billing.domain.event_data import RefundData
+from billing.domain.events import EventType, OutgoingEvent
+from billing.domain.facts import CancellationFact, PaymentFact
+from billing.domain.known_order import AskedOrder, Known
 from billing.domain.money import Money
+from billing.domain.pg_capabilities import capability
 from billing.domain.records import ChargeResult, LedgerEntry, RefundRecord, RefundState
+from billing.domain.refund_mark import mark_of, marked
+from billing.domain.refund_split import RefundablePayment
 from billing.domain.states import CycleState
-from workflows import policies
+from workflows import patches, policies
 from workflows.contracts import CancelAnswer, CancelPayment, RefundSettled, StartRefund
 from workflows.ports import LedgerActivities, PaymentActivities
+
+_BY_ITSELF = "admin"
+"""Who asked for a refund where nobody says (facts.md 2.8): PortOne's own default."""
+
+
+_YES = "0"
+_ACCEPTED = CancelAnswer(outcome=RefundState.UNKNOWN, code=_YES, message="PortOne took it, and nothing is refunded yet")
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is refunded of which payment, and how it is split.
+
+    `known` is what the ledger has of it, None in runs that began before the ledger was asked.
+    """
+
+    before: PaymentFact
+    amount: Money
+    tax_free: int
+    vat_amount: int | None
+    known: Known | None
+
+    @property
+    def balance(self) -> int:
+        """What can be refunded before it."""
+        return _balance(self.before)
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.PINNED)
@@ -25,61 +63,181 @@ class RefundWorkflow:
     @workflow.run
     async def run(self, start: StartRefund) -> RefundSettled:
         """Look up, write the intent, refund under the checksum, look up again, write the result."""
-        before = await _refundable(start.merchant_uid)
+        rows = await workflow.execute_activity_method(
+            PaymentActivities.find_payments,
+            start.merchant_uid,
+            summary=f"look up {start.merchant_uid}",
+            **policies.LOOK_UP,
+        )
+        by_mark = workflow.patched(patches.REFUND_BY_MARK)
+        before, known = await _refundable(start, rows, ask=by_mark)
         if before is None:
             return _refused(start, "payment_not_found", f"no paid payment of {start.merchant_uid!r}", None)
-        remaining = before.amount.amount - before.cancelled_amount
-        amount = start.amount or Money(remaining, before.amount.currency)
-        if amount.currency != before.amount.currency:
-            return _refused(start, "currency_mismatch", f"the payment is in {before.amount.currency}", remaining)
-        if not 0 < amount.amount <= remaining:
-            return _refused(start, "amount_exceeds_balance", f"{remaining} can still be refunded", remaining)
-        await _write(start, before, amount, CancelAnswer(outcome=RefundState.INTENT))
-        answer = await _refund_to_the_end(start, before, amount)
-        await _write(start, before, amount, answer)
-        done = answer.outcome is RefundState.REFUNDED
-        return RefundSettled(
-            refund_id=start.refund_id,
-            state=answer.outcome,
-            amount=amount,
-            remaining=remaining - amount.amount if done else remaining,
-            code=answer.code,
-            message=answer.message,
-        )
+        planned = _plan(start, before, known)
+        if isinstance(planned, RefundSettled):
+            return planned
+        if by_mark and (done := _with_our_mark(before, start.refund_id)) is not None:
+            # An earlier run of this refund died after it had taken effect.
+            answer = CancelAnswer(outcome=RefundState.REFUNDED, payment=before)
+            await _write(start, planned, answer, done)
+            return _settled(start, planned, answer)
+        await _write(start, planned, CancelAnswer(outcome=RefundState.INTENT))
+        if by_mark:
+            planned, answer = await _to_the_end(start, planned)
+        else:
+            answer = await _while_the_ladder_lasts(start, planned)
+        done = _with_our_mark(answer.payment, start.refund_id) if answer.payment else None
+        await _write(start, planned, answer, done)
+        return _settled(start, planned, answer)
 
 
-async def _refundable(merchant_uid: str) -> PaymentFact | None:
-    rows = await workflow.execute_activity_method(
-        PaymentActivities.find_payments, merchant_uid, summary=f"look up {merchant_uid}", **policies.LOOK_UP
-    )
+async def _refundable(
+    start: StartRefund, rows: Sequence[PaymentFact], *, ask: bool
+) -> tuple[PaymentFact | None, Known | None]:
+    """The row to refund: the one that was named, else the charge's own, else the one with most left."""
     # A partly refunded payment reads `cancelled` (facts.md 2.8).
     paid = [row for row in rows if row.status in ("paid", "cancelled")]
-    return max(paid, key=lambda row: row.amount.amount - row.cancelled_amount, default=None)
+    best = max(paid, key=_balance, default=None)
+    if not ask or best is None:
+        return best, None
+    known = await _known(start.merchant_uid, best.imp_uid)
+    booked = known.order.imp_uid if known.order is not None and known.order.paid else None
+    wanted = start.imp_uid or booked or best.imp_uid
+    chosen = next((row for row in paid if row.imp_uid == wanted), None)
+    if chosen is not None and chosen.imp_uid != best.imp_uid:
+        known = await _known(start.merchant_uid, chosen.imp_uid)
+    return chosen, known
 
 
-async def _refund_to_the_end(start: StartRefund, before: PaymentFact, amount: Money) -> CancelAnswer:
-    order = CancelPayment(
-        refund_id=start.refund_id,
-        imp_uid=before.imp_uid,
-        amount=amount,
-        checksum=before.amount.amount - before.cancelled_amount,
-        reason=start.reason,
-        tax_free=start.tax_free,
-        vat_amount=start.vat_amount,
+async def _known(merchant_uid: str, imp_uid: str) -> Known:
+    known: Sequence[Known] = await workflow.execute_activity_method(
+        LedgerActivities.known_orders,
+        [AskedOrder(merchant_uid, imp_uid)],
+        summary=f"what is known of {merchant_uid}",
+        **policies.LEDGER,
     )
+    return known[0]
+
+
+def _plan(start: StartRefund, before: PaymentFact, known: Known | None) -> _Plan | RefundSettled:
+    """What is refunded; or why nothing is, and then nothing was written and nothing sent."""
+    remaining = _balance(before)
+    amount = start.amount or Money(remaining, before.amount.currency)
+    done = _with_our_mark(before, start.refund_id) if known is not None else None
+    if done is not None:
+        amount, remaining = Money(done.amount, before.amount.currency), remaining + done.amount
+    if amount.currency != before.amount.currency:
+        return _refused(start, "currency_mismatch", f"the payment is in {before.amount.currency}", remaining)
+    if not 0 < amount.amount <= remaining:
+        return _refused(start, "amount_exceeds_balance", f"{remaining} can still be refunded", remaining)
+    if known is None or known.order is None or done is not None:
+        return _Plan(before, amount, start.tax_free or 0, start.vat_amount, known)
+    try:
+        whole = RefundablePayment.of(known.order, before, known.refunds)
+        tax_free, vat_amount = whole.split(amount.amount, start.tax_free, start.vat_amount)
+    except ValueError as error:
+        if start.tax_free is not None or start.vat_amount is not None:
+            return _refused(start, "parts_do_not_fit", str(error), remaining)
+        # Refunds made elsewhere have left parts that fit together no more: the PG splits it as it can.
+        return _Plan(before, amount, 0, None, known)
+    return _Plan(before, amount, tax_free, vat_amount, known)
+
+
+def _with_our_mark(payment: PaymentFact, refund_id: str) -> CancellationFact | None:
+    return next((each for each in payment.cancellations if mark_of(each.reason) == refund_id), None)
+
+
+# ---------------------------------------------------------------- sending, for as long as it takes
+
+
+async def _to_the_end(start: StartRefund, plan: _Plan) -> tuple[_Plan, CancelAnswer]:
+    """Refund, until PortOne shows it in the payment's history, or has refused it and cannot do it any more.
+
+    Where somebody refunded beside it, so that the balance is not what was read, it is asked for again with the new one
+    while that allows. Answers the plan that was carried out last.
+    """
+    waits, open_since, accepted = _waits(), None, False
+    while True:
+        sent_at = workflow.now()
+        answer = await _send(_order(start, plan, marked(start.reason, start.refund_id))) if not accepted else _ACCEPTED
+        after = await _look(plan.before.imp_uid)
+        if answer.outcome is RefundState.REFUSED and open_since is not None:
+            # It proves nothing yet: a request before it was not answered, and may still be on its way.
+            await workflow.sleep(policies.REFUND_SETTLES_WITHIN, summary="refused; an earlier request may be under way")
+            after = await _look(plan.before.imp_uid)
+        if _took_effect(start, answer, after):
+            return plan, CancelAnswer(outcome=RefundState.REFUNDED, payment=after or answer.payment)
+        if answer.outcome is RefundState.REFUSED:
+            if after is None or _balance(after) == plan.balance:
+                return plan, answer
+            if start.amount is None or start.amount.amount > _balance(after):
+                moved = f"the balance is {_balance(after)} by now: somebody else has refunded"
+                return plan, answer.model_copy(update={"payment": after, "code": "balance_moved", "message": moved})
+            plan, open_since = replace(plan, before=after), None
+            continue
+        # PortOne said yes and the PG takes its time (Paymentwall, facts.md 3.4): asked twice, it might refund twice.
+        accepted = accepted or answer.code == _YES
+        wait = next(waits)
+        if answer.outcome is RefundState.UNKNOWN:
+            open_since = open_since or sent_at
+        if wait > policies.REFUND_TOLD_AFTER:
+            state = RefundState.NOT_EXECUTED if open_since is None else RefundState.UNKNOWN
+            await _write(start, plan, CancelAnswer(outcome=state, message=answer.message))
+        await workflow.sleep(wait, summary=f"the outcome of refunding {plan.amount} is open; asking again")
+
+
+def _took_effect(start: StartRefund, answer: CancelAnswer, after: PaymentFact | None) -> bool:
+    if answer.outcome is RefundState.REFUNDED:
+        return True
+    return after is not None and _with_our_mark(after, start.refund_id) is not None
+
+
+def _balance(payment: PaymentFact) -> int:
+    return payment.amount.amount - payment.cancelled_amount
+
+
+def _waits() -> Iterator[timedelta]:
+    yield from policies.RESEND_AFTER
+    while True:
+        yield policies.REFUND_AGAIN_DAILY
+
+
+async def _while_the_ladder_lasts(start: StartRefund, plan: _Plan) -> CancelAnswer:
+    """As refunds were made that began before there was a mark."""
+    order, before = _order(start, plan, start.reason), plan.before
     answer = CancelAnswer(outcome=RefundState.UNKNOWN)
     for wait in (*policies.RESEND_AFTER, None):
         answer = await _send(order)
-        after = await workflow.execute_activity_method(
-            PaymentActivities.find_payment, before.imp_uid, summary=f"look up {before.imp_uid}", **policies.LOOK_UP
-        )
-        if after is not None and after.cancelled_amount >= before.cancelled_amount + amount.amount:
+        after = await _look(before.imp_uid)
+        if after is not None and after.cancelled_amount >= before.cancelled_amount + plan.amount.amount:
             return CancelAnswer(outcome=RefundState.REFUNDED, payment=after)
         if answer.outcome is RefundState.REFUSED:
             return answer
         if wait is not None:
-            await workflow.sleep(wait, summary=f"outcome of refunding {amount} unknown; the balance has not moved")
+            await workflow.sleep(wait, summary=f"outcome of refunding {plan.amount} unknown; the balance has not moved")
     return answer
+
+
+def _order(start: StartRefund, plan: _Plan, reason: str | None) -> CancelPayment:
+    provider = plan.before.pg_provider
+    known = capability(provider) if provider else None
+    wants_requester = known is not None and "extra.requester" in known.required.get("cancel", ())
+    return CancelPayment(
+        refund_id=start.refund_id,
+        imp_uid=plan.before.imp_uid,
+        amount=plan.amount,
+        checksum=plan.balance,
+        reason=reason,
+        tax_free=plan.tax_free,
+        vat_amount=plan.vat_amount,
+        requester=(start.requester or _BY_ITSELF) if wants_requester else None,
+    )
+
+
+async def _look(imp_uid: str) -> PaymentFact | None:
+    return await workflow.execute_activity_method(
+        PaymentActivities.find_payment, imp_uid, summary=f"look up {imp_uid}", **policies.LOOK_UP
+    )
 
 
 async def _send(order: CancelPayment) -> CancelAnswer:
@@ -91,26 +249,79 @@ async def _send(order: CancelPayment) -> CancelAnswer:
         return CancelAnswer(outcome=RefundState.UNKNOWN, message=str(error.cause or error))
 
 
-async def _write(start: StartRefund, payment: PaymentFact, amount: Money, answer: CancelAnswer) -> None:
+# ---------------------------------------------------------------- writing and telling
+
+
+async def _write(start: StartRefund, plan: _Plan, answer: CancelAnswer, done: CancellationFact | None = None) -> None:
     refund = RefundRecord(
         refund_id=start.refund_id,
         merchant_uid=start.merchant_uid,
-        imp_uid=payment.imp_uid,
-        amount=amount,
+        imp_uid=plan.before.imp_uid,
+        amount=plan.amount,
         state=answer.outcome,
         at=workflow.now(),
         reason=start.reason,
+        cancellation_id=(done.cancellation_id or None) if done is not None else None,
         code=answer.code,
         message=answer.message,
+        tax_free=plan.tax_free,
+        vat_amount=plan.vat_amount,
     )
-    after = answer.payment or payment
+    after = answer.payment or plan.before
     results: tuple[ChargeResult, ...] = ()
     if answer.outcome is RefundState.REFUNDED and after.cancelled_amount >= after.amount.amount:
         # Nothing of the charge is left: the order is refunded, no longer paid.
         results = (ChargeResult(start.merchant_uid, CycleState.REFUNDED, workflow.now(), imp_uid=after.imp_uid),)
-    entry = LedgerEntry(refunds=(refund,), payments=(after,), results=results)
+    entry = LedgerEntry(refunds=(refund,), payments=(after,), results=results, events=_told(start, plan, answer))
     await workflow.execute_activity_method(
         LedgerActivities.record, entry, summary=f"refund {answer.outcome.value}", **policies.LEDGER
+    )
+
+
+_EVENTS = {
+    RefundState.REFUNDED: EventType.REFUND_SUCCEEDED,
+    RefundState.REFUSED: EventType.REFUND_REFUSED,
+    RefundState.UNKNOWN: EventType.REFUND_UNKNOWN,
+}
+
+
+def _told(start: StartRefund, plan: _Plan, answer: CancelAnswer) -> tuple[OutgoingEvent, ...]:
+    """The event of what became of it, the same however often it is written; nothing of a mere intent."""
+    owner = start.customer_uid or (plan.known.customer_uid if plan.known is not None else None)
+    what = _EVENTS.get(answer.outcome)
+    if owner is None or what is None or plan.known is None:
+        return ()
+    done = answer.outcome is RefundState.REFUNDED
+    data = RefundData(
+        customer_uid=owner,
+        subscription_id=start.subscription_id or plan.known.subscription_id,
+        refund_id=start.refund_id,
+        merchant_uid=start.merchant_uid,
+        imp_uid=plan.before.imp_uid,
+        state=answer.outcome.value,
+        amount=plan.amount.amount,
+        currency=plan.amount.currency,
+        remaining=_remaining(plan, answer) if answer.outcome is not RefundState.UNKNOWN else None,
+        code=answer.code,
+        reason=start.reason if done else answer.message or start.reason,
+    )
+    words = {RefundState.REFUNDED: "went back", RefundState.REFUSED: "was not refunded"}
+    text = f"{plan.amount} of order {start.merchant_uid} {words.get(answer.outcome, 'may or may not have gone back')}"
+    return (event(what, workflow.now(), f"evt_{start.refund_id}-{answer.outcome.value}", text, data),)
+
+
+def _remaining(plan: _Plan, answer: CancelAnswer) -> int:
+    return _balance(answer.payment or plan.before)
+
+
+def _settled(start: StartRefund, plan: _Plan, answer: CancelAnswer) -> RefundSettled:
+    return RefundSettled(
+        refund_id=start.refund_id,
+        state=answer.outcome,
+        amount=plan.amount,
+        remaining=_remaining(plan, answer),
+        code=answer.code,
+        message=answer.message,
     )
 
 

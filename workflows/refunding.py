@@ -1,25 +1,59 @@
 """Refunds that a subscription makes by itself: each one a RefundWorkflow, so that no two of a payment ever race."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from itertools import chain, repeat
 
 from temporalio import workflow
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
 
+from billing.domain.both_sides import money_held
+from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
 from billing.domain.proration import unused
 from billing.domain.records import RefundState
+from workflows import patches, policies
 from workflows.contracts import RefundSettled, StartRefund, refund_workflow_id
 from workflows.orders import RefundAtCancel
+from workflows.ports import PaymentActivities
 from workflows.refund import RefundWorkflow
 from workflows.subscription_run import SubscriptionRun
 
-BUSY = timedelta(seconds=5)
-"""How soon a payment is asked again that another refund is being made of."""
+
+async def refund_to_the_end(start: StartRefund) -> RefundSettled:
+    """Refund; waits while another refund of the same order is made, however long that takes."""
+    waits = chain(policies.REFUND_BUSY, repeat(policies.REFUND_BUSY_HOURLY))
+    while True:
+        try:
+            return await workflow.execute_child_workflow(
+                RefundWorkflow.run,
+                start,
+                id=refund_workflow_id(start.merchant_uid),
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                static_summary=f"refund of {start.amount or 'all that is left'} for {start.merchant_uid}",
+            )
+        except WorkflowAlreadyStartedError:
+            await workflow.sleep(next(waits), summary=f"another refund of {start.merchant_uid} is being made")
+        except ChildWorkflowError as error:
+            # Somebody terminated it: what became of it the next look at the payment tells.
+            message = str(error.cause or error)
+            return RefundSettled(refund_id=start.refund_id, state=RefundState.UNKNOWN, message=message)
 
 
 async def refund_order(run: SubscriptionRun, merchant_uid: str, amount: Money | None, reason: str) -> RefundSettled:
-    """Refund an order, all that is left of it without an amount; waits while another refund of it is made."""
-    start = StartRefund(
+    """Refund what an order is booked with, all that is left of it without an amount."""
+    return await refund_to_the_end(_start(run, merchant_uid, amount, reason))
+
+
+async def refund_payment(run: SubscriptionRun, row: PaymentFact, reason: str) -> RefundSettled:
+    """Refund all that PortOne holds by one payment."""
+    held = Money(money_held(row), row.amount.currency)
+    start = _start(run, row.merchant_uid, held, reason)
+    return await refund_to_the_end(start.model_copy(update={"imp_uid": row.imp_uid}))
+
+
+def _start(run: SubscriptionRun, merchant_uid: str, amount: Money | None, reason: str) -> StartRefund:
+    return StartRefund(
         refund_id=f"r{workflow.uuid4().hex[:24]}",
         merchant_uid=merchant_uid,
         amount=amount,
@@ -27,21 +61,15 @@ async def refund_order(run: SubscriptionRun, merchant_uid: str, amount: Money | 
         customer_uid=run.start.customer_uid,
         subscription_id=run.start.subscription_id,
     )
-    while True:
-        try:
-            return await workflow.execute_child_workflow(
-                RefundWorkflow.run,
-                start,
-                id=refund_workflow_id(merchant_uid),
-                static_summary=f"refund of {amount or 'all that is left'} for {merchant_uid}",
-            )
-        except WorkflowAlreadyStartedError:
-            await workflow.sleep(BUSY, summary=f"another refund of {merchant_uid} is being made")
+
+
+# ---------------------------------------------------------------- what a cancel gives back
 
 
 async def refund_period(run: SubscriptionRun, how: RefundAtCancel, reason: str) -> RefundSettled | None:
     """Give back what was paid for the running period, all of it or the days that are left; the newest order first.
 
+    Never more than PortOne still holds of each order: what went back before, here or elsewhere, is not given twice.
     Answers what came of it together: refused or unknown as soon as one part of it is; None when there is nothing to
     give back.
     """
@@ -51,7 +79,11 @@ async def refund_period(run: SubscriptionRun, how: RefundAtCancel, reason: str) 
     for order in reversed(run.state.period_orders):
         if left.amount <= 0:
             break
-        part = order.amount if order.amount.amount <= left.amount else left
+        kept = await _kept(order.merchant_uid, order.imp_uid) if workflow.patched(patches.FOREIGN_FACTS) else None
+        most = order.amount if kept is None else Money(kept, order.amount.currency)
+        part = most if most.amount <= left.amount else left
+        if part.amount <= 0:
+            continue
         left -= part
         last = await refund_order(run, order.merchant_uid, part, reason)
         if last.state is RefundState.REFUNDED:
@@ -59,6 +91,14 @@ async def refund_period(run: SubscriptionRun, how: RefundAtCancel, reason: str) 
         else:
             state = last.state
     return last.model_copy(update={"amount": total, "state": state}) if last is not None else None
+
+
+async def _kept(merchant_uid: str, imp_uid: str | None) -> int:
+    """What PortOne still holds of an order's own payment, in minor units."""
+    rows: Sequence[PaymentFact] = await workflow.execute_activity_method(
+        PaymentActivities.find_payments, merchant_uid, summary=f"what is left of {merchant_uid}", **policies.LOOK_UP
+    )
+    return sum(money_held(row) for row in rows if imp_uid in (None, row.imp_uid))
 
 
 def _owed(run: SubscriptionRun, how: RefundAtCancel) -> Money:

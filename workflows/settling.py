@@ -1,6 +1,7 @@
 """A look at the open period, and what follows from what it proved."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from temporalio import workflow
 
@@ -8,7 +9,7 @@ from billing.domain.events import EventType
 from billing.domain.records import Disposition
 from billing.domain.states import CycleState
 from billing.domain.verdict import Finding, Verdict, judge
-from workflows import booking, dunning, policies, telling
+from workflows import booking, dunning, elsewhere, policies, telling
 from workflows.contracts import PaymentReported
 from workflows.ports import PaymentActivities
 from workflows.subscription_run import SubscriptionRun
@@ -30,7 +31,7 @@ async def verify(run: SubscriptionRun, bells: Sequence[PaymentReported] = ()) ->
         row = await booking.find_row(run.merchant_uid)
         rows = await by_number
         run.note_failures(rows)
-        return judge(run.expected(), rows, row, known_failures=run.state.known_failures)
+        return replace(judge(run.expected(), rows, row, known_failures=run.state.known_failures), schedule=row)
     reported = await workflow.execute_activity_method(
         PaymentActivities.find_payment, bells[-1].imp_uid, summary=f"look up {bells[-1].imp_uid}", **policies.LOOK_UP
     )
@@ -57,15 +58,32 @@ async def settle(run: SubscriptionRun, verdict: Verdict, *, by_deadline: bool = 
                 await booking.revoke(run)
             await settle_paid(run, verdict)
         case Finding.DECLINED:
-            await dunning.after_found_decline(run, verdict)
+            await _settle_declined(run, verdict)
         case Finding.MISMATCH:
-            await _park(run, CycleState.MISMATCH, verdict)
+            await stand(run, CycleState.MISMATCH, verdict)
         case Finding.REVOKED:
-            await _park(run, CycleState.REVOKED, verdict)
+            if run.state.booked:
+                # What we took back ourselves is no news.
+                await stand(run, CycleState.REVOKED, verdict)
         case Finding.PENDING | Finding.ABSENT:
-            exhausted = by_deadline and run.start.policy.deadlines.exhausted(run.state.looks)
-            if exhausted and run.state.cycle_state not in STANDING:
-                await _park(run, CycleState.UNKNOWN, verdict)
+            await _settle_open(run, verdict, by_deadline=by_deadline)
+
+
+async def _settle_declined(run: SubscriptionRun, verdict: Verdict) -> None:
+    if elsewhere.ran_before_its_day(run):
+        await elsewhere.note_the_early_decline(run, verdict)
+        return
+    await dunning.after_found_decline(run, verdict)
+    if run.state.hard_declined:
+        await elsewhere.check_the_key(run)
+
+
+async def _settle_open(run: SubscriptionRun, verdict: Verdict, *, by_deadline: bool) -> None:
+    if await elsewhere.follow_the_schedule(run, verdict.schedule):
+        return
+    exhausted = by_deadline and run.start.policy.deadlines.exhausted(run.state.looks)
+    if exhausted and run.state.cycle_state not in STANDING:
+        await stand(run, CycleState.UNKNOWN, verdict)
 
 
 _PARKED_AS = {
@@ -75,7 +93,7 @@ _PARKED_AS = {
 }
 
 
-async def _park(run: SubscriptionRun, state: CycleState, verdict: Verdict) -> None:
+async def stand(run: SubscriptionRun, state: CycleState, verdict: Verdict) -> None:
     """Stand in a named state until a person or a later look decides; nothing is charged and nothing is guessed."""
     reason = verdict.reason or verdict.finding.value
     run.state.looks = max(run.state.looks, len(run.start.policy.deadlines.after_seconds))
@@ -85,7 +103,6 @@ async def _park(run: SubscriptionRun, state: CycleState, verdict: Verdict) -> No
     run.state.parked_reason = reason
     payment = verdict.payment
     run.tell(_PARKED_AS[state], f"period {run.state.cycle}: {reason}", telling.charge(run, state, payment, reason))
-    run.tell(EventType.SUBSCRIPTION_PARKED, f"parked: {reason}", telling.parked(run, reason, payment))
     await run.write(
         f"period {run.state.cycle} is parked: {state.value}",
         results=[run.result(state, payment, reason)],

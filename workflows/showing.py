@@ -9,7 +9,7 @@ from temporalio.common import SearchAttributeKey
 from billing.domain.coupons import Coupon
 from billing.domain.records import SubscriptionLife, SubscriptionRecord
 from billing.domain.states import ConsentState, SubscriptionStatus
-from workflows import possible
+from workflows import parking, possible
 from workflows.contracts import SubscriptionSnapshot
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def record(run: "SubscriptionRun") -> SubscriptionRecord:
         merchant_uid=None if state.ended_at is not None else run.merchant_uid,
         failed_attempts=state.failed_attempts,
         cancel_at_period_end=state.cancel_at_period_end,
-        parked_reason=state.parked_reason,
+        parked_reason=parking.reason_of(state),
         last_failure=state.last_failure,
         pg_provider=state.pg_provider,
         card=state.card,
@@ -105,7 +105,7 @@ def snapshot(run: "SubscriptionRun") -> SubscriptionSnapshot:
         current_period_end=state.period_end,
         failed_attempts=state.failed_attempts,
         cancel_at_period_end=state.cancel_at_period_end,
-        parked_reason=state.parked_reason,
+        parked_reason=parking.reason_of(state),
         last_failure=state.last_failure,
         last_failure_code=state.last_failure_code,
         card=state.card,
@@ -119,7 +119,7 @@ def snapshot(run: "SubscriptionRun") -> SubscriptionSnapshot:
 def show(run: "SubscriptionRun") -> None:
     """Make the Temporal UI tell the story: search attributes when they changed, and the current details."""
     state = run.state
-    parked = state.cycle_state.value if state.parked_reason else None
+    parked = state.parked[0].kind.value if state.parked else None
     shown = (state.status.value, state.pg_provider, run.next_charge_at(), state.failed_attempts, parked)
     if shown != run.shown:
         run.shown = shown
@@ -158,8 +158,7 @@ def details(run: "SubscriptionRun") -> str:
     lines.extend(_what_is_to_come(run))
     if state.failed_attempts:
         lines.append(f"Attempts failed in this period: {state.failed_attempts}, last: {state.last_failure}")
-    if state.parked_reason:
-        lines.append(f"**Parked, a person must look:** {state.parked_reason}")
+    lines.extend(f"**Parked, a person must decide:** {item.reason}" for item in state.parked)
     return "\n\n".join(lines)
 
 

@@ -6,8 +6,8 @@ from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
 from billing.domain.calendar import Anchor
-from billing.domain.states import ENDED
-from workflows import billing_cycle, carrying_out, old_keys, opening, possible, previewing, showing
+from billing.domain.states import ENDED, CycleState
+from workflows import billing_cycle, carrying_out, foreign, old_keys, opening, policies, possible, previewing, showing
 from workflows.bells import answer_stale_bells
 from workflows.contracts import LookAgain, PaymentReported, StartSubscription, SubscriptionSnapshot
 from workflows.orders import (
@@ -55,8 +55,11 @@ class SubscriptionWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
         if state.left_keys:
             await old_keys.delete_what_is_left(run)
-        while state.bells:
-            await answer_stale_bells(run)
+        if state.cycle_state is CycleState.MISMATCH:
+            state.ask_for_a_look(run.merchant_uid)
+        while state.bells or state.aside or state.look_asked:
+            if not await foreign.attend(run, listening=False):
+                await answer_stale_bells(run)
         return showing.snapshot(run)
 
     # -------------------------------------------------------------- signals: noted here, acted on in the loop
@@ -67,9 +70,9 @@ class SubscriptionWorkflow:
         self._run.state.hear(bell)
 
     @workflow.signal(description="PortOne and the ledger differ on something of this subscription: look at it again.")
-    def look_again(self, bell: LookAgain) -> None:  # noqa: ARG002 - whatever differs, everything is looked at
-        """Note that somebody asked; the main loop looks."""
-        self._run.state.look_asked = True
+    def look_again(self, bell: LookAgain) -> None:
+        """Note that somebody asked; the main loop looks, at the order that was named too."""
+        self._run.state.ask_for_a_look(bell.merchant_uid)
 
     # -------------------------------------------------------------- queries
 
@@ -222,6 +225,8 @@ class SubscriptionWorkflow:
         continues as new. Temporal itself tells of a new version to pinned workflows only (decision 0004).
         """
         if not workflow.all_handlers_finished() or self._run.orders or self._run.has_answers:
+            return False
+        if len(self._run.state.bells) > policies.MOST_CARRIED_BELLS:
             return False
         policy, info = self._run.start.policy, workflow.info()
         version = info.get_current_deployment_version()

@@ -15,6 +15,8 @@ from billing.domain.event_catalogue import event
 from billing.domain.event_data import EventData
 from billing.domain.events import EventType, OutgoingEvent
 from billing.domain.facts import BillingKeyFact, PaymentFact
+from billing.domain.merchant_uid import change_merchant_uid
+from billing.domain.parked import DecisionRecord, ParkedRecord
 from billing.domain.plans import PlanTerms
 from billing.domain.records import (
     ChargeIntent,
@@ -24,12 +26,13 @@ from billing.domain.records import (
     Disposition,
     LedgerEntry,
     PendingChange,
+    RefundRecord,
     WebhookDisposition,
 )
 from billing.domain.shares import day_of
 from billing.domain.states import CycleState
 from billing.domain.verdict import Expected
-from workflows import policies, reminders, showing
+from workflows import parking, patches, policies, reminders, showing
 from workflows.contracts import PaymentReported, PortOneChannel, StartSubscription
 from workflows.orders import CancelAnswered, Order, OrderAnswered
 from workflows.ports import LedgerActivities
@@ -56,6 +59,9 @@ class _Outbox:
     results: list[ChargeResult] = field(default_factory=list)
     webhooks: list[WebhookDisposition] = field(default_factory=list)
     consents: list[ConsentRecord] = field(default_factory=list)
+    parked: dict[str, ParkedRecord] = field(default_factory=dict)
+    decisions: list[DecisionRecord] = field(default_factory=list)
+    refunds: list[RefundRecord] = field(default_factory=list)
 
 
 class SubscriptionRun:
@@ -100,9 +106,14 @@ class SubscriptionRun:
         The term is that of what the next period is charged for: a pending change may go on beyond the one in force.
         """
         state = self.state
-        term = (state.pending_change.plan if state.pending_change else self.plan).max_cycles
         stopping = state.cancel_at_period_end or state.pause_at_period_end or state.paused_at is not None
-        return not stopping and (term is None or state.paid_cycles < term)
+        return not stopping and not self.term_is_paid
+
+    @property
+    def term_is_paid(self) -> bool:
+        """Whether every period of a fixed term is paid for."""
+        term = self.holding().terms.max_cycles
+        return term is not None and self.state.paid_cycles >= term
 
     def held(self) -> PendingChange:
         """What is held now, whole."""
@@ -246,7 +257,10 @@ class SubscriptionRun:
             self.wakes_at = None
 
     async def pause(self, duration: timedelta, summary: str) -> None:
-        """Wait while an outcome is open: a webhook ends the wait early, an order does not."""
+        """Wait while an outcome is open: a webhook ends the wait early, an order does not.
+
+        A bell of another order says nothing of this outcome, and waits aside until the main loop looks into it.
+        """
         self.wakes_at = workflow.now() + duration
         try:
             await workflow.wait_condition(lambda: bool(self.state.bells), timeout=duration, timeout_summary=summary)
@@ -255,7 +269,16 @@ class SubscriptionRun:
         finally:
             self.wakes_at = None
         for bell in self.take_bells():
-            self.answer_bell(bell, Disposition.APPLIED)
+            if bell.merchant_uid in self._being_charged() or not workflow.patched(patches.FOREIGN_FACTS):
+                self.answer_bell(bell, Disposition.APPLIED)
+            else:
+                self.state.aside.append(bell)
+
+    def _being_charged(self) -> set[str]:
+        """The order numbers whose outcome may be open."""
+        changes = self.state.changes
+        change = [change_merchant_uid(self.start.subscription_id, changes)] if changes else []
+        return {self.merchant_uid, *change}
 
     async def sleep(self, duration: timedelta, summary: str) -> None:
         """Wait whatever comes."""
@@ -277,7 +300,8 @@ class SubscriptionRun:
     @property
     def has_answers(self) -> bool:
         """Whether something waits for the next write that no write has taken yet."""
-        return bool(self._out.webhooks or self._out.events or self._out.results)
+        out = self._out
+        return bool(out.webhooks or out.events or out.results or out.parked or out.decisions or out.refunds)
 
     async def close_answered_bells(self) -> None:
         """Close the inbox rows of webhooks that said nothing new, when no other write did it."""
@@ -293,11 +317,37 @@ class SubscriptionRun:
         self._out.events.append(event(what, workflow.now(), event_id, summary, data))
 
     def close_number(self, state: CycleState, reason: str) -> None:
-        """Say in the next write that the current order number will never be charged, and why."""
+        """Say in the next write that the current order number will not be charged, and why.
+
+        One that never left here is let go for good; a revoked one may be booked again.
+        """
+        if state is CycleState.SKIPPED:
+            self.state.open_order = None
         self._out.results.append(self.result(state, None, reason))
 
+    def note_result(self, result: ChargeResult) -> None:
+        """Write with the next write what was found out about an order."""
+        self._out.results.append(result)
+
+    def note_refund(self, refund: RefundRecord) -> None:
+        """Write with the next write what was refunded, here or elsewhere."""
+        self._out.refunds.append(refund)
+
+    def note_parked(self, record: ParkedRecord) -> None:
+        """Write with the next write what stands parked, or stands no longer."""
+        self._out.parked[record.parked_id] = record
+
+    def keep_decision(self, decision: DecisionRecord) -> None:
+        """Keep what a person decided, with the next write."""
+        self._out.decisions.append(decision)
+
+    @property
+    def consent_id(self) -> str:
+        """Names the question that was asked last; a changed one is another question."""
+        return f"{self.start.subscription_id}-{self.state.cycle}-{self.state.consent_asks}"
+
     def keep_consent(self, consent: ConsentRecord) -> None:
-        """Keep the buyer's answer as evidence, with the next write."""
+        """Keep what was asked or answered as evidence, with the next write."""
         self._out.consents.append(consent)
 
     async def write(
@@ -311,6 +361,7 @@ class SubscriptionRun:
         deleted_billing_key: str | None = None,
     ) -> None:
         """Write one step to the ledger in one transaction, then show it in the Temporal UI."""
+        parking.keep_in_step(self, payments)
         self.state.revision += 1
         out, self._out = self._out, _Outbox()
         entry = LedgerEntry(
@@ -323,6 +374,9 @@ class SubscriptionRun:
             webhooks=tuple(out.webhooks),
             events=tuple(out.events),
             consents=tuple(out.consents),
+            parked=tuple(out.parked.values()),
+            decisions=tuple(out.decisions),
+            refunds=tuple(out.refunds),
         )
         await workflow.execute_activity_method(LedgerActivities.record, entry, summary=summary, **policies.LEDGER)
         showing.show(self)

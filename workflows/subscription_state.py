@@ -11,6 +11,7 @@ from billing.domain.consent import ConsentNeed
 from billing.domain.coupons import Coupon
 from billing.domain.merchant_uid import cycle_merchant_uid
 from billing.domain.money import Money
+from billing.domain.parked import ParkedKind
 from billing.domain.plans import PlanTerms
 from billing.domain.records import PendingChange
 from billing.domain.states import (
@@ -61,6 +62,19 @@ class PaidOrder(BaseModel):
     amount: Money
 
 
+class ParkedItem(BaseModel):
+    """One thing that stands until a person decides; `of_cycle` when it is about the open period itself."""
+
+    parked_id: str
+    kind: ParkedKind
+    reason: str
+    merchant_uid: str
+    parked_at: datetime
+    imp_uid: str | None = None
+    known: list[str] = []
+    of_cycle: bool = False
+
+
 class SubscriptionState(BaseModel):
     """Where a subscription stands.
 
@@ -72,6 +86,8 @@ class SubscriptionState(BaseModel):
     `number_declined` says that the current order number was declined, whatever became of it since.
     `left_keys` are billing keys that are not charged any more and could not be deleted yet.
     `paid_days` of a first period of so many are paid when it begins inside an old one, and are not charged again.
+    `aside` are bells of other orders that rang while the outcome of a charge was open.
+    `key_missing` is the billing key that PortOne was found not to have any more.
     `counts_from` is where the running period's days are counted from, where that is not its start: it was entered in
     the middle, or stood still during a pause.
     """
@@ -95,6 +111,7 @@ class SubscriptionState(BaseModel):
     period_start: datetime | None = None
     period_end: datetime | None = None
     cancel_at_period_end: bool = False
+    cancel_reason: str | None = None
     parked_reason: str | None = None
     last_failure: str | None = None
     last_failure_code: str | None = None
@@ -145,8 +162,16 @@ class SubscriptionState(BaseModel):
     end_action_taken: bool = False
     consent: ConsentState = ConsentState.NOT_NEEDED
     consent_need: ConsentNeed | None = None
+    consent_asks: int = 0
     announced: list[str] = []
     look_asked: bool = False
+
+    # What stands until a person decides, and what is to be looked at beside the open period.
+    parked: list[ParkedItem] = []
+    parkings: int = 0
+    looks_asked: list[str] = []
+    aside: list[PaymentReported] = []
+    key_missing: str | None = None
 
     def merchant_uid(self, subscription_id: str) -> str:
         """The order number of the current cycle."""
@@ -174,6 +199,7 @@ class SubscriptionState(BaseModel):
         self.ended_at = at
         self.end_reason = reason
         self.pause_at_period_end = False
+        self.resumes_at = None
         self.pending_change = None
 
     def begin_cycle(self, due_at: datetime) -> None:
@@ -202,6 +228,7 @@ class SubscriptionState(BaseModel):
         self.end_action_taken = False
         self.consent = ConsentState.NOT_NEEDED
         self.consent_need = None
+        self.consent_asks = 0
         self.announced = []
         self.trial_ends_at = None
 
@@ -218,6 +245,12 @@ class SubscriptionState(BaseModel):
     def waits_for_a_card(self) -> bool:
         """Whether the period is unpaid and no attempt is planned: a hard decline, or every retry used up."""
         return self.retries_over and self.cycle_state in (CycleState.DECLINED, CycleState.NOT_EXECUTED)
+
+    def ask_for_a_look(self, merchant_uid: str) -> None:
+        """Note that somebody wants the open period looked at, and another order too where one is named."""
+        self.look_asked = True
+        if merchant_uid and merchant_uid not in self.looks_asked:
+            self.looks_asked = [*self.looks_asked[-(HEARD_LIMIT - 1) :], merchant_uid]
 
     def hear(self, bell: PaymentReported) -> None:
         """Note a bell, once: a twin of one already heard is dropped."""

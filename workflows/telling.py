@@ -14,9 +14,11 @@ from billing.domain.event_data import (
     SubscriptionData,
 )
 from billing.domain.facts import PaymentFact
+from billing.domain.money import Money
+from billing.domain.parked import DECISIONS
 from billing.domain.records import PendingChange
 from billing.domain.states import CycleState
-from workflows import possible
+from workflows.subscription_state import ParkedItem
 
 if TYPE_CHECKING:
     from workflows.subscription_run import SubscriptionRun
@@ -122,7 +124,7 @@ def consent(run: "SubscriptionRun", outcome: str | None = None) -> ConsentData:
     return ConsentData(
         customer_uid=run.start.customer_uid,
         subscription_id=run.start.subscription_id,
-        consent_id=f"{run.start.subscription_id}-{run.state.cycle}",
+        consent_id=run.consent_id,
         subject=need.kind.value,
         state=run.state.consent.value,
         amount_before=need.amount_before.amount,
@@ -134,34 +136,45 @@ def consent(run: "SubscriptionRun", outcome: str | None = None) -> ConsentData:
     )
 
 
+def known(run: "SubscriptionRun", merchant_uid: str, payment: PaymentFact | None) -> list[str]:
+    """What is known of an order that stands parked, for people."""
+    state, lines = run.state, []
+    if merchant_uid == run.merchant_uid:
+        lines.append(f"order {merchant_uid} of period {state.cycle}: {state.cycle_state.value}")
+        if state.last_failure:
+            lines.append(f"last failure: {state.last_failure}")
+    else:
+        lines.append(f"order {merchant_uid}")
+    if payment is not None:
+        back = Money(payment.cancelled_amount, payment.amount.currency)
+        went_back = f", {back} refunded" if payment.cancelled_amount else ""
+        lines.append(f"payment {payment.imp_uid}: {payment.amount} {payment.status}{went_back}")
+    return lines
+
+
 def parked(
     run: "SubscriptionRun",
-    reason: str,
-    payment: PaymentFact | None = None,
+    item: ParkedItem,
     *,
     decision: str | None = None,
     decided_by: str | None = None,
     note: str | None = None,
 ) -> ParkedData:
     """What stands parked, what is known of it, and what a person may decide or has decided."""
-    state = run.state
-    known = [f"order {run.merchant_uid} of period {state.cycle}: {state.cycle_state.value}"]
-    if payment is not None:
-        known.append(f"payment {payment.imp_uid}: {payment.amount} {payment.status}")
-    if state.last_failure:
-        known.append(f"last failure: {state.last_failure}")
     return ParkedData(
         customer_uid=run.start.customer_uid,
         subscription_id=run.start.subscription_id,
-        status=state.status.value,
-        reason=reason,
-        decisions=tuple(each.value for each in possible.decisions(state)),
-        known=tuple(known),
-        merchant_uid=run.merchant_uid,
-        imp_uid=payment.imp_uid if payment else None,
+        status=run.state.status.value,
+        reason=item.reason,
+        decisions=tuple(each.value for each in DECISIONS[item.kind]),
+        known=tuple(item.known),
+        merchant_uid=item.merchant_uid,
+        imp_uid=item.imp_uid,
         decision=decision,
         decided_by=decided_by,
         note=note,
+        kind=item.kind.value,
+        parked_id=item.parked_id,
     )
 
 

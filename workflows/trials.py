@@ -7,7 +7,7 @@ from billing.domain.events import EventType
 from billing.domain.plans import TrialEnd
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding
-from workflows import arbiter, booking, consenting, dunning, pausing, telling
+from workflows import arbiter, booking, consent_need, dunning, pausing, telling
 from workflows.bells import answer_stale_bells
 from workflows.charging import charge_now
 from workflows.orders import ChangeTrial, ChargeAtOrder, OrderAnswered
@@ -24,7 +24,7 @@ async def change(run: SubscriptionRun, order: ChangeTrial) -> OrderAnswered:
     A trial that is ended now is over whatever its charge comes to: declined, the subscription is `past_due`.
     """
     ends_now = order.ends_at is None
-    if ends_now and consenting.need(run) is not None:
+    if ends_now and consent_need.need(run) is not None:
         message = "the buyer has to consent to the day on which it becomes paid; name that day"
         return OrderAnswered(snapshot=snapshot(run), done=False, code="consent_needed", message=message)
     stopped = await arbiter.stop_the_charge(run)

@@ -6,7 +6,7 @@ from temporalio import workflow
 
 from billing.domain.calendar import Anchor
 from billing.domain.events import EventType
-from billing.domain.facts import BillingKeyFact
+from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Verdict
 from workflows import telling
@@ -14,9 +14,16 @@ from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import PaidOrder
 
 
-async def settle_paid(run: SubscriptionRun, verdict: Verdict, billing_key: BillingKeyFact | None = None) -> None:
-    """Book the current cycle as paid and, in the same transaction, open the intent of the next one."""
+async def settle_paid(
+    run: SubscriptionRun, verdict: Verdict, billing_key: BillingKeyFact | None = None, *, late: bool = False
+) -> None:
+    """Book the current cycle as paid and, in the same transaction, open the intent of the next one.
+
+    It came `late` when it was not expected any more; an attempt that was booked as failed always does.
+    """
     state, payment = run.state, verdict.payment
+    if payment is not None and (late or _came_late(run, payment)):
+        _reopen(run, payment)
     state.move(CycleState.PAID)
     result = run.result(CycleState.PAID, payment)
     bill = run.bill()
@@ -27,7 +34,11 @@ async def settle_paid(run: SubscriptionRun, verdict: Verdict, billing_key: Billi
     )
     state.last_paid_imp_uid = payment.imp_uid if payment else None
     state.period_orders = [
-        PaidOrder(merchant_uid=run.merchant_uid, imp_uid=state.last_paid_imp_uid, amount=bill.amount)
+        PaidOrder(
+            merchant_uid=run.merchant_uid,
+            imp_uid=state.last_paid_imp_uid,
+            amount=payment.amount if payment else bill.amount,
+        )
     ]
     state.last_paid = run.holding().value()
     if payment is not None and state.card is None:
@@ -44,6 +55,26 @@ async def settle_paid(run: SubscriptionRun, verdict: Verdict, billing_key: Billi
         intents=[run.intent()] if run.charging else [],
         billing_key=billing_key,
     )
+
+
+def _came_late(run: SubscriptionRun, payment: PaymentFact) -> bool:
+    """Whether it is an attempt that was booked as failed, or one that nobody had planned any more."""
+    state = run.state
+    given_up = state.retries_over and state.cycle_state is CycleState.DECLINED
+    return given_up or payment.imp_uid in state.known_failures
+
+
+def _reopen(run: SubscriptionRun, payment: PaymentFact) -> None:
+    """The period was given up, or is being tried again, and is paid after all while it is still open."""
+    state = run.state
+    if state.cycle_state not in (CycleState.DECLINED, CycleState.REVOKED, CycleState.NOT_EXECUTED):
+        # The retry that stood for it was taken back, or is not needed any more.
+        state.move(CycleState.REVOKED)
+    for step in (CycleState.LATE_PAID, CycleState.REOPENED):
+        state.move(step)
+        run.note_result(run.result(step, payment))
+    text = f"period {state.cycle} was paid after it had been declined"
+    run.tell(EventType.CHARGE_LATE_PAID, text, telling.charge(run, CycleState.LATE_PAID, payment, text))
 
 
 async def settle_skipped(run: SubscriptionRun, billing_key: BillingKeyFact | None = None) -> None:
@@ -68,8 +99,9 @@ async def settle_skipped(run: SubscriptionRun, billing_key: BillingKeyFact | Non
 def _begin_the_next_period(run: SubscriptionRun) -> None:
     state, was, change = run.state, run.state.status, run.state.pending_change
     told = telling.change(run, change, "next_period", now=True) if change is not None else None
-    # Where access was closed meanwhile, the period that is paid now begins now.
-    turn(run, workflow.now().replace(microsecond=0) if was is SubscriptionStatus.UNPAID else None)
+    # Where access was closed meanwhile, the period that is paid now begins now, and none is owed for the time between.
+    closed = was is SubscriptionStatus.UNPAID or state.end_action_taken
+    turn(run, workflow.now().replace(microsecond=0) if closed else None)
     state.become(SubscriptionStatus.ACTIVE)
     state.paused_at = None
     if change is not None and told is not None:

@@ -25,10 +25,10 @@ from api.pg_rules import check_pg
 from api.previews import ask
 from api.terms import holding_of, terms_of
 from api.views import bill_view, instant
+from billing.domain.consent import ConsentDecision
 from billing.domain.records import PendingChange
 from billing.ledger import SubscriptionRow
 from workflows.orders import (
-    AnswerConsent,
     CancelAnswered,
     CancelChange,
     CancelSubscription,
@@ -36,6 +36,7 @@ from workflows.orders import (
     ChangePlan,
     ChangeTrial,
     PauseSubscription,
+    ResumeAnchor,
     ResumeSubscription,
     RetryNow,
     UndoCancel,
@@ -78,7 +79,12 @@ async def undo_cancel(customer_uid: CustomerUid, desk: DeskDep) -> Response:
 async def pause(customer_uid: CustomerUid, desk: DeskDep, body: PauseBody | None = None) -> Response:
     """Pause now or at period end, until a day or until somebody resumes."""
     asked = body or PauseBody()
-    message = PauseSubscription(at=asked.at, resumes_at=asked.resumes_at, reason=asked.reason)
+    message = PauseSubscription(
+        at=asked.at,
+        resumes_at=asked.resumes_at,
+        resume_anchor=asked.resume_anchor or ResumeAnchor.NEW,
+        reason=asked.reason,
+    )
     return await place(desk, customer_uid, "pause", message)
 
 
@@ -87,7 +93,9 @@ async def resume(
     customer_uid: CustomerUid, request: Request, desk: DeskDep, caller: CallerDep, body: ResumeBody | None = None
 ) -> Response:
     """Go on, charging at once what has to be paid for it; or take a pause at period end back."""
-    message = ResumeSubscription(anchor=(body or ResumeBody()).anchor)
+    asked = body or ResumeBody()
+    consent = asked.consent.answer(ConsentDecision.GRANTED) if asked.consent else None
+    message = ResumeSubscription(anchor=asked.anchor, consent=consent)
 
     async def do(resource: str) -> Response:
         return await place(desk, customer_uid, "resume", message, resource)
@@ -183,15 +191,7 @@ async def retry(
 @router.post("/consent")
 async def answer_consent(customer_uid: CustomerUid, body: ConsentBody, desk: DeskDep) -> Response:
     """The buyer's explicit answer to a consent that is asked for; what was shown is kept as evidence."""
-    message = AnswerConsent(
-        decision=body.decision,
-        shown=body.shown,
-        by=body.by,
-        locale=body.locale,
-        ip=body.ip,
-        user_agent=body.user_agent,
-    )
-    return await place(desk, customer_uid, "answer_consent", message)
+    return await place(desk, customer_uid, "answer_consent", body.answer(body.decision))
 
 
 async def _forget(desk: Desk, vault_handle: str | None) -> None:

@@ -5,32 +5,45 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.dependencies import CallerDep, DeskDep, caller_of
+from api.dependencies import CallerDep, Desk, DeskDep, caller_of
 from api.errors import Problem
-from api.idempotency import once
+from api.idempotency import answer, once
 from api.models import CustomerUid
 from api.order_models import DecisionBody
-from api.ordering import place
-from api.views import parked_view
-from billing.ledger import Cursor
+from api.ordering import find_subscription, place, send_update
+from api.views import decision_view, parked_view
+from billing.ledger import Cursor, ParkedRow
+from workflows.contracts import FactDecided, subscription_workflow_id
+from workflows.late_fact import LateFactWorkflow
 from workflows.orders import Decide
 
 router = APIRouter(prefix="/v1/parked", tags=["parked"], dependencies=[Depends(caller_of)])
 
+_SUBSCRIPTIONS = subscription_workflow_id("")
+
 
 @router.get("")
 async def list_parked(
-    desk: DeskDep, *, limit: Annotated[int, Query(ge=1, le=200)] = 50, after: str | None = None
+    desk: DeskDep,
+    *,
+    customer_uid: CustomerUid | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: str | None = None,
 ) -> dict[str, Any]:
-    """Everything that stands until a person decides: what is known, and the allowed decisions."""
+    """Everything that stands until a person decides, oldest first: what is known, and what each decision would do."""
     cursor = _read(after)
-    rows = await desk.ledger.list_subscriptions(parked=True, limit=limit + 1, after=cursor)
+    rows = await desk.ledger.parking.page(customer_uid=customer_uid, limit=limit + 1, after=cursor)
     shown = rows[:limit]
-    payments = [await desk.ledger.list_payments(row.merchant_uid) if row.merchant_uid else [] for row in shown]
     return {
-        "parked": [parked_view(desk, row, found) for row, found in zip(shown, payments, strict=True)],
+        "parked": [parked_view(desk, row, await desk.ledger.list_payments(row.merchant_uid)) for row in shown],
         "next": shown[-1].cursor.encode() if len(rows) > limit else None,
     }
+
+
+@router.get("/{customer_uid}/decisions")
+async def list_decisions(customer_uid: CustomerUid, desk: DeskDep) -> dict[str, Any]:
+    """What persons have decided under a customer_uid, with who and why, oldest first."""
+    return {"decisions": [decision_view(each) for each in await desk.ledger.parking.decisions(customer_uid)]}
 
 
 @router.post("/{customer_uid}")
@@ -40,10 +53,47 @@ async def decide(
     """Decide; it is validated, carried out, and recorded with who and why."""
 
     async def do(resource: str) -> Response:
-        message = Decide(decision=body.decision, by=body.by, reason=body.reason)
-        return await place(desk, customer_uid, "decide", message, resource)
+        row = await _what_stands(desk, customer_uid, body.parked_id)
+        message = Decide(decision=body.decision, by=body.by, reason=body.reason, parked_id=row.parked_id)
+        if row.workflow_id.startswith(_SUBSCRIPTIONS):
+            return await place(desk, customer_uid, "decide", message, resource)
+        return await _decide_on_a_fact(desk, row, message, resource)
 
     return await once(request, desk, caller, f"o{secrets.token_hex(12)}", do)
+
+
+async def _what_stands(desk: Desk, customer_uid: str, parked_id: str | None) -> ParkedRow:
+    rows = await desk.ledger.parking.page(customer_uid=customer_uid, limit=200)
+    if parked_id is not None:
+        row = next((each for each in rows if each.parked_id == parked_id), None)
+        if row is None:
+            raise Problem(409, "already_decided", "it stands no longer, or never did under this customer_uid")
+        return row
+    if not rows:
+        await find_subscription(desk, customer_uid)
+        raise Problem(409, "nothing_parked", "nothing stands parked under this customer_uid")
+    if len(rows) > 1:
+        ids = [row.parked_id for row in rows]
+        raise Problem(409, "several_parked", "several things stand parked; name the parked_id", parked_ids=ids)
+    return rows[0]
+
+
+async def _decide_on_a_fact(desk: Desk, row: ParkedRow, message: Decide, update_id: str) -> Response:
+    handle = desk.temporal.get_workflow_handle_for(LateFactWorkflow.run, row.workflow_id)
+    decided = await send_update(desk, handle, "decide", message, FactDecided, update_id=update_id)
+    if decided is None:
+        detail = "the decision is being carried out"
+        return answer(202, {"customer_uid": row.customer_uid, "status": "pending", "detail": detail})
+    if not decided.done:
+        reason = decided.message or "it could not be carried out"
+        raise Problem(409, decided.code or "not_done", reason, merchant_uid=row.merchant_uid)
+    view = {
+        "parked_id": row.parked_id,
+        "merchant_uid": row.merchant_uid,
+        "state": decided.state.value if decided.state else None,
+        "refunded_amount": decided.refunded.amount if decided.refunded else None,
+    }
+    return answer(200, view)
 
 
 def _read(after: str | None) -> Cursor | None:

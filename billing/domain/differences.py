@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
 
+from billing.domain.event_catalogue import event
+from billing.domain.event_data import DifferenceData
 from billing.domain.events import EventType, OutgoingEvent
-from billing.domain.instants import require_utc
 from billing.domain.money import Money
 
 
@@ -164,28 +164,17 @@ def difference_event(found: Found, at: datetime, opened: int) -> OutgoingEvent:
     Raises:
         ValueError: `at` is not aware UTC.
     """
-    require_utc("at", at)
     name = hashlib.sha256("\n".join((*found.identity, str(opened))).encode()).hexdigest()[:32]
-    owner = found.started_under or found.customer_uid or found.merchant_uid
-    data: dict[str, Any] = {
-        "customer_uid": owner,
-        "subscription_id": found.subscription_id,
-        "kind": found.kind.value,
-        "found_at": at.isoformat().replace("+00:00", "Z"),
-        "portone": found.portone,
-        "ledger": found.ledger,
-        "merchant_uid": found.merchant_uid or None,
-        "imp_uid": found.imp_uid or None,
-        "amount": found.amount.amount if found.amount else None,
-        "currency": found.amount.currency if found.amount else None,
-    }
-    return OutgoingEvent(
-        event_id=f"difference_{name}",
-        type=EventType.DIFFERENCE_FOUND,
-        at=at,
-        customer_uid=owner,
-        summary=SENTENCES[found.kind],
-        data=data,
+    data = DifferenceData(
+        customer_uid=found.started_under or found.customer_uid or found.merchant_uid,
         subscription_id=found.subscription_id,
+        kind=found.kind.value,
+        found_at=at,
+        portone=found.portone,
+        ledger=found.ledger,
         merchant_uid=found.merchant_uid or None,
+        imp_uid=found.imp_uid or None,
+        amount=found.amount.amount if found.amount else None,
+        currency=found.amount.currency if found.amount else None,
     )
+    return event(EventType.DIFFERENCE_FOUND, at, f"difference_{name}", SENTENCES[found.kind], data)

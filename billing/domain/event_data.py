@@ -205,7 +205,7 @@ class ParkedData(EventData):
     """What waits for a person, or what the person decided.
 
     Args:
-        status: of the subscription meanwhile.
+        status: of the subscription meanwhile; empty where there is none.
         reason: why a person is needed.
         decisions: that are allowed: `paid`, `not_paid`, `retry`, `refund`, `end`.
         known: what is known of it, for people.
@@ -214,6 +214,8 @@ class ParkedData(EventData):
         decision: that was taken.
         decided_by: who took it.
         note: why, in the words of who took it.
+        kind: names why it stands, stable.
+        parked_id: its own, by which it is decided.
     """
 
     status: str
@@ -225,6 +227,8 @@ class ParkedData(EventData):
     decision: str | None = None
     decided_by: str | None = None
     note: str | None = None
+    kind: str | None = None
+    parked_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,29 @@ def mask_to_last_four(masked: str | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class CancellationFact:
+    """One refund in a payment's `cancel_history`: ours, or somebody's in PortOne's console (facts.md 2.8).
+
+    Args:
+        cancellation_id: PortOne's; "" where an old row has none.
+        amount: in minor units.
+        reason: as it was given.
+        cancelled_at: UTC, None where PortOne does not say.
+
+    Raises:
+        ValueError: an instant that is not aware UTC.
+    """
+
+    cancellation_id: str
+    amount: int
+    reason: str | None = None
+    cancelled_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        require_utc("cancelled_at", self.cancelled_at)
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentFact:
     """One payment row of PortOne (facts.md 2.8).
 
@@ -50,6 +73,7 @@ class PaymentFact:
         receipt_url: for the customer.
         sandbox: whether it went through a test channel; None from before PortOne said so.
         name: of the order.
+        cancellations: every refund of it, oldest first; empty where PortOne did not list them.
 
     Raises:
         ValueError: an instant that is not aware UTC.
@@ -70,6 +94,7 @@ class PaymentFact:
     receipt_url: str | None = None
     sandbox: bool | None = None
     name: str | None = None
+    cancellations: tuple[CancellationFact, ...] = ()
 
     def __post_init__(self) -> None:
         require_utc("paid_at", self.paid_at)

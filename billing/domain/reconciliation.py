@@ -145,8 +145,11 @@ def _about_booked_money(here: OrderHere, rows: Sequence[PaymentFact]) -> list[Fo
 
 def _kind_of_unbooked(here: OrderHere, row: PaymentFact, schedule: ScheduleFact | None, leeway: Leeway) -> Difference:
     planned_at = here.planned_at
-    planned = planned_at is not None and (row.paid_at or planned_at) >= planned_at - leeway.apart
     by_schedule = schedule is not None and schedule.imp_uid == row.imp_uid
+    # A period that stands declined has no attempt registered: whatever schedule ran, it was not ours.
+    stands_declined = here.run is not None and here.run.cycle_state is CycleState.DECLINED and by_schedule
+    in_time = planned_at is not None and (row.paid_at or planned_at) >= planned_at - leeway.apart
+    planned = in_time and not stands_declined
     kind = Difference.EXECUTED_OR_RETRIED_ELSEWHERE
     if here.amount is None:
         kind = Difference.PAID_AT_PORTONE_UNKNOWN_HERE
@@ -228,13 +231,13 @@ def _about_standing_schedule(
 
 
 def _about_time(here: OrderHere, now: datetime, leeway: Leeway) -> list[Found]:
-    """A charge that should have been settled by its workflow's own looks; parked is a settled answer."""
+    """A charge that should have been settled by its workflow's own looks; declined or parked is an answer."""
     run = here.run
     due_at = None
     if here.kind not in (None, ChargeKind.CYCLE):
         due_at = here.due_at if here.state in _OPEN and here.sends else None
-    elif run is not None and run.running and run.merchant_uid == here.merchant_uid and not run.parked:
-        due_at = run.next_charge_at
+    elif run is not None and run.running and run.merchant_uid == here.merchant_uid and run.cycle_state in _OPEN:
+        due_at = None if run.parked else run.next_charge_at
     if due_at is None or now - due_at <= leeway.overdue:
         return []
     return [_found(here, Difference.CHARGE_OVERDUE, "no payment", f"due {_told(due_at)}", detail=_told(due_at))]

@@ -12,6 +12,7 @@ from billing.domain.events import OutgoingEvent
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.instants import require_utc
 from billing.domain.money import Money
+from billing.domain.parked import DecisionRecord, ParkedRecord
 from billing.domain.plans import PlanTerms
 from billing.domain.states import ConsentState, CycleState, DunningState, SubscriptionStatus
 
@@ -247,6 +248,8 @@ class ChargeResult:
 class RefundRecord:
     """A refund as it stands; `cancellation_id` is PortOne's, the rest is ours.
 
+    `tax_free` and `vat_amount` are the refund's own parts, in minor units; a VAT of None is left to the PG.
+
     Raises:
         ValueError: `at` is not aware UTC.
     """
@@ -261,6 +264,8 @@ class RefundRecord:
     cancellation_id: str | None = None
     code: str | None = None
     message: str | None = None
+    tax_free: int = 0
+    vat_amount: int | None = None
 
     def __post_init__(self) -> None:
         require_utc("at", self.at)
@@ -278,15 +283,15 @@ class WebhookDisposition:
 
 @dataclass(frozen=True, slots=True)
 class ConsentRecord:
-    """One answer of the buyer, or that none came: what was asked, what was shown, who answered and when.
+    """One question to the buyer, one answer, or that none came: what was asked, what was shown, who answered and when.
 
     Args:
         consent_id: of the question; a later answer to the same question is another record.
         subscription_id: the incarnation.
         customer_uid: it was started under.
-        state: granted, refused or lapsed.
+        state: asked, granted, refused or lapsed.
         need: what was asked.
-        evidence: the explicit answer; None when none came.
+        evidence: the explicit answer; None for a question, and when no answer came.
         at: UTC, when it was noted.
 
     Raises:
@@ -319,3 +324,5 @@ class LedgerEntry:
     webhooks: tuple[WebhookDisposition, ...] = ()
     events: tuple[OutgoingEvent, ...] = ()
     consents: tuple[ConsentRecord, ...] = ()
+    parked: tuple[ParkedRecord, ...] = ()
+    decisions: tuple[DecisionRecord, ...] = ()

@@ -117,7 +117,7 @@ SUBSCRIPTION_STEPS: Steps[SubscriptionStatus] = _steps(
         (_S.ACTIVE, _S.PAST_DUE, "a renewal was declined"),
         (_S.ACTIVE, _S.PAUSED, "paused, now or at the end of the paid period"),
         (_S.ACTIVE, _S.CANCELED, "canceled, now or at the end of the paid period, or consent is missing"),
-        ((_S.ACTIVE, _S.PAST_DUE), _S.EXPIRED, "the fixed term is over"),
+        ((_S.ACTIVE, _S.PAST_DUE, _S.PAUSED), _S.EXPIRED, "the fixed term is over"),
         (_S.PAST_DUE, _S.ACTIVE, "a retry, another card or a late approval paid the period"),
         (_S.PAST_DUE, _S.UNPAID, "dunning ended and the policy keeps the subscription without access"),
         (_S.PAST_DUE, _S.CANCELED, "dunning ended and the policy cancels, or it was canceled meanwhile"),

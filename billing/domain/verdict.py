@@ -52,12 +52,14 @@ class Verdict:
         reason: for people; the PG's words of a decline.
         mismatches: the fields that differ (`merchant_uid`, `status`, `amount`, `currency`, `customer_uid`,
             `cancelled_amount`), `payments` for more than one row that holds money, `schedule` for a foreign schedule.
+        schedule: the schedule row that was looked up with it, where one was.
     """
 
     finding: Finding
     payment: PaymentFact | None = None
     reason: str | None = None
     mismatches: tuple[str, ...] = ()
+    schedule: ScheduleFact | None = None
 
 
 def judge(

@@ -4,6 +4,6 @@ It knows nothing of gudok: neither its client nor its domain. It stands for some
 """
 
 from billing.emulator.app import create_emulator
-from billing.emulator.settings import EmulatorSettings
+from billing.emulator.settings import EmulatorSettings, read_switches
 
-__all__ = ["EmulatorSettings", "create_emulator"]
+__all__ = ["EmulatorSettings", "create_emulator", "read_switches"]

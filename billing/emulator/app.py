@@ -17,6 +17,7 @@ from billing.emulator.routes import (
     codes,
     control,
     customers,
+    index,
     payments,
     schedules,
     users,
@@ -43,7 +44,8 @@ def create_emulator(settings: EmulatorSettings | None = None) -> FastAPI:
     app = FastAPI(title="PortOne V1 emulator", lifespan=lifespan)
     app.state.account = account
     families = (
-        users, customers, charges, schedules, payments, vbanks, cash_receipts, certifications, codes, control
+        users, customers, charges, schedules, payments, vbanks, cash_receipts, certifications, codes, control,
+        index,
     )  # fmt: skip
     for routes in families:
         app.include_router(routes.router)

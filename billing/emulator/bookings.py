@@ -30,7 +30,7 @@ def register(world: World, body: dict[str, Any]) -> list[Record]:
     for item in objects(body.get("schedules"), "customer_uid, schedules"):
         order = {**read_order(item), "schedule_at": instant(item.get("schedule_at"), "schedule_at")}
         merchant_uid = order["merchant_uid"]
-        if order["schedule_at"] <= now:
+        if order["schedule_at"] <= now and world.settings.past_schedule == "refuse":
             raise Refusal(PAST)
         if merchant_uid in world.store["schedules"] or merchant_uid in orders or world.is_paid(merchant_uid):
             raise Refusal(TAKEN)
@@ -38,7 +38,8 @@ def register(world: World, body: dict[str, Any]) -> list[Record]:
     if customer_uid not in world.store["keys"]:
         _issue(world, customer_uid, body, next(iter(orders.values())), now)
     return [
-        shown(world.keep_schedule(_schedule(world.store["keys"][customer_uid], order))) for order in orders.values()
+        shown(world.keep_schedule(_schedule(world.store["keys"][customer_uid], order, world.not_yet)))
+        for order in orders.values()
     ]
 
 
@@ -57,8 +58,8 @@ def book(world: World, schedule: Record, at: int) -> Record:
             "schedule_status": "scheduled",
             "payment_status": None,
             "imp_uid": None,
-            "executed_at": 0,
-            "revoked_at": 0,
+            "executed_at": world.not_yet,
+            "revoked_at": world.not_yet,
             "fail_reason": None,
         }
     )
@@ -151,7 +152,7 @@ def _issue(world: World, customer_uid: str, body: dict[str, Any], order: Record,
     keep_key(world, customer_uid, {**order, **body}, card)
 
 
-def _schedule(key: Record, order: Record) -> Record:
+def _schedule(key: Record, order: Record, not_yet: int | None) -> Record:
     buyer = {
         f"buyer_{name}": order[f"buyer_{name}"] or key[f"customer_{name}"]
         for name in ("name", "email", "tel", "addr", "postcode")
@@ -164,8 +165,8 @@ def _schedule(key: Record, order: Record) -> Record:
         "pg_id": key["pg_id"],
         "customer_id": key["customer_id"],
         "schedule_at": order["schedule_at"],
-        "executed_at": 0,
-        "revoked_at": 0,
+        "executed_at": not_yet,
+        "revoked_at": not_yet,
         "amount": order["amount"],
         "currency": order["currency"],
         "name": order["name"],

@@ -15,7 +15,7 @@ from billing.emulator.bookings import book, find_schedule, movable, register, re
 from billing.emulator.envelope import Refusal, not_found
 from billing.emulator.execution import NOTHING_TO_CANCEL, balance
 from billing.emulator.form import LAST_INSTANT, number
-from billing.emulator.keys import find_key
+from billing.emulator.keys import delete_key, find_key
 from billing.emulator.lists import shown
 from billing.emulator.orders import read_order
 from billing.emulator.recovery import switch_recovery
@@ -144,9 +144,7 @@ def _deposit(account: Account, act: ConsoleAct) -> Record:
 
 
 def _delete_key(account: Account, act: ConsoleAct) -> Record:
-    key = find_key(account.world, act.customer_uid or "")
-    account.world.store.drop("keys", key["customer_uid"])
-    return key
+    return delete_key(account.world, act.customer_uid or "")
 
 
 def _recovery(account: Account, act: ConsoleAct) -> Record:

@@ -63,7 +63,7 @@ class Execution:
             "payment_status": payment["status"],
             "imp_uid": payment["imp_uid"],
             "executed_at": int(at),
-            "revoked_at": 0,
+            "revoked_at": self._world.not_yet,
             "fail_reason": payment["fail_reason"],
             "pg_provider": payment["pg_provider"],
             "pg_id": payment["pg_id"],

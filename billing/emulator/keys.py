@@ -84,3 +84,20 @@ def find_key(world: World, customer_uid: str) -> Record:
         status = 404 if world.settings.unknown_customer == "404" else 200
         raise Refusal(f"요청하신 customer_uid({customer_uid})로 등록된 정보를 찾을 수 없습니다.", http_status=status)
     return key
+
+
+def delete_key(world: World, customer_uid: str) -> Record:
+    """Delete a key; whether its schedules stay, and fail when their time comes, or are revoked is a switch.
+
+    Raises:
+        Refusal: there is none.
+    """
+    key = find_key(world, customer_uid)
+    world.store.drop("keys", customer_uid)
+    if world.settings.schedules_of_deleted_key == "revoke":
+        for row in world.schedules_by(customer_uid):
+            if row["schedule_status"] == "scheduled":
+                now = int(world.clock.now(customer_uid))
+                revoked = {**row, "schedule_status": "revoked", "revoked_at": now}
+                world.store.put("schedules", row["merchant_uid"], revoked)
+    return key

@@ -13,12 +13,7 @@ class EmulatorSettings(BaseModel):
     """One emulated merchant account.
 
     `state_file` None keeps everything in memory. `webhook_url` stands for the URL configured in the console; a
-    `notice_url` replaces it per payment. `webhook_retries` resends up to five times, a minute apart, on a network
-    error or 5xx (facts.md 3.4). `unknown_customer` answers an unknown customer_uid with the schema's 404 or the
-    observed 200 (facts.md 1.2). `refuse_duplicate_again` refuses a paid order number on `again`, which no source
-    states for V1. `deleted_vbank` is the status of a virtual account that was deleted before anybody paid into it,
-    which no source states. `lag_seconds` is how late schedules run. `sandbox` makes every channel a test channel,
-    whose payments the single look-up hides unless `include_sandbox` says otherwise (facts.md 2.8).
+    `notice_url` replaces it per payment. What PortOne's sources leave open is a switch with a description.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,11 +22,71 @@ class EmulatorSettings(BaseModel):
     imp_key: str = "imp_apikey"
     imp_secret: str = Field(default=GUIDE_SECRET, repr=False)
     webhook_url: str | None = None
-    webhook_encoding: Literal["json", "form"] = "json"
-    webhook_retries: bool = False
-    unknown_customer: Literal["404", "200"] = "404"
-    refuse_duplicate_again: bool = True
-    deleted_vbank: Literal["failed", "cancelled"] = "failed"
-    lag_seconds: int = Field(default=0, ge=0)
-    sandbox: bool = False
-    include_sandbox_by_default: bool = True
+    webhook_encoding: Literal["json", "form"] = Field("json", description="How webhooks are written.")
+    webhook_retries: bool = Field(
+        False, description="Whether a webhook is sent up to five more times, a minute apart, on a network error or 5xx."
+    )
+    missing_credentials: Literal["400", "200"] = Field(
+        "400", description="HTTP status when getToken lacks a key or a secret; clients saw one of the two."
+    )
+    unknown_customer: Literal["404", "200"] = Field(
+        "404",
+        description="HTTP status of GET and DELETE for an unknown customer_uid: the schema's, or what clients saw.",
+    )
+    unknown_customer_on_again: Literal["1", "-1"] = Field(
+        "1", description="`code` of a charge for an unknown customer_uid: what older clients saw, or newer ones."
+    )
+    declined_charge: Literal["refused", "failed_payment"] = Field(
+        "refused",
+        description="What a declined charge answers: code -1 as clients saw, or code 0 and the failed payment.",
+    )
+    require_name: bool = Field(
+        False, description="Whether `again` needs a `name`, as the schema says and PortOne's own samples do not."
+    )
+    refuse_duplicate_again: bool = Field(
+        True, description="Whether `again` refuses an order number that is paid, which no source states for V1."
+    )
+    past_schedule: Literal["refuse", "run"] = Field(
+        "refuse", description="What becomes of a schedule registered for an instant in the past."
+    )
+    schedule_lists: Literal["paged", "array"] = Field(
+        "paged", description="The shape of schedule lists: what official clients parse, or the schema's type."
+    )
+    times_not_yet: Literal["0", "null"] = Field(
+        "0", description="`executed_at` and `revoked_at` of a schedule before either happens."
+    )
+    schedules_of_deleted_key: Literal["stay", "revoke"] = Field(
+        "stay", description="What becomes of the schedules of a deleted key: they stay and fail, or are revoked."
+    )
+    deleted_vbank: Literal["failed", "cancelled"] = Field(
+        "failed", description="`status` of a virtual account deleted before anybody paid into it."
+    )
+    lag_seconds: int = Field(0, ge=0, description="How late schedules run; no source says how late PortOne's do.")
+    sandbox: bool = Field(False, description="Whether every channel is a test channel; `gudok emulator` says so.")
+    include_sandbox_by_default: bool = Field(
+        True, description="Whether the single look-up shows test payments to a caller that does not say."
+    )
+
+
+NO_SWITCHES = ("state_file", "imp_key", "imp_secret", "webhook_url")
+
+
+def switches() -> dict[str, tuple[object, str]]:
+    """The switches: default and meaning, by name."""
+    fields = EmulatorSettings.model_fields
+    return {name: (one.default, one.description or "") for name, one in fields.items() if name not in NO_SWITCHES}
+
+
+def read_switches(given: list[str]) -> dict[str, str]:
+    """`NAME=VALUE` as settings; what a value may be the settings say.
+
+    Raises:
+        ValueError: no such switch.
+    """
+    read = {}
+    for one in given:
+        name, _, value = one.partition("=")
+        if name not in switches():
+            raise ValueError(f"{name} is no switch of the emulator; there are {', '.join(switches())}")
+        read[name] = value
+    return read

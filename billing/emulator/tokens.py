@@ -22,7 +22,9 @@ def issue_token(world: World, body: dict[str, Any]) -> dict[str, Any]:
     """
     key, secret = body.get("imp_key"), body.get("imp_secret")
     if not key or not secret:
-        raise Refusal("imp_key, imp_secret 파라메터가 누락되었습니다.", http_status=400)
+        raise Refusal(
+            "imp_key, imp_secret 파라메터가 누락되었습니다.", http_status=int(world.settings.missing_credentials)
+        )
     genuine = secrets.compare_digest(str(key).encode(), world.settings.imp_key.encode())
     if not (secrets.compare_digest(str(secret).encode(), world.settings.imp_secret.encode()) and genuine):
         raise Refusal("Unauthorized", code=REFUSED, http_status=401)
@@ -40,12 +42,13 @@ def issue_token(world: World, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def require_token(world: World, request: Request) -> None:
-    """Let a request in that carries the living token, as `Bearer x`, as `x`, or in the legacy header.
+    """Let a request in that carries the living token: `Bearer x`, `x`, the legacy header, or `?_token=x`.
 
     Raises:
         Refusal: 401 otherwise.
     """
-    header = request.headers.get("authorization") or request.headers.get("x-imptokenheader") or ""
+    header = request.headers.get("authorization") or request.headers.get("x-imptokenheader")
+    header = header or request.query_params.get("_token") or ""
     word, _, rest = header.strip().partition(" ")
     sent = rest.strip() if word.lower() in ("bearer", "basic") and rest else header.strip()
     token = _living(world, world.clock.now())

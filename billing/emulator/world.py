@@ -38,6 +38,11 @@ class World:
             if hook["resend_at"] is not None:
                 self.expect(hook["customer_uid"], hook["resend_at"], "webhook", key)
 
+    @property
+    def not_yet(self) -> int | None:
+        """What stands for an instant of a schedule that has not come."""
+        return 0 if self.settings.times_not_yet == "0" else None
+
     # -------------------------------------------------------------- instants
 
     def expect(self, customer_uid: str | None, at: float, kind: str, key: str) -> None:

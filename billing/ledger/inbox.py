@@ -70,9 +70,10 @@ class Inbox:
                 .values(rung_at=at)
             )
 
-    async def unrung(self, limit: int, older_than: datetime | None) -> list[InboxRow]:
+    async def unrung(self, limit: int, older_than: datetime | None, after: int = 0) -> list[InboxRow]:
         """Rows whose bell could not be rung yet, oldest first: Temporal was away, or the process died in between."""
         query = select(webhook_inbox).where(
+            webhook_inbox.c.inbox_id > after,
             webhook_inbox.c.rung_at.is_(None),
             webhook_inbox.c.workflow_id.is_not(None),
             webhook_inbox.c.disposition.is_(None),

@@ -20,6 +20,8 @@ from billing.ledger.events import Events
 from billing.ledger.history import history
 from billing.ledger.idempotency import IdempotencyKeys
 from billing.ledger.inbox import Inbox
+from billing.ledger.known_orders import KnownOrders
+from billing.ledger.parking import Parking
 from billing.ledger.plans import Plans
 from billing.ledger.reads import Reads
 from billing.ledger.reconciliation import Reconciliation
@@ -59,6 +61,8 @@ class Ledger:
         self._plans = Plans(self._engine, self._reads)
         self._idempotency = IdempotencyKeys(self._engine)
         self.events = Events(self._engine)
+        self.parking = Parking(self._reads)
+        self.known_orders = KnownOrders(self._engine)
         self.reconciliation = Reconciliation(self._engine, self._reads)
         self.differences = Differences(self._engine, self._reads)
 
@@ -135,9 +139,11 @@ class Ledger:
         """Note that the workflow's bell was rung."""
         await self._inbox.mark_rung(inbox_id, at)
 
-    async def unrung_webhooks(self, limit: int = 100, older_than: datetime | None = None) -> list[InboxRow]:
-        """Webhooks whose bell is still to be rung, oldest first."""
-        return await self._inbox.unrung(limit, older_than)
+    async def unrung_webhooks(
+        self, limit: int = 100, older_than: datetime | None = None, after: int = 0
+    ) -> list[InboxRow]:
+        """A page of webhooks whose bell is still to be rung, oldest first; `after` is the inbox_id last seen."""
+        return await self._inbox.unrung(limit, older_than, after)
 
     async def list_webhooks(
         self, merchant_uid: str | None = None, *, limit: int = 1000, after: int | None = None
@@ -213,7 +219,7 @@ class Ledger:
         return await self._reads.results(merchant_uid)
 
     async def list_consents(self, customer_uid: str) -> list[ConsentRecord]:
-        """What the buyer answered under a customer_uid, with the evidence, oldest first."""
+        """What the buyer was asked and answered under a customer_uid, with the evidence, oldest first."""
         return await self._reads.consents(customer_uid)
 
     async def list_payments(self, merchant_uid: str) -> list[PaymentRow]:

@@ -117,7 +117,7 @@ class Reads:
         return [ResultRow(**{**_values(row), "imp_uid": row.imp_uid or None}) for row in found]
 
     async def consents(self, customer_uid: str) -> list[ConsentRecord]:
-        """What the buyer answered under a customer_uid, oldest first."""
+        """What the buyer was asked and answered under a customer_uid, oldest first."""
         query = select(consents).where(consents.c.customer_uid == customer_uid).order_by(consents.c.consent_no)
         return [
             ConsentRecord(

@@ -164,7 +164,9 @@ class Reconciliation:
         charged = {
             row.merchant_uid: row.customer_uid for row in await self._charges(charges.c.merchant_uid.in_(numbers))
         }
-        keys = [charged.get(record.merchant_uid or "") or record.customer_uid for record in records]
+        keys = [
+            charged.get(record.merchant_uid or "") or record.billing_key or record.customer_uid for record in records
+        ]
         kept = await self._kept_keys(keys)
         return [
             LivingSubscription(record, key if key in kept else None) for record, key in zip(records, keys, strict=True)
@@ -187,14 +189,15 @@ class Reconciliation:
             .distinct()
         )
         ids |= {row.subscription_id for row in charged}
+        c = subscriptions.c
         query = select(subscriptions).where(
-            or_(subscriptions.c.subscription_id.in_(ids), subscriptions.c.customer_uid.in_(keys))
+            or_(c.subscription_id.in_(ids), c.customer_uid.in_(keys), c.billing_key.in_(keys))
         )
         rows = await self._reads.subscriptions_of(query)
         by_id = {row.subscription_id: row for row in rows}
         # The newest comes last and wins, and one that lives wins over those that have ended.
         in_turn = sorted(rows, key=lambda row: (row.status not in ENDED, row.started_at))
-        by_key = {row.customer_uid: row for row in in_turn}
+        by_key = {key: row for row in in_turn for key in (row.customer_uid, row.billing_key) if key}
         charging = {row.subscription_id: row.customer_uid for row in charged}
         by_key |= {charging[row.subscription_id]: row for row in in_turn if row.subscription_id in charging}
         return _Owners(by_id, by_key, await self._kept_keys(keys))

@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.money import Money
+from billing.domain.parked import ParkedRecord
 from billing.domain.plans import PlanTerms
 from billing.domain.records import ChargeKind, Disposition, RefundRecord, SubscriptionRecord
 from billing.domain.states import CycleState
@@ -135,6 +136,19 @@ class RefundRow(RefundRecord):
     def record(self) -> RefundRecord:
         """The record alone."""
         return RefundRecord(**{each.name: getattr(self, each.name) for each in fields(RefundRecord)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParkedRow(ParkedRecord):
+    """Something that stands parked, as its workflow last wrote it."""
+
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where a list that ends with this row goes on."""
+        return Cursor(self.parked_at, self.parked_id)
 
 
 @dataclass(frozen=True, slots=True)

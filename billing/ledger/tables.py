@@ -19,6 +19,7 @@ from sqlalchemy import (
     text,
 )
 
+from billing.domain.parked import Decision, ParkedKind
 from billing.domain.records import ChargeKind, Disposition, RefundState
 from billing.domain.states import ConsentState, CycleState, SubscriptionStatus
 from billing.ledger.types import Id, Instant, Life, State, Terms, Words
@@ -159,6 +160,54 @@ consents = Table(
     Index(None, "customer_uid", "at"),
 )
 
+parked = Table(
+    "parked",
+    metadata,
+    Column("parked_id", Id, primary_key=True),
+    Column("kind", State(ParkedKind), nullable=False),
+    Column("workflow_id", Id, nullable=False),
+    Column("customer_uid", Id, nullable=False),
+    Column("subscription_id", Id),
+    Column("reason", Words, nullable=False),
+    Column("known", JSON, nullable=False),
+    Column("merchant_uid", Id, nullable=False),
+    Column("imp_uid", Id),
+    Column("parked_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    Column("revision", Integer, nullable=False),
+    *_written(),
+    Index(None, "customer_uid", "parked_at"),
+)
+
+_STANDS = text("closed_at IS NULL")
+
+Index(
+    "ix_parked_standing",
+    parked.c.parked_at,
+    parked.c.parked_id,
+    sqlite_where=_STANDS,
+    postgresql_where=_STANDS,
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decision_id", Id, primary_key=True),
+    Column("parked_id", Id, nullable=False, index=True),
+    Column("kind", State(ParkedKind), nullable=False),
+    Column("workflow_id", Id, nullable=False),
+    Column("customer_uid", Id, nullable=False),
+    Column("subscription_id", Id),
+    Column("merchant_uid", Id, nullable=False),
+    Column("imp_uid", Id, index=True),
+    Column("parked_reason", Words, nullable=False),
+    Column("decision", State(Decision), nullable=False),
+    Column("by", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index(None, "customer_uid", "at"),
+)
+
 payments = Table(
     "payments",
     metadata,
@@ -199,6 +248,8 @@ refunds = Table(
     Column("sent_at", Instant),
     Column("requested_at", Instant, nullable=False),
     Column("state_at", Instant, nullable=False),
+    Column("tax_free", BigInteger, nullable=False, server_default="0"),
+    Column("vat_amount", BigInteger),
     *_written(),
     # PortOne reads 0 as everything (facts.md 2.8).
     CheckConstraint("amount > 0", name="amount"),

@@ -85,6 +85,11 @@ class PortOneClient:
         )
         self._include_sandbox = include_sandbox
 
+    @property
+    def include_sandbox(self) -> bool:
+        """Whether it sees payments of test channels, where PortOne shows them on request only."""
+        return self._include_sandbox
+
     def __repr__(self) -> str:
         return f"PortOneClient(base_url={self._session.base_url!r})"
 

@@ -22,7 +22,7 @@ from pydantic import (
     field_validator,
 )
 
-from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact, mask_to_last_four
+from billing.domain.facts import BillingKeyFact, CancellationFact, PaymentFact, ScheduleFact, mask_to_last_four
 from billing.domain.money import Money
 from billing.portone.text import readable
 
@@ -99,6 +99,19 @@ class Cancellation(WireModel):
     def cancelled_time(self) -> datetime | None:
         """When it was refunded."""
         return instant(self.cancelled_at)
+
+    def fact(self, currency: str) -> CancellationFact:
+        """This refund in the words of the domain.
+
+        Raises:
+            ValueError: a currency not known to `Money`, or a fraction of a minor unit.
+        """
+        return CancellationFact(
+            cancellation_id=self.cancellation_id or "",
+            amount=Money.from_wire(self.amount, currency).amount,
+            reason=self.reason,
+            cancelled_at=self.cancelled_time,
+        )
 
 
 class Payment(WireModel):
@@ -197,6 +210,7 @@ class Payment(WireModel):
             receipt_url=self.receipt_url,
             sandbox=self.sandbox,
             name=self.name,
+            cancellations=tuple(each.fact(currency) for each in self.cancel_history or ()),
         )
 
 

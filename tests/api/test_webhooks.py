@@ -138,13 +138,26 @@ async def test_a_forged_token_and_a_wrong_order_look_the_same(idle_stack):
     assert (forged.status_code, forged.json()) == (wrong.status_code, wrong.json())
 
 
-async def test_a_token_of_an_ended_workflow_is_answered_200_and_noted_as_stale(stack):
+async def test_a_token_of_an_ended_workflow_is_answered_200_and_its_payment_looked_up(stack):
     uid, number = await started(stack)
     assert (await stack.api.post(f"/v1/subscriptions/{uid}/cancel", json={"at": "now"})).status_code == 200
     await stack.handle(uid).result()
-    body = {"imp_uid": "imp_111", "merchant_uid": number, "status": "paid"}
+    body = {"imp_uid": f"imp_{uid}", "merchant_uid": number, "status": "paid"}
     assert (await hook(stack, f"/webhooks/portone/{token(stack, uid, number)}", body)).status_code == 200
+    settled = await stack.temporal.get_workflow_handle(f"fact/imp_{uid}").result()
     [row] = await stack.ledger.list_webhooks(number)
+    assert (settled["state"], row.disposition, row.rung_at is None) == ("unknown_payment", "mismatch", False)
+
+
+async def test_a_webhook_of_an_ended_workflow_that_says_what_is_booked_is_noted_as_stale(stack):
+    uid, _ = await started(stack)
+    [first] = [charge for charge in await stack.charges(uid) if charge["state"] == "paid"]
+    assert (await stack.api.post(f"/v1/subscriptions/{uid}/cancel", json={"at": "now"})).status_code == 200
+    await stack.handle(uid).result()
+    body = {"imp_uid": first["imp_uid"], "merchant_uid": first["merchant_uid"], "status": "paid"}
+    path = f"/webhooks/portone/{token(stack, uid, first['merchant_uid'])}"
+    assert (await hook(stack, path, body)).status_code == 200
+    [row] = await stack.ledger.list_webhooks(first["merchant_uid"])
     assert (row.disposition, row.rung_at is None) == ("stale", False)
 
 

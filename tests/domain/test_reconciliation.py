@@ -102,6 +102,12 @@ def test_the_merchants_other_orders_are_nobodys_business():
             executed(),
             ["executed_or_retried_elsewhere"],
         ),
+        (
+            replace(DECLINED, run=replace(REGISTERED, cycle_state=CycleState.DECLINED)),
+            (failed(), paid(at=DUE + HOUR / 2)),
+            executed(),
+            ["executed_or_retried_elsewhere"],
+        ),
         # The failed attempt itself was approved after all.
         (DECLINED, (paid("imps_f"),), executed("imps_f"), ["late_approval"]),
         (replace(DECLINED, payments={}), (paid("imps_f"),), None, ["late_approval"]),
@@ -267,6 +273,8 @@ def test_what_a_missing_workflow_had_planned_nobody_can_say():
         (timedelta(hours=3), REGISTERED, ["charge_overdue"]),
         (timedelta(hours=3), replace(REGISTERED, cycle_state=CycleState.DUE), ["charge_overdue"]),
         (timedelta(hours=3), replace(REGISTERED, parked=True), []),
+        (timedelta(hours=3), replace(REGISTERED, cycle_state=CycleState.DECLINED), []),
+        (timedelta(hours=3), replace(REGISTERED, cycle_state=CycleState.UNKNOWN), []),
         (timedelta(hours=3), replace(REGISTERED, next_charge_at=None), []),
         (timedelta(hours=3), replace(REGISTERED, merchant_uid="another"), []),
         (timedelta(hours=3), GONE, []),

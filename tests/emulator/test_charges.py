@@ -139,5 +139,10 @@ async def test_payments_of_a_test_channel_hide_from_the_single_look_up_alone(sta
     assert (await merchant.ok("GET", "/payments/find/m1")) == payment
 
 
+async def test_the_python_clients_path_for_foreign_cards_charges_like_onetime(merchant, make_card):
+    paid = await merchant.ok("POST", "/subscribe/payments/foreign", _order("m1") | make_card())
+    assert (paid["status"], paid["channel"]) == ("paid", "api")
+
+
 def _order(merchant_uid):
     return {"merchant_uid": merchant_uid, "amount": 9900, "name": "Plan"}

@@ -2,10 +2,18 @@
 
 from dataclasses import dataclass, field
 
+from billing.domain.merchant_uid import parse_cycle_merchant_uid
+
+SENDING = ("again", "retry", "reschedule", "schedule", "unschedule", "customers", "customers_delete")
+
 
 @dataclass
 class Watch:
-    """The calls that change something, as (path, order number or key), and every moment at which two keys were open."""
+    """What was seen.
+
+    `calls` change something, as (path, order number or key). `on_two_keys` are the moments at which one subscription
+    could be charged on two keys; `orphaned` are keys that were deleted while a charge of ours stood on them.
+    """
 
     calls: list[tuple[str, str]] = field(default_factory=list)
     on_two_keys: list[tuple[str, ...]] = field(default_factory=list)
@@ -15,19 +23,23 @@ class Watch:
         """The paths called, in their order; only some of them where some are named."""
         return [path for path, _ in self.calls if not only or path in only]
 
+    def assert_one_key(self):
+        """At no moment two keys could be charged, and no key was deleted under a charge."""
+        assert (self.on_two_keys, self.orphaned) == ([], [])
 
-SENDING = ("again", "retry", "reschedule", "schedule", "unschedule", "customers", "customers_delete")
 
-
-def watch(stack, subscription_id):
-    """Watch one subscription from now on: its order numbers begin with its id."""
+def watch(stack):
+    """Watch from now on."""
     seen, account = Watch(), stack.account()
     perform, put, drop = account.perform, account.world.store.put, account.world.store.drop
 
     def open_keys():
-        rows = account.world.store["schedules"].values()
-        ours = (row for row in rows if row["merchant_uid"].startswith(subscription_id))
-        return {row["customer_uid"] for row in ours if row["schedule_status"] == "scheduled"}
+        keys = {}
+        for row in account.world.store["schedules"].values():
+            parsed = parse_cycle_merchant_uid(row["merchant_uid"])
+            if parsed is not None and row["schedule_status"] == "scheduled":
+                keys.setdefault(parsed[0], set()).add(row["customer_uid"])
+        return keys
 
     async def performed(request, path, work, **options):
         if path in SENDING:
@@ -37,12 +49,12 @@ def watch(stack, subscription_id):
 
     def kept(kind, key, record):
         stored = put(kind, key, record)
-        if kind == "schedules" and len(keys := open_keys()) > 1:
-            seen.on_two_keys.append(tuple(sorted(keys)))
+        if kind == "schedules":
+            seen.on_two_keys += [tuple(sorted(keys)) for keys in open_keys().values() if len(keys) > 1]
         return stored
 
     def dropped(kind, key):
-        if kind == "keys" and key in open_keys():
+        if kind == "keys" and any(key in keys for keys in open_keys().values()):
             seen.orphaned.append(key)
         return drop(kind, key)
 

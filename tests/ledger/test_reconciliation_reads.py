@@ -77,6 +77,14 @@ async def test_what_nobody_ordered_is_ours_by_its_number_or_by_its_key(
     assert (found.subscription.subscription_id if found.subscription else None) == (LIFE if of_the_life else None)
 
 
+async def test_a_card_that_was_changed_to_is_known_before_anything_was_charged_with_it(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(subscription=subscription(billing_key="kim_2"), billing_key=key("kim_2")))
+    found = await here(ledger, "x", "kim_2")
+    assert found.subscription is not None
+    (living,) = await ledger.reconciliation.living("", 5)
+    assert living.key == "kim_2"
+
+
 async def test_a_key_belongs_to_the_life_that_lives_or_else_to_the_newest(ledger: Ledger) -> None:
     old = subscription(status=SubscriptionStatus.CANCELED, ended_at=day(3))
     new = subscription(subscription_id=OTHER, started_at=day(9), status=SubscriptionStatus.CANCELED, ended_at=day(10))

@@ -52,7 +52,7 @@ async def answered(stack, uid):
     async for run in stack.temporal.list_workflows(f'WorkflowId = "subscription/{uid}"'):
         handle = stack.temporal.get_workflow_handle(run.id, run_id=run.run_id)
         for event in (await handle.fetch_history()).events:
-            if event.activity_task_scheduled_event_attributes.activity_type.name == "find_payment":
+            if event.activity_task_scheduled_event_attributes.activity_type.name == "find_reported":
                 payload = event.activity_task_scheduled_event_attributes.input.payloads[0].data
-                names += b"imp_0000000000" in payload
+                names += payload.count(b"imp_0000000000")
     return names

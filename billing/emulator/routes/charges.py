@@ -22,8 +22,12 @@ router = APIRouter(prefix="/subscribe/payments")
 
 
 @router.post("/onetime")
+@router.post("/foreign", include_in_schema=False)
 async def onetime(request: Request, account: TheAccount) -> Response:
-    """Charge a card typed in; with a customer_uid, its key is kept when the charge succeeds."""
+    """Charge a card typed in; with a customer_uid, its key is kept when the charge succeeds.
+
+    `foreign` is in no schema: PortOne's own Python client still sends foreign cards there.
+    """
     return await account.perform(request, "onetime", lambda body: _onetime(account, request, body))
 
 
@@ -33,10 +37,10 @@ async def again(request: Request, account: TheAccount) -> Response:
 
     def work(body: dict[str, Any]) -> Response:
         order = {**read_order(body), "user_agent": request.headers.get("user-agent")}
-        require(body, "customer_uid")
+        require(body, "customer_uid", *(["name"] if account.settings.require_name else []))
         key = account.world.store["keys"].get(str(body.get("customer_uid")))
         if key is None:
-            raise Refusal("등록되지 않은 구매자입니다.")
+            raise Refusal("등록되지 않은 구매자입니다.", code=int(account.settings.unknown_customer_on_again))
         if account.settings.refuse_duplicate_again and account.world.is_paid(order["merchant_uid"]):
             raise Refusal(PAID_ALREADY)
         at = account.world.clock.now(key["customer_uid"])
@@ -53,7 +57,8 @@ def told(account: Account, payment: Record) -> Response:
     """
     if account.execution.loses_answer(payment):
         return LostAnswer()
-    if payment["status"] == "failed" and payment["customer_uid_usage"] != SCHEDULED:
+    refuses = account.settings.declined_charge == "refused" and payment["customer_uid_usage"] != SCHEDULED
+    if payment["status"] == "failed" and refuses:
         return refused(Refusal(payment["fail_reason"], code=REFUSED))
     return done(shown(payment))
 

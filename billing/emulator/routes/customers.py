@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from billing.emulator.account import TheAccount
 from billing.emulator.envelope import bad_request, done, not_found
-from billing.emulator.keys import find_key, issue_key
+from billing.emulator.keys import delete_key, find_key, issue_key
 from billing.emulator.lists import page_and_limit, paged, shown
 from billing.emulator.routes.schedules import customer_schedules
 
@@ -44,14 +44,10 @@ async def post_one(request: Request, account: TheAccount, customer_uid: str) -> 
 
 @router.delete("/{customer_uid}")
 async def delete_one(request: Request, account: TheAccount, customer_uid: str) -> Response:
-    """Delete a key; its schedules stay, and fail when their time comes."""
-
-    def work(_body: dict[str, Any]) -> dict[str, Any]:
-        key = find_key(account.world, customer_uid)
-        account.world.store.drop("keys", customer_uid)
-        return shown(key)
-
-    return await account.perform(request, "customers_delete", work)
+    """Delete a key."""
+    return await account.perform(
+        request, "customers_delete", lambda _body: shown(delete_key(account.world, customer_uid))
+    )
 
 
 @router.get("/{customer_uid}/payments")

@@ -28,13 +28,13 @@ async def post_schedule(request: Request, account: TheAccount) -> Response:
 async def get_range(request: Request, account: TheAccount) -> Response:
     """Schedules by range, newest first, or oldest first with `sorting=scheduled`."""
 
-    def work(_body: dict[str, Any]) -> dict[str, Any]:
+    def work(_body: dict[str, Any]) -> Any:
         query = request.query_params
         start, end = window(query, "schedule_from", "schedule_to")
         page, limit = page_and_limit(query)
         rows = _between(list(account.world.store["schedules"].values()), start, end, query.get("schedule_status"))
         rows.sort(key=lambda row: row["schedule_at"], reverse=query.get("sorting") != "scheduled")
-        return paged(rows, page, limit)
+        return _listed(account.world, paged(rows, page, limit))
 
     return await account.perform(request, "schedule_list", work)
 
@@ -97,7 +97,7 @@ async def post_unschedule(request: Request, account: TheAccount) -> Response:
     return await account.perform(request, "unschedule", lambda body: unschedule(account.world, body))
 
 
-def customer_schedules(world: World, request: Request, customer_uid: str) -> dict[str, Any]:
+def customer_schedules(world: World, request: Request, customer_uid: str) -> Any:
     """The schedules of one key, newest first; an unknown key has none, which is no error (facts.md 2.3)."""
     query = request.query_params
     names = ("from", "to") if "from" in query else ("schedule_from", "schedule_to")
@@ -105,7 +105,11 @@ def customer_schedules(world: World, request: Request, customer_uid: str) -> dic
     page, _ = page_and_limit(query)
     status = query.get("schedule-status") or query.get("schedule_status")
     rows = _between(world.schedules_by(customer_uid), start, end, status)
-    return paged(sorted(rows, key=lambda row: row["schedule_at"], reverse=True), page, 20)
+    return _listed(world, paged(sorted(rows, key=lambda row: row["schedule_at"], reverse=True), page, 20))
+
+
+def _listed(world: World, page: dict[str, Any]) -> Any:
+    return page if world.settings.schedule_lists == "paged" else page["list"]
 
 
 def _between(rows: list[Record], start: int, end: int, status: str | None) -> list[Record]:

@@ -122,6 +122,9 @@ async def _note(connection: AsyncConnection, result: ChargeResult) -> bool:
 def _moves(charge: Row[Any], result: ChargeResult) -> bool:
     if charge.state is CycleState.REFUNDED or (charge.state is CycleState.PAID and result.state not in AFTER_PAID):
         return False
+    if result.state is CycleState.REFUNDED:
+        # The end, whatever was thought in the meantime: but a second payment that went back leaves the first one.
+        return charge.imp_uid is None or result.imp_uid in (None, charge.imp_uid)
     if charge.state is CycleState.PAID and result.state is CycleState.PAID:
         return charge.imp_uid is None and result.imp_uid is not None
     if result.state is CycleState.PAID and charge.paid_at is None and charge.state is not CycleState.MISMATCH:

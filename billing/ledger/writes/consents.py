@@ -12,7 +12,7 @@ NEED, EVIDENCE = TypeAdapter(ConsentNeed), TypeAdapter(ConsentEvidence | None)
 
 
 async def keep_consent(connection: AsyncConnection, consent: ConsentRecord) -> None:
-    """Keep one answer; the same one again is a no-op."""
+    """Keep one question or answer; the same one again is a no-op."""
     values = {
         "consent_id": consent.consent_id,
         "subscription_id": consent.subscription_id,

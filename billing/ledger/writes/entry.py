@@ -8,6 +8,7 @@ from billing.ledger.writes.billing_keys import write_billing_key, write_deleted_
 from billing.ledger.writes.charges import book_result, open_charge
 from billing.ledger.writes.consents import keep_consent
 from billing.ledger.writes.events import write_events
+from billing.ledger.writes.parked import keep_decision, write_parked
 from billing.ledger.writes.payments import write_payment
 from billing.ledger.writes.refunds import write_refund
 from billing.ledger.writes.subscriptions import write_subscription
@@ -38,10 +39,18 @@ async def write_entry(connection: AsyncConnection, entry: LedgerEntry) -> tuple[
             await write_deleted_billing_key(connection, entry.deleted_billing_key)
     for refund in entry.refunds:
         await write_refund(connection, refund)
-    for consent in entry.consents:
-        await keep_consent(connection, consent)
+    await _write_what_persons_do(connection, entry)
     for webhook in entry.webhooks:
         await close_webhook(connection, webhook)
     # Last, since it makes writers of one customer_uid wait until this transaction ends. Whether the subscription's row
     # was superseded says nothing of them: what happened has happened, and each has an id of its own.
     return await write_events(connection, entry.events)
+
+
+async def _write_what_persons_do(connection: AsyncConnection, entry: LedgerEntry) -> None:
+    for consent in entry.consents:
+        await keep_consent(connection, consent)
+    for parked in entry.parked:
+        await write_parked(connection, parked)
+    for decision in entry.decisions:
+        await keep_decision(connection, decision)

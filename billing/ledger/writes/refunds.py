@@ -39,6 +39,8 @@ async def write_refund(connection: AsyncConnection, refund: RefundRecord) -> Non
             **progress,
             "refund_id": refund.refund_id,
             "reason": refund.reason,
+            "tax_free": refund.tax_free,
+            "vat_amount": refund.vat_amount,
             "sends": 0,
             "requested_at": refund.at,
             "created_at": now,

@@ -1,0 +1,10 @@
+"""The ids of `workflow.patched`: a run that began before one may go on in its old way, until it continues as new.
+
+An id is asked for only where there is something to do in the new way, so a run that never gets there bears no mark.
+"""
+
+FOREIGN_FACTS = "foreign-facts"
+"""Bells of other orders are answered together, judged against the ledger, and acted on."""
+
+REFUND_BY_MARK = "refund-by-mark"
+"""A refund is known again by its mark, split as its charge was, and settled for as long as it takes."""
