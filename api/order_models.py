@@ -104,15 +104,21 @@ class ChangePlanBody(Body):
 
 
 class TrialBody(Body):
-    """POST /v1/subscriptions/{customer_uid}/trial: another end, or now."""
+    """POST /v1/subscriptions/{customer_uid}/trial: another end, or now.
+
+    `consent` is the buyer's act of ending it now, where the plan asks for it.
+    """
 
     ends_at: InstantField | None = None
     end_now: Literal[True] | None = None
+    consent: ActBody | None = None
 
     @model_validator(mode="after")
     def _is_one_of_two(self) -> Self:
         if (self.ends_at is None) == (self.end_now is None):
             raise ValueError("give either ends_at or end_now: true")
+        if self.consent is not None and self.end_now is None:
+            raise ValueError("consent goes with end_now; to another end it is asked for when its time comes")
         return self
 
 

@@ -23,6 +23,8 @@ from workflows.showing import snapshot
 from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import PaidOrder
 
+UNFINISHED = "PortOne has not finished an earlier payment of the open period; nothing was changed"
+
 
 async def change(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
     """Change with the next period, or now; the newest change replaces a pending one.
@@ -31,6 +33,8 @@ async def change(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
         ApplicationError: the next charge ran first, and the order makes no sense in the period that began with it.
     """
     stopped = await arbiter.stop_the_charge(run)
+    if stopped.unfinished:
+        return _answer(run, stopped, code="charge_unfinished", message=UNFINISHED)
     if stopped.stands_in_the_way:
         message = "the next charge ran first and was not paid; nothing was changed"
         return _answer(run, stopped, code=f"charge_{stopped.charge.value}", message=message)
@@ -49,6 +53,8 @@ async def cancel_change(run: SubscriptionRun, _order: CancelChange) -> OrderAnsw
     if stopped.charge is ChargeAtOrder.DECLINED and run.state.booked:
         # It ran at this moment and was declined, and its retry was booked at the price of the change.
         stopped = await arbiter.stop_the_charge(run)
+    if stopped.unfinished:
+        return _answer(run, stopped, code="charge_unfinished", message=UNFINISHED)
     if stopped.charge is ChargeAtOrder.MISMATCH:
         message = "the next charge ran first and is not as ordered; decide that first"
         return _answer(run, stopped, code="charge_mismatch", message=message)

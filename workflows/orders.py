@@ -112,9 +112,13 @@ class CancelChange(Message):
 
 
 class ChangeTrial(Message):
-    """End the trial at another instant; None ends it now."""
+    """End the trial at another instant; None ends it now.
+
+    `consent` is the buyer's act of ending it now, where the plan asks for it.
+    """
 
     ends_at: datetime | None = None
+    consent: AnswerConsent | None = None
 
 
 class ChangePaymentMethod(Message):

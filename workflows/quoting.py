@@ -31,7 +31,8 @@ def quote(run: SubscriptionRun, order: ChangePlan, at: datetime) -> ChangeQuote:
     names_a_coupon = order.coupon is not None or order.without_coupon
     if not names_a_coupon and not run.has_another_calendar(after.plan):
         new = replace(new, coupon=paid_by.coupon)
-    return change_now(paid_by, new, start, end, min(max(at, start), end), order.proration, state.balance)
+    now, least = min(max(at, start), end), run.least_charge()
+    return change_now(paid_by, new, start, end, now, order.proration, state.balance, least)
 
 
 def hold(run: SubscriptionRun, after: PendingChange, costs: ChangeQuote, paid: PaidOrder | None = None) -> None:

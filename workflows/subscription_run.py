@@ -17,6 +17,7 @@ from billing.domain.events import EventType, OutgoingEvent
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.merchant_uid import change_merchant_uid
 from billing.domain.parked import DecisionRecord, ParkedRecord
+from billing.domain.pg_capabilities import capability, provider_of
 from billing.domain.plans import PlanTerms
 from billing.domain.records import (
     ChargeIntent,
@@ -160,10 +161,15 @@ class SubscriptionRun:
         """What the open period would be charged for holding that."""
         state = self.state
         if not state.paid_days:
-            return period_bill(holding, balance)
+            return period_bill(holding, balance, self.least_charge())
         begins, ends = self.due(state.cycle), self.due(state.cycle + 1)
         _, days = day_of(begins, ends, ends, self.plan.zone)
-        return partial_bill(holding, state.paid_days, days, balance)
+        return partial_bill(holding, state.paid_days, days, balance, self.least_charge())
+
+    def least_charge(self) -> int:
+        """The least that the PG behind the key takes at once, in minor units; 0 where that is not known."""
+        known = capability(self.state.pg_provider or provider_of(self.channel.pg) or "")
+        return known.minimum_amount if known is not None and self.plan.price.currency == "KRW" else 0
 
     def expected(self) -> Expected:
         """What PortOne's rows of the current cycle are judged against."""

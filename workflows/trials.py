@@ -1,13 +1,16 @@
 """A trial: changed while it runs, and brought to its end where no card stands behind it."""
 
+from datetime import datetime
+
 from temporalio import workflow
 
 from billing.domain.calendar import Anchor
+from billing.domain.consent import ConsentDecision
 from billing.domain.events import EventType
 from billing.domain.plans import TrialEnd
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding
-from workflows import arbiter, booking, consent_need, dunning, pausing, telling
+from workflows import arbiter, booking, consent_need, consenting, dunning, pausing, telling
 from workflows.bells import answer_stale_bells
 from workflows.charging import charge_now
 from workflows.orders import ChangeTrial, ChargeAtOrder, OrderAnswered
@@ -23,14 +26,17 @@ async def change(run: SubscriptionRun, order: ChangeTrial) -> OrderAnswered:
 
     A trial that is ended now is over whatever its charge comes to: declined, the subscription is `past_due`.
     """
-    ends_now = order.ends_at is None
-    if ends_now and consent_need.need(run) is not None:
-        message = "the buyer has to consent to the day on which it becomes paid; name that day"
+    ends_now, ends_at = order.ends_at is None, (order.ends_at or workflow.now()).replace(microsecond=0)
+    wanted = consent_need.need_at(run, ends_at) if ends_now else None
+    if wanted is not None and (order.consent is None or order.consent.decision is not ConsentDecision.GRANTED):
+        message = f"the buyer has to consent to paying {wanted.amount_after} now; end it with consent, or name a day"
         return OrderAnswered(snapshot=snapshot(run), done=False, code="consent_needed", message=message)
     stopped = await arbiter.stop_the_charge(run)
-    if stopped.charge not in (ChargeAtOrder.NONE_PLANNED, ChargeAtOrder.REVOKED):
+    if stopped.unfinished or stopped.charge not in (ChargeAtOrder.NONE_PLANNED, ChargeAtOrder.REVOKED):
         return _answer_the_charge_ran_first(run, stopped, ends_now=ends_now)
-    _end_at(run, order)
+    _end_at(run, ends_at)
+    if wanted is not None and order.consent is not None:
+        consenting.grant_at_once(run, wanted, order.consent)
     run.tell(
         EventType.SUBSCRIPTION_TRIAL_CHANGED,
         f"the trial ends {run.local(run.state.due_at)}",
@@ -45,11 +51,13 @@ async def change(run: SubscriptionRun, order: ChangeTrial) -> OrderAnswered:
 
 
 def _answer_the_charge_ran_first(run: SubscriptionRun, stopped: arbiter.Stopped, *, ends_now: bool) -> OrderAnswered:
-    """The trial had ended by itself; who wanted it to end has what they wanted."""
-    mismatch = stopped.charge is ChargeAtOrder.MISMATCH
-    message = "its charge ran first and is not as ordered" if mismatch else "its charge ran first: the trial is over"
-    code = "charge_mismatch" if mismatch else "not_trialing"
-    done = ends_now and not mismatch
+    """The trial had ended by itself, or its charge is in doubt; who wanted it to end has what they wanted."""
+    code, message = "not_trialing", "its charge ran first: the trial is over"
+    if stopped.unfinished:
+        code, message = "charge_unfinished", "PortOne has not finished a payment of its charge; nothing was changed"
+    elif stopped.charge is ChargeAtOrder.MISMATCH:
+        code, message = "charge_mismatch", "its charge ran first and is not as ordered; decide that first"
+    done = ends_now and code == "not_trialing"
     return OrderAnswered(
         snapshot=snapshot(run),
         done=done,
@@ -61,9 +69,8 @@ def _answer_the_charge_ran_first(run: SubscriptionRun, stopped: arbiter.Stopped,
     )
 
 
-def _end_at(run: SubscriptionRun, order: ChangeTrial) -> None:
+def _end_at(run: SubscriptionRun, ends_at: datetime) -> None:
     state = run.state
-    ends_at = (order.ends_at or workflow.now()).replace(microsecond=0)
     state.anchor = Anchor.at(ends_at, run.plan.zone)
     state.due_at = state.period_end = state.trial_ends_at = ends_at
     state.announced = [each for each in state.announced if each != TRIAL]

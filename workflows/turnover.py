@@ -78,18 +78,19 @@ def _reopen(run: SubscriptionRun, payment: PaymentFact) -> None:
 
 
 async def settle_skipped(run: SubscriptionRun, billing_key: BillingKeyFact | None = None) -> None:
-    """Let a period pass that costs nothing, and open the next one; no call is made."""
-    state = run.state
+    """Let a period pass that costs nothing, or too little to be charged, and open the next one; no call is made."""
+    state, owed = run.state, run.bill().carried
     state.move(CycleState.SKIPPED)
-    result = run.result(CycleState.SKIPPED, None, "costs nothing")
-    run.tell(EventType.CHARGE_SKIPPED, f"period {state.cycle} costs nothing", telling.charge(run, CycleState.SKIPPED))
+    why = f"costs too little to be charged: {owed} is carried on" if owed > 0 else "costs nothing"
+    text = f"period {state.cycle} {why}"
+    result = run.result(CycleState.SKIPPED, None, why)
+    run.tell(EventType.CHARGE_SKIPPED, text, telling.charge(run, CycleState.SKIPPED))
     state.period_orders = []
     state.last_paid = run.holding().value()
     state.paid_cycles += 1
-    skipped = state.cycle
     _begin_the_next_period(run)
     await run.write(
-        f"period {skipped} costs nothing",
+        text,
         results=[result],
         intents=[run.intent()] if run.charging else [],
         billing_key=billing_key,

@@ -136,9 +136,17 @@ async def preview(customer_uid: CustomerUid, desk: DeskDep) -> dict[str, Any]:
 
 
 @router.post("/trial")
-async def change_trial(customer_uid: CustomerUid, body: TrialBody, desk: DeskDep) -> Response:
-    """End the trial on another day, or now."""
-    return await place(desk, customer_uid, "change_trial", ChangeTrial(ends_at=body.ends_at))
+async def change_trial(
+    customer_uid: CustomerUid, body: TrialBody, request: Request, desk: DeskDep, caller: CallerDep
+) -> Response:
+    """End the trial on another day; or now, and charge at once: declined, the subscription is `past_due`."""
+    consent = body.consent.answer(ConsentDecision.GRANTED) if body.consent else None
+    message = ChangeTrial(ends_at=body.ends_at, consent=consent)
+
+    async def do(resource: str) -> Response:
+        return await place(desk, customer_uid, "change_trial", message, resource)
+
+    return await once(request, desk, caller, _new_order_id(), do)
 
 
 @router.post("/payment-method")

@@ -27,7 +27,7 @@ class Bill:
         lines: price, discount and balance carried in.
         coupon_used: whether this bill uses up one of the coupon's cycles.
         carried: the balance after this bill, in minor units: negative is credit that is left for the next bill,
-            positive is what goes beyond the most that one charge may take.
+            positive is what goes beyond the most that one charge may take, or is too little for one.
 
     Raises:
         ValueError: an amount outside its range, parts that do not fit into it, or lines that do not add up.
@@ -87,24 +87,25 @@ class Holding:
         return self.terms.name if self.quantity == 1 else f"{self.terms.name} × {self.quantity}"
 
 
-def period_bill(holding: Holding, balance: int = 0) -> Bill:
+def period_bill(holding: Holding, balance: int = 0, least: int = 0) -> Bill:
     """The bill of one whole period.
 
     Args:
         holding: of that period.
         balance: carried in, in minor units: negative is a credit owed to the customer, positive is owed by them.
+        least: as `bill_of`.
     """
-    return bill_of(holding, balance, period_lines(holding))
+    return bill_of(holding, balance, period_lines(holding), least=least)
 
 
-def partial_bill(holding: Holding, from_day: int, days: int, balance: int = 0) -> Bill:
+def partial_bill(holding: Holding, from_day: int, days: int, balance: int = 0, least: int = 0) -> Bill:
     """The bill of the rest of a period, from `from_day` (counted from 0) to the end of its `days`.
 
     Raises:
         ValueError: `from_day` is not within the days.
     """
     title = f"{holding}, {days - from_day} of {days} days"
-    return bill_of(holding, balance, _lines(holding, title, from_day, days))
+    return bill_of(holding, balance, _lines(holding, title, from_day, days), least=least)
 
 
 def period_lines(holding: Holding) -> tuple[BillLine, ...]:
@@ -112,15 +113,32 @@ def period_lines(holding: Holding) -> tuple[BillLine, ...]:
     return _lines(holding, str(holding), 0, 1)
 
 
-def bill_of(holding: Holding, balance: int, lines: tuple[BillLine, ...], *, coupon_used: bool | None = None) -> Bill:
+def bill_of(
+    holding: Holding,
+    balance: int,
+    lines: tuple[BillLine, ...],
+    *,
+    coupon_used: bool | None = None,
+    least: int = 0,
+) -> Bill:
     """The bill of `lines` and the balance carried in; its VAT parts are those of the holding's price, to scale.
 
-    A credit lowers the taxed and the tax-free part alike. `coupon_used` is by default whether there is a coupon.
+    A credit lowers the taxed and the tax-free part alike.
+
+    Args:
+        holding: whose price and currency the bill is in.
+        balance: carried in.
+        lines: of this bill.
+        coupon_used: by default whether there is a coupon.
+        least: that one charge may take: less than that, which a credit or a few days may leave of a higher price, would
+            be refused by the PG, so it is carried into the next bill.
     """
     if balance:
         lines = (*lines, BillLine("credit from before" if balance < 0 else "owed from before", balance))
     total = sum(line.amount for line in lines)
     amount = min(max(total, 0), MAX_AMOUNT)
+    if amount < least <= holding.value().amount:
+        amount = 0
     terms = holding.terms
     return Bill(
         amount=Money(amount, terms.price.currency),

@@ -58,6 +58,7 @@ def change_now(  # noqa: PLR0917 - the order of a sentence: this instead of that
     at: datetime,
     mode: ProrationMode,
     balance: int = 0,
+    least: int = 0,
 ) -> ChangeQuote:
     """What it costs to hold `new` instead of `old` from the calendar day of `at` on.
 
@@ -74,6 +75,7 @@ def change_now(  # noqa: PLR0917 - the order of a sentence: this instead of that
         at: UTC, within the period.
         mode: of the difference.
         balance: before the change, in minor units: negative is credit, positive is owed.
+        least: that one charge may take, as `bill_of`.
 
     Raises:
         ValueError: another currency, `at` outside the period, or an instant that is not UTC.
@@ -84,13 +86,13 @@ def change_now(  # noqa: PLR0917 - the order of a sentence: this instead of that
     day, days = day_of(period_start, period_end, at, one.zone)
     credit = _rest_line(old, day, days, -1)
     if (one.interval, one.zone) != (other.interval, other.zone):
-        return _into_a_new_period(new, credit, at, mode, balance)
+        return _into_a_new_period(new, credit, at, mode, balance, least)
     lines = (_rest_line(new, day, days, 1), credit)
     difference = sum(line.amount for line in lines)
     coupon_used = mode is not ProrationMode.NONE and new.coupon is not None and new.coupon != old.coupon
     due_now = None
     if mode is ProrationMode.PRORATE and difference > 0:
-        due_now = bill_of(new, balance, lines, coupon_used=coupon_used)
+        due_now = bill_of(new, balance, lines, coupon_used=coupon_used, least=least)
         balance = due_now.carried
     elif mode is not ProrationMode.NONE:
         balance += difference
@@ -105,11 +107,13 @@ def change_now(  # noqa: PLR0917 - the order of a sentence: this instead of that
     )
 
 
-def _into_a_new_period(new: Holding, credit: BillLine, at: datetime, mode: ProrationMode, balance: int) -> ChangeQuote:
+def _into_a_new_period(  # noqa: PLR0917 - as above
+    new: Holding, credit: BillLine, at: datetime, mode: ProrationMode, balance: int, least: int
+) -> ChangeQuote:
     lines = period_lines(new)
     if mode is ProrationMode.PRORATE and credit.amount:
         lines = (*lines, credit)
-    bill = bill_of(new, balance, lines)
+    bill = bill_of(new, balance, lines, least=least)
     start = at.replace(microsecond=0)
     return ChangeQuote(
         due_now=bill,

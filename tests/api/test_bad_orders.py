@@ -186,6 +186,13 @@ async def test_another_end_of_a_trial_that_is_no_instant_is_refused(idle_stack, 
         pytest.param({"end_now": False}, "end_now", id="end_now_false"),
         pytest.param({"end_now": "true"}, "end_now", id="end_now_as_a_string"),
         pytest.param({"end_now": True, "color": "red"}, "color", id="a_field_nobody_knows"),
+        pytest.param({"end_now": True, "consent": {"shown": " ", "by": "gildong"}}, "consent", id="nothing_shown"),
+        pytest.param({"end_now": True, "consent": {"by": "gildong"}}, "consent.shown", id="shown_left_out"),
+        pytest.param(
+            {"ends_at": "2099-01-01T00:00:00Z", "consent": {"shown": "동의", "by": "gildong"}},
+            "body",
+            id="consent_to_a_day",
+        ),
     ],
 )
 async def test_an_order_that_does_not_say_when_a_trial_ends_is_refused(idle_stack, body, field):

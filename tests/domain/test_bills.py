@@ -134,3 +134,15 @@ def test_the_rest_of_a_period_never_has_a_discount_that_adds_or_exceeds_the_pric
 def test_the_rest_from_the_first_day_is_the_whole_period(holding, days):
     whole, rest = period_bill(holding), partial_bill(holding, 0, days)
     assert (whole.amount, whole.tax_free, whole.vat_amount) == (rest.amount, rest.tax_free, rest.vat_amount)
+
+
+def test_less_than_a_pg_takes_at_once_is_carried_into_the_next_bill():
+    too_little = period_bill(Holding(TERMS), -9_850, least=100)
+    assert (too_little.amount, too_little.carried) == (Money(0), 50)
+    assert period_bill(Holding(TERMS), too_little.carried, least=100).amount == Money(9_950)
+    assert period_bill(Holding(TERMS), -9_800, least=100).amount == Money(100)
+    assert partial_bill(Holding(TERMS), 29, 30, least=1_000).carried == 330
+
+
+def test_a_price_that_the_pg_does_not_take_is_charged_all_the_same_for_the_pg_to_refuse():
+    assert period_bill(Holding(plan(50)), least=100).amount == Money(50)

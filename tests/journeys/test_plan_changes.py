@@ -261,6 +261,20 @@ async def test_a_downgrade_becomes_credit_that_lowers_the_next_bill(stack):
     assert "period 2 costs nothing" in await stack.story(uid)
 
 
+async def test_a_bill_that_a_credit_leaves_too_small_for_the_pg_is_carried_into_the_next(stack):
+    uid = await stack.start(plan=BASIC)
+    await stack.advance(uid, days=10)
+    answer = await change(stack, uid, plan=thirty_days(3630, "작은"), at="now")
+    assert (answer["balance"], answer["next_amount"]) == (-3580, 0)
+    await stack.advance(uid, days=21)
+    shown = await stack.subscription(uid)
+    assert (shown["balance"], shown["next_amount"]) == (50, 3680)
+    await stack.advance(uid, days=30)
+    assert await paid(stack, uid) == [9000, 3680]
+    assert await stack.agree(uid) == 2
+    assert "period 2 costs too little to be charged: 50 is carried on" in await stack.story(uid)
+
+
 async def test_a_credit_larger_than_a_bill_carries_on_over_several_without_a_call(stack, received):
     uid = await stack.start(plan=year(90_000))
     await stack.advance(uid, days=1)

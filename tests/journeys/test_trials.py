@@ -321,6 +321,18 @@ async def test_ending_a_trial_now_without_a_card_pauses_it_and_with_nothing_to_p
     assert await stack.agree(bare) + await stack.agree(free) == 0
 
 
+async def test_a_trial_that_needs_consent_is_ended_now_only_with_it(stack):
+    uid = await stack.start(plan=trial(consent_required=True))
+    refused = await stack.order(uid, "trial", end_now=True, expect=409)
+    assert refused["code"] == "consent_needed"
+    assert (await stack.subscription(uid))["status"] == "trialing"
+    act = {"shown": "지금부터 매월 9,900원이 결제됩니다.", "by": "gildong"}
+    answer = await stack.order(uid, "trial", end_now=True, consent=act)
+    assert (answer["status"], answer["order"]["charged_amount"]) == ("active", 9900)
+    assert await stack.agree(uid) == 1
+    assert "consent.granted" in await stack.events(uid)
+
+
 async def test_a_trial_that_the_charge_ended_first_is_not_moved_any_more_and_the_answer_says_so(stack):
     await stack.fault(path="webhook", kind="drop_webhook")
     late, early = await stack.start(plan=trial()), await stack.start(plan=trial())

@@ -17,7 +17,7 @@ from billing.domain.shares import day_of, share
 from billing.domain.states import SubscriptionStatus
 from tests.domain.drawn import MONTHLY, coupons, terms
 from workflows import possible, quoting
-from workflows.contracts import StartSubscription
+from workflows.contracts import PortOneChannel, StartSubscription
 from workflows.orders import CancelChange, ChangePlan, ChangeTrial, When
 from workflows.previewing import preview
 from workflows.subscription_run import SubscriptionRun
@@ -28,6 +28,8 @@ BEGUN = datetime(2026, 1, 30, 23, 30, tzinfo=UTC)
 INTERVALS = [MONTHLY, Interval(IntervalUnit.MONTH, 3), Interval(IntervalUnit.YEAR), Interval(IntervalUnit.DAY, 10)]
 plans = terms() | terms(st.sampled_from(INTERVALS), st.sampled_from(["Asia/Seoul", "America/New_York"]))
 maybe_coupons = st.none() | coupons()
+# KCP takes nothing under 1,000 won: less is carried on.
+pgs = st.sampled_from([None, "kcp"])
 
 
 @st.composite
@@ -50,8 +52,10 @@ steps = st.lists(st.tuples(st.floats(0, 1), orders()) | st.none(), max_size=10)
 class Books:
     """One subscription's books as the run keeps them, and beside them what each day was paid for."""
 
-    def __init__(self, plan, quantity, coupon):
-        start = StartSubscription(subscription_id="s" + "0" * 19, customer_uid="buyer", plan=plan, quantity=quantity)
+    def __init__(self, plan, quantity, coupon, pg=None):
+        start = StartSubscription(
+            subscription_id="s" + "0" * 19, customer_uid="buyer", plan=plan, channel=PortOneChannel(pg=pg)
+        )
         state = SubscriptionState(
             anchor=Anchor.at(BEGUN, plan.zone), started_at=BEGUN, due_at=BEGUN, quantity=quantity, coupon=coupon
         )
@@ -117,8 +121,8 @@ class Books:
             self.days[day:] = [self.state.paid_by] * (days - day)
 
 
-def lived(plan, quantity, coupon, sequence):
-    books = Books(plan, quantity, coupon)
+def lived(plan, quantity, coupon, sequence, pg):
+    books = Books(plan, quantity, coupon, pg)
     for step in sequence:
         if step is None:
             books.renew()
@@ -128,17 +132,17 @@ def lived(plan, quantity, coupon, sequence):
 
 
 @settings(max_examples=400, deadline=None)
-@given(plans, st.integers(1, 5), maybe_coupons, steps)
-def test_whatever_is_ordered_and_previewed_the_money_is_right_to_the_won(plan, quantity, coupon, sequence):
-    books = lived(plan, quantity, coupon, sequence)
+@given(plans, st.integers(1, 5), maybe_coupons, steps, pgs)
+def test_whatever_is_ordered_and_previewed_the_money_is_right_to_the_won(plan, quantity, coupon, sequence, pg):
+    books = lived(plan, quantity, coupon, sequence, pg)
     books.use_up(len(books.days))
     assert books.charged + books.state.balance == books.used + books.forfeited
 
 
 @settings(max_examples=300, deadline=None)
-@given(plans, st.integers(1, 5), maybe_coupons, steps)
-def test_the_orders_of_a_period_never_hold_more_than_was_charged(plan, quantity, coupon, sequence):
-    books = lived(plan, quantity, coupon, sequence)
+@given(plans, st.integers(1, 5), maybe_coupons, steps, pgs)
+def test_the_orders_of_a_period_never_hold_more_than_was_charged(plan, quantity, coupon, sequence, pg):
+    books = lived(plan, quantity, coupon, sequence, pg)
     held = sum(order.amount.amount for order in books.state.period_orders)
     assert 0 <= held <= books.charged
 
