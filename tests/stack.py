@@ -147,7 +147,7 @@ class Stack:
         self.started.append(uid)
         return uid
 
-    async def order(self, customer_uid, path, *, expect=200, method="POST", **body):
+    async def order(self, customer_uid, path, /, *, expect=200, method="POST", **body):
         """One of the orders under /v1/subscriptions/{customer_uid}/; answers its document."""
         url = f"/v1/subscriptions/{customer_uid}/{path}"
         answer = await self.api.request(method, url, json=body or None)
