@@ -100,8 +100,12 @@ class Stack:
 
     def quick(self):
         """Answer 202 soon instead of waiting for an outcome that only virtual time brings."""
+        self.answer_within(1.0)
+
+    def answer_within(self, seconds):
+        """How long an outcome is waited for before the answer is 202."""
         self.app.state.desk = dataclasses.replace(
-            self.app.state.desk, settings=self.settings.model_copy(update={"first_answer_seconds": 1.0})
+            self.app.state.desk, settings=self.settings.model_copy(update={"first_answer_seconds": seconds})
         )
 
     def roll_after(self, events):
