@@ -100,8 +100,12 @@ class Stack:
 
     def quick(self):
         """Answer 202 soon instead of waiting for an outcome that only virtual time brings."""
+        self.answer_within(1.0)
+
+    def answer_within(self, seconds):
+        """How long an outcome is waited for before the answer is 202."""
         self.app.state.desk = dataclasses.replace(
-            self.app.state.desk, settings=self.settings.model_copy(update={"first_answer_seconds": 1.0})
+            self.app.state.desk, settings=self.settings.model_copy(update={"first_answer_seconds": seconds})
         )
 
     def roll_after(self, events):
@@ -147,7 +151,7 @@ class Stack:
         self.started.append(uid)
         return uid
 
-    async def order(self, customer_uid, path, *, expect=200, method="POST", **body):
+    async def order(self, customer_uid, path, /, *, expect=200, method="POST", **body):
         """One of the orders under /v1/subscriptions/{customer_uid}/; answers its document."""
         url = f"/v1/subscriptions/{customer_uid}/{path}"
         answer = await self.api.request(method, url, json=body or None)

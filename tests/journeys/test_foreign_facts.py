@@ -1,4 +1,4 @@
-"""Journeys of money that moved late or elsewhere: noticed, booked in a named state, given back where it pays for nothing,
+"""Journeys of money that moved late or elsewhere: noticed, booked in a named state, given back where it is not ours,
 announced, and never silently absorbed."""
 
 from datetime import UTC, datetime, timedelta
