@@ -75,6 +75,9 @@ def _unexpected(payment: PaymentFact, known: Known, order: KnownOrder | None) ->
     if order.kind is ChargeKind.KEY_IN and order.state is CycleState.MISMATCH:
         # Whoever paid by card was answered so, and refunds it or keeps it.
         return None
+    if order.kind is ChargeKind.CHANGE and order.state is CycleState.MISMATCH and known.living:
+        # It stands parked: a person decides whether it counts toward the next bills or goes back.
+        return None
     if order.paid or order.state is CycleState.REFUNDED or order.period_paid_by is not None:
         return Unexpected.SECOND
     return Unexpected.LATE

@@ -115,7 +115,7 @@ SUBSCRIPTION_STEPS: Steps[SubscriptionStatus] = _steps(
         (_S.TRIALING, _S.PAUSED, "the trial is over and there is no payment method"),
         (_S.TRIALING, _S.CANCELED, "canceled; or the trial is over without the card or the consent that it needs"),
         (_S.ACTIVE, _S.PAST_DUE, "a renewal was declined"),
-        (_S.ACTIVE, _S.PAUSED, "paused, now or at the end of the paid period"),
+        (_S.ACTIVE, _S.PAUSED, "paused, now or with its period; or a period costs, and there is no payment method"),
         (_S.ACTIVE, _S.CANCELED, "canceled, now or at the end of the paid period, or consent is missing"),
         ((_S.ACTIVE, _S.PAST_DUE, _S.PAUSED), _S.EXPIRED, "the fixed term is over"),
         (_S.PAST_DUE, _S.ACTIVE, "a retry, another card or a late approval paid the period"),

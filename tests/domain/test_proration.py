@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from billing.domain.bills import Holding
+from billing.domain.bills import Holding, period_bill
 from billing.domain.calendar import Interval, IntervalUnit
 from billing.domain.coupons import Coupon
 from billing.domain.money import Money
@@ -103,6 +103,15 @@ def test_another_interval_without_credit_or_with_credit_later_bills_the_whole_ne
     later, never = (change(PREMIUM, YEARLY, april(11), mode, balance=-1_000) for mode in (NEXT_PERIOD, NONE))
     assert (later.due_now.amount, later.balance) == (Money(299_000), -20_000)
     assert (never.due_now.amount, never.balance, never.paid_by) == (Money(299_000), 0, YEARLY)
+
+
+def test_the_example_of_the_page_on_changes_is_true():
+    up = change(BASIC, PREMIUM, april(11), PRORATE)
+    down = change(up.paid_by, BASIC, april(21), PRORATE, up.balance)
+    may = period_bill(BASIC, down.balance)
+    assert (up.due_now.amount, down.due_now, down.balance) == (Money(14_000), None, -7_000)
+    assert (may.amount, may.carried) == (Money(2_000), 0)
+    assert 9_000 + 14_000 + 2_000 == 10 * 300 + 10 * 1_000 + 10 * 300 + 9_000
 
 
 @pytest.mark.parametrize("interval", [Interval(IntervalUnit.MONTH, 2), Interval(IntervalUnit.DAY, 30)])

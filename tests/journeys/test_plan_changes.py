@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from tests.facts import decide, fact, stands
 from tests.journeys.plans import coupon, thirty_days, year
 
 BASIC = thirty_days(9000)
 PREMIUM = thirty_days(30000, "프리미엄")
+INSUFFICIENT_FUNDS = "0002"
 
 
 async def change(stack, uid, expect=200, **order):
@@ -44,10 +46,10 @@ async def standing(stack, uid):
     return row.schedule_status, int(row.amount), number
 
 
-def empty_the_account(stack, uid):
-    """The card that was good until now is declined from now on."""
+def from_now_on(stack, uid, card):
+    """The card behind the key does from now on what the test card of these digits does."""
     store = stack.account().world.store
-    store.put("keys", uid, {**store["keys"][uid], "last_four": "0002"})
+    store.put("keys", uid, {**store["keys"][uid], "last_four": card})
 
 
 # ---------------------------------------------------------------- what does not come to pass
@@ -57,7 +59,7 @@ async def test_a_change_whose_payment_is_declined_changes_nothing_and_the_old_ch
     uid = await stack.start(plan=BASIC)
     await stack.advance(uid, days=10)
     before = await standing(stack, uid)
-    empty_the_account(stack, uid)
+    from_now_on(stack, uid, INSUFFICIENT_FUNDS)
     refused = await stack.order(uid, "change-plan", plan=PREMIUM, at="now", expect=402)
     assert (refused["code"], refused["reason_code"]) == ("card_declined", "charge_declined")
     shown = await stack.subscription(uid)
@@ -84,6 +86,42 @@ async def test_a_change_that_costs_nothing_to_the_past_due_the_paused_or_the_end
     await stack.advance(owing, days=1, hours=1)
     for path in ("change-plan", "change-plan/preview"):
         assert (await stack.order(owing, path, quantity=2, expect=409))["code"] == "not_active"
+
+
+async def test_a_change_that_was_declined_and_is_approved_late_is_given_back_and_changes_nothing(stack):
+    uid = await stack.start(plan=BASIC)
+    await stack.advance(uid, days=10)
+    from_now_on(stack, uid, "0006")
+    await stack.order(uid, "change-plan", plan=PREMIUM, at="now", expect=402)
+    await stack.advance(uid, minutes=20)
+    (row,) = [row for row in await stack.charges(uid) if row["kind"] == "change"]
+    settled = await fact(stack, row["imp_uid"])
+    assert (settled["state"], settled["amount"]["amount"]) == ("refunded", 14000)
+    assert (await stack.subscription(uid))["plan"]["name"] == "베이직"
+    from_now_on(stack, uid, "7890")
+    await stack.advance(uid, days=20)
+    assert await paid(stack, uid) == [9000, 9000]
+    assert await stack.agree(uid) == 2
+    assert (await stack.events(uid)).count("charge.late_paid") == 1
+
+
+async def test_a_change_that_portone_charged_in_another_amount_is_not_applied_and_a_person_decides(stack):
+    uid = await stack.start(plan=BASIC)
+    await stack.advance(uid, days=10)
+    await stack.fault(path="again", kind="delay_after", seconds=0.5, count=1)
+    order = asyncio.create_task(stack.order(uid, "change-plan", plan=PREMIUM, at="now", expect=409))
+    payments = stack.account().world.store["payments"]
+    while not (ours := [row for row in payments.values() if "x0000" in row["merchant_uid"]]):
+        await asyncio.sleep(0.01)
+    payments[ours[0]["imp_uid"]] = {**ours[0], "amount": 100}
+    assert (await order)["code"] == "charge_mismatch"
+    assert (await stack.subscription(uid))["plan"]["name"] == "베이직"
+    item = await stands(stack, uid, "change_mismatch")
+    await decide(stack, uid, "paid", parked_id=item["parked_id"])
+    shown = await stack.subscription(uid)
+    assert (shown["balance"], shown["next_amount"]) == (-100, 8900)
+    await stack.advance(uid, days=20, hours=1)
+    assert await paid(stack, uid) == [9000, 14000, 8900]
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "500_after", "garbage"])
@@ -137,14 +175,13 @@ async def test_a_worker_that_dies_inside_the_charge_of_a_change_charges_and_appl
 async def test_a_change_that_was_declined_with_its_period_is_taken_back_and_the_old_price_is_tried(stack):
     uid = await stack.start(plan=BASIC)
     await stack.order(uid, "change-plan", plan=PREMIUM)
-    empty_the_account(stack, uid)
+    from_now_on(stack, uid, INSUFFICIENT_FUNDS)
     await stack.advance(uid, days=30, hours=1)
     shown = await stack.subscription(uid)
     assert (shown["status"], shown["plan"]["name"], shown["next_amount"]) == ("past_due", "베이직", 30000)
     answer = await stack.order(uid, "pending-change", method="DELETE")
     assert (answer["status"], answer["next_amount"]) == ("past_due", 9000)
-    store = stack.account().world.store
-    store.put("keys", uid, {**store["keys"][uid], "last_four": "7890"})
+    from_now_on(stack, uid, "7890")
     await stack.advance(uid, days=1, hours=1)
     assert (await stack.subscription(uid))["status"] == "active"
     assert await paid(stack, uid) == [9000, 9000]
