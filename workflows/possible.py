@@ -152,8 +152,9 @@ def _check_trial(order: ChangeTrial, state: SubscriptionState, terms: PlanTerms,
         _need(not state.cancel_at_period_end, "cancel_is_set", "it ends with its trial; undo the cancel first")
         coming = state.pending_change.plan if state.pending_change is not None else terms
         asks = terms.consent_required or coming.consent_required
-        message = "its end needs the buyer's consent to the day: give ends_at, and it is asked for"
-        _need(not asks, "consent_needed", message)
+        consents = order.consent is not None and order.consent.decision is ConsentDecision.GRANTED
+        message = "its end needs the buyer's consent: end it with consent, or give ends_at, and it is asked for"
+        _need(consents or not asks, "consent_needed", message)
     else:
         _need(order.ends_at > now, "in_the_past", "ends_at must lie ahead")
         last = now + timedelta(days=MAX_TRIAL_DAYS)

@@ -5,7 +5,6 @@ from datetime import datetime
 from temporalio import workflow
 
 from billing.domain.calendar import Anchor
-from billing.domain.consent import ConsentDecision
 from billing.domain.events import EventType
 from billing.domain.plans import TrialEnd
 from billing.domain.states import CycleState, SubscriptionStatus
@@ -27,14 +26,11 @@ async def change(run: SubscriptionRun, order: ChangeTrial) -> OrderAnswered:
     A trial that is ended now is over whatever its charge comes to: declined, the subscription is `past_due`.
     """
     ends_now, ends_at = order.ends_at is None, (order.ends_at or workflow.now()).replace(microsecond=0)
-    wanted = consent_need.need_at(run, ends_at) if ends_now else None
-    if wanted is not None and (order.consent is None or order.consent.decision is not ConsentDecision.GRANTED):
-        message = f"the buyer has to consent to paying {wanted.amount_after} now; end it with consent, or name a day"
-        return OrderAnswered(snapshot=snapshot(run), done=False, code="consent_needed", message=message)
     stopped = await arbiter.stop_the_charge(run)
     if stopped.unfinished or stopped.charge not in (ChargeAtOrder.NONE_PLANNED, ChargeAtOrder.REVOKED):
         return _answer_the_charge_ran_first(run, stopped, ends_now=ends_now)
     _end_at(run, ends_at)
+    wanted = consent_need.need_at(run, ends_at) if ends_now else None
     if wanted is not None and order.consent is not None:
         consenting.grant_at_once(run, wanted, order.consent)
     run.tell(

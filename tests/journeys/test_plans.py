@@ -91,7 +91,7 @@ async def test_a_plan_of_two_periods_charges_two_and_expires_with_the_second(sta
     assert await amounts(stack, uid) == [9000, 9000]
     assert await stack.agree(uid) == 2
     assert (await stack.events(uid))[-1] == "subscription.expired"
-    assert "the last period has ended" in await stack.story(uid)
+    assert "the fixed term is done" in await stack.story(uid)
 
 
 async def test_a_term_that_runs_out_goes_on_with_the_plan_that_is_pending(stack):
