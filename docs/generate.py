@@ -143,12 +143,13 @@ _EVENTS = runpy.run_path(str(Path(__file__).parent / "events_page.py"))
 
 def parked_page() -> str:
     """docs/reference/parked.md: each kind with its sentence, and what each decision does."""
-    parts = [
+    head = (
         "# Parked\n\n<!-- Written by docs/generate.py from billing/domain/parked.py; change it there. -->\n\n"
         "What only a person can decide stands in one list: `GET /v1/parked`, the search attribute `Parked`, and the\n"
         "event `subscription.parked`. Meanwhile nothing is charged that is in doubt, and nothing is guessed.\n"
         "`POST /v1/parked/{customer_uid}` takes a decision with who decided and why; both are kept.\n"
-    ]
+    )
+    parts = [head]
     for kind, sentence in SENTENCES.items():
         rows = "".join(f"| `{decision}` | {does} |\n" for decision, does in DECISIONS[kind].items())
         parts.append(f"\n## `{kind}`\n\n{sentence}\n\n| Decision | What it does |\n|---|---|\n{rows}")
