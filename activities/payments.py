@@ -1,5 +1,6 @@
 """Charges, look-ups and refunds."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ from workflows.contracts import CancelAnswer, CancelPayment, ChargeAgain, Charge
 
 ALREADY_SENT = "this sending of the order number has left before; only a look-up can tell what became of it"
 
+
+LOOKS_AT_ONCE = 20
+"""Look-ups of single payments that are under way at one time, where a list would hide test channels."""
 
 REFUSED_REQUEST = frozenset({400, 404, 405})
 """HTTP answers to a request that is itself wrong: sent again, it is refused again."""
@@ -121,10 +125,11 @@ class PaymentActivities(ports.PaymentActivities):
         """Those that PortOne knows; one by one only where test channels are used, which the list may not show."""
         try:
             found = {row.imp_uid: row for row in await self._client.list_payments(imp_uids=imp_uids)}
-            missing = [imp_uid for imp_uid in imp_uids if imp_uid not in found]
-            for imp_uid in missing if self._client.include_sandbox else ():
-                row = await self._client.find_payment(imp_uid)
-                found |= {imp_uid: row} if row is not None else {}
+            missing = [imp_uid for imp_uid in imp_uids if imp_uid not in found] if self._client.include_sandbox else []
+            for first in range(0, len(missing), LOOKS_AT_ONCE):
+                some = missing[first : first + LOOKS_AT_ONCE]
+                looked_up = await asyncio.gather(*(self._client.find_payment(imp_uid) for imp_uid in some))
+                found |= {row.imp_uid: row for row in looked_up if row is not None}
         except PortOneError as error:
             raise of_portone(error) from None
         return _readable(found.values())

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from billing.domain.declines import DECLINES, FAMILIES
+from billing.domain.parked import DECISIONS, SENTENCES
 from billing.domain.states import (
     BOUNDARY_PRECEDENCE,
     CONSENT_STEPS,
@@ -139,7 +140,24 @@ def declines_page() -> str:
 # Long enough for a file of its own; this folder is no package.
 _EVENTS = runpy.run_path(str(Path(__file__).parent / "events_page.py"))
 
+
+def parked_page() -> str:
+    """docs/reference/parked.md: each kind with its sentence, and what each decision does."""
+    head = (
+        "# Parked\n\n<!-- Written by docs/generate.py from billing/domain/parked.py; change it there. -->\n\n"
+        "What only a person can decide stands in one list: `GET /v1/parked`, the search attribute `Parked`, and the\n"
+        "event `subscription.parked`. Meanwhile nothing is charged that is in doubt, and nothing is guessed.\n"
+        "`POST /v1/parked/{customer_uid}` takes a decision with who decided and why; both are kept.\n"
+    )
+    parts = [head]
+    for kind, sentence in SENTENCES.items():
+        rows = "".join(f"| `{decision}` | {does} |\n" for decision, does in DECISIONS[kind].items())
+        parts.append(f"\n## `{kind}`\n\n{sentence}\n\n| Decision | What it does |\n|---|---|\n{rows}")
+    return "".join(parts)
+
+
 PAGES = {
+    REFERENCE / "parked.md": parked_page,
     REFERENCE / "settings.md": settings_page,
     REFERENCE / "states.md": states_page,
     REFERENCE / "declines.md": declines_page,

@@ -174,6 +174,14 @@ class Stack:
     async def snapshot(self, customer_uid):
         return await self.handle(customer_uid).query("snapshot")
 
+    async def settled(self, customer_uid):
+        """Wait until the run has nothing to do but wait."""
+        while True:
+            description = (await self.handle(customer_uid).describe()).raw_description
+            if not description.pending_activities and not description.HasField("pending_workflow_task"):
+                return
+            await asyncio.sleep(0.01)
+
     async def advance(self, customer_uid, **distance):
         """Move one subscription's whole world in time, from due to due."""
         await advance(self.temporal, str(self.emulator.base_url), customer_uid, timedelta(**distance))

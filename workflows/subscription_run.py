@@ -17,7 +17,7 @@ from billing.domain.events import EventType, OutgoingEvent
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.merchant_uid import change_merchant_uid
 from billing.domain.parked import DecisionRecord, ParkedRecord
-from billing.domain.pg_capabilities import capability, provider_of
+from billing.domain.pg_capabilities import least_charge, provider_of
 from billing.domain.plans import PlanTerms
 from billing.domain.records import (
     ChargeIntent,
@@ -168,8 +168,7 @@ class SubscriptionRun:
 
     def least_charge(self) -> int:
         """The least that the PG behind the key takes at once, in minor units; 0 where that is not known."""
-        known = capability(self.state.pg_provider or provider_of(self.channel.pg) or "")
-        return known.minimum_amount if known is not None and self.plan.price.currency == "KRW" else 0
+        return least_charge(self.state.pg_provider or provider_of(self.channel.pg), self.plan.price.currency)
 
     def expected(self) -> Expected:
         """What PortOne's rows of the current cycle are judged against."""

@@ -343,3 +343,9 @@ def provider_of(pg: str | None) -> str | None:
 def capability(provider: str) -> PgCapability | None:
     """The row of a provider, None for one that this table does not know: it is not refused for that."""
     return PG_CAPABILITIES.get(provider)
+
+
+def least_charge(provider: str | None, currency: str) -> int:
+    """The least that a PG takes at once, in minor units; 0 where the PG, or what it takes, is not known."""
+    known = capability(provider) if provider else None
+    return known.minimum_amount if known is not None and currency == "KRW" else 0

@@ -60,13 +60,21 @@ async def execute_at_portone(stack, uid, **beyond):
     await stack.emulator.delete("/emulator/faults")
 
 
+async def begun(stack, **more):
+    """Started, its next charge at PortOne, and watched from then on."""
+    uid = await stack.start(**more)
+    await stack.settled(uid)
+    return uid, watch(stack)
+
+
 # ---------------------------------------------------------------- while active
 
 
 async def test_the_open_charge_moves_to_the_new_card_and_the_old_key_is_deleted(stack):
-    uid, seen = await stack.start(), watch(stack)
+    uid = await stack.start()
     old_number = (await stack.snapshot(uid))["merchant_uid"]
     await stack.advance(uid, days=1)
+    seen = watch(stack)
     answer = await change(stack, uid)
     new_key = answer["payment_method"]["customer_uid"]
     assert (answer["status"], answer["payment_method"]["card"][-4:], answer["order"]["charge"]) == (
@@ -120,7 +128,7 @@ async def test_everything_is_still_found_after_the_change(stack):
 
 
 async def test_a_key_from_the_payment_window_takes_the_place_of_a_card(stack):
-    uid, seen = await stack.start(), watch(stack)
+    uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
     await window(stack, "from_the_window")
     answer = await change_to_key(stack, uid, "from_the_window")
@@ -132,7 +140,7 @@ async def test_a_key_from_the_payment_window_takes_the_place_of_a_card(stack):
 
 
 async def test_two_changes_in_a_row_leave_one_key_and_one_charge(stack):
-    uid, seen = await stack.start(), watch(stack)
+    uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
     both = await asyncio.gather(
         change(stack, uid, customer_uid="first"), change(stack, uid, OTHER, customer_uid="second")
@@ -150,7 +158,7 @@ async def test_two_changes_in_a_row_leave_one_key_and_one_charge(stack):
 
 
 async def test_the_key_that_is_charged_already_is_refused(stack):
-    uid, seen = await stack.start(), watch(stack)
+    uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
     assert (await change_to_key(stack, uid, uid, expect=409))["code"] == "same_billing_key"
     assert (await change(stack, uid, customer_uid=uid, expect=409))["code"] == "same_billing_key"
@@ -180,7 +188,7 @@ async def test_a_key_that_another_subscription_is_charged_by_is_refused_everywhe
 
 
 async def test_a_refused_card_changes_nothing(stack):
-    uid, seen = await stack.start(), watch(stack)
+    uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
     before = (keys(stack), open_schedules(stack))
     assert (await change(stack, uid, REFUSED, expect=402))["code"] == "card_declined"
@@ -197,7 +205,7 @@ async def test_a_refused_card_changes_nothing(stack):
 
 @pytest.mark.parametrize("by_window", [False, True], ids=["by_card", "after_the_window"])
 async def test_where_portone_will_not_schedule_the_new_card_the_old_one_is_charged_again(stack, by_window):
-    uid, seen = await stack.start(), watch(stack)
+    uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
     old_number = (await stack.snapshot(uid))["merchant_uid"]
     schedules = stack.account().world.store["schedules"]
@@ -233,7 +241,7 @@ async def test_where_portone_will_not_schedule_the_new_card_the_old_one_is_charg
     ],
 )
 async def test_an_answer_that_is_lost_on_the_way_changes_the_card_once(stack, path, kind):
-    uid, seen = await stack.start(), watch(stack)
+    uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
     await stack.fault(path=path, kind=kind, count=1)
     new_key = (await change(stack, uid))["payment_method"]["customer_uid"]
@@ -248,7 +256,7 @@ async def test_an_answer_that_is_lost_on_the_way_changes_the_card_once(stack, pa
 
 
 async def test_a_charge_that_ran_first_on_the_old_card_is_booked_and_the_next_one_is_on_the_new(stack):
-    uid, seen = await stack.start(), watch(stack)
+    uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
     second = (await stack.snapshot(uid))["merchant_uid"]
     await execute_at_portone(stack, uid, minutes=1)
@@ -265,7 +273,7 @@ async def test_a_charge_that_ran_first_on_the_old_card_is_booked_and_the_next_on
 
 
 async def test_a_charge_that_was_declined_first_on_the_old_card_is_made_at_once_on_the_new(stack):
-    uid, seen = await stack.start(), watch(stack)
+    uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
     stack.account().world.store["keys"][uid]["last_four"] = SOFT
     await execute_at_portone(stack, uid, minutes=1)
@@ -294,7 +302,7 @@ async def test_a_card_that_comes_with_the_last_decline_is_tried_before_anything_
 
 
 async def test_a_trial_goes_over_to_the_new_card(stack):
-    uid, seen = await stack.start(plan={**MONTHLY, "trial_days": 7}), watch(stack)
+    uid, seen = await begun(stack, plan={**MONTHLY, "trial_days": 7})
     await stack.advance(uid, days=1)
     answer = await change(stack, uid, customer_uid="new")
     assert (answer["status"], answer["order"]["charge"]) == ("trialing", "revoked")
@@ -318,7 +326,7 @@ async def test_a_trial_without_a_card_is_given_one(stack, under_its_own_name):
 
 
 async def test_a_paused_subscription_goes_on_with_the_new_card(stack):
-    uid, seen = await stack.start(), watch(stack)
+    uid, seen = await begun(stack)
     await stack.advance(uid, days=3)
     await stack.order(uid, "pause", at="now")
     answer = await change(stack, uid, customer_uid="new")
@@ -332,7 +340,7 @@ async def test_a_paused_subscription_goes_on_with_the_new_card(stack):
 
 
 async def test_a_cancel_that_is_taken_back_goes_on_with_the_new_card(stack):
-    uid, seen = await stack.start(), watch(stack)
+    uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
     await stack.order(uid, "cancel")
     await change(stack, uid, customer_uid="new")
@@ -345,7 +353,7 @@ async def test_a_cancel_that_is_taken_back_goes_on_with_the_new_card(stack):
 
 async def test_an_unpaid_period_is_tried_at_once_with_the_new_card(stack):
     plan = {**MONTHLY, "trial_days": 1}
-    uid, seen = await stack.start(card=number(HARD), plan=plan), watch(stack)
+    uid, seen = await begun(stack, card=number(HARD), plan=plan)
     await stack.advance(uid, days=3)
     answer = await change(stack, uid, customer_uid="new")
     assert (answer["status"], answer["order"]["charge"], answer["order"]["charged_amount"]) == (
@@ -375,7 +383,7 @@ async def test_what_stands_parked_keeps_its_card_until_it_is_decided(stack):
 
 
 async def test_a_foreign_charge_on_the_old_key_keeps_it_until_it_is_over(stack):
-    uid, seen = await stack.start(), watch(stack)
+    uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
     now = datetime.fromisoformat(
         (await stack.emulator.get("/emulator/clock", params={"customer_uid": uid})).json()["now"]
@@ -494,7 +502,7 @@ async def test_a_worker_that_dies_at_any_step_of_a_card_change_is_carried_on_fro
 async def test_workers_that_come_and_go_replay_a_card_change_from_its_beginning(stack):
     await stack.stop_worker()
     await stack.start_worker(max_cached_workflows=0)
-    uid, seen = await stack.start(), watch(stack)
+    uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
     await stack.fault(path="unschedule", kind="delay_after", seconds=1.0)
     changing = asyncio.create_task(change(stack, uid, customer_uid="new"))
@@ -511,7 +519,7 @@ async def test_workers_that_come_and_go_replay_a_card_change_from_its_beginning(
 
 async def test_the_new_card_is_carried_through_continuing_as_new(stack):
     stack.roll_after(25)
-    uid, seen = await stack.start(), watch(stack)
+    uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
     await stack.fault(path="customers_delete", kind="500_before")
     await change(stack, uid, customer_uid="first")
@@ -530,7 +538,7 @@ async def test_whatever_cards_come_and_go_there_is_one_key_and_every_period_is_p
     chance = random.Random(7)  # noqa: S311 - a seed, not a secret
     dunning = {"after_days": [1, 2], "grace_days": 2, "end_action": "unpaid"}
     plan = {**MONTHLY, "interval": "week"}
-    uid, seen = await stack.start(plan=plan, dunning=dunning), watch(stack)
+    uid, seen = await begun(stack, plan=plan, dunning=dunning)
     await stack.fault(path="*", kind="drop_after", count=3)
     for _ in range(6):
         await stack.advance(uid, days=chance.randint(1, 6), hours=chance.randint(0, 23))

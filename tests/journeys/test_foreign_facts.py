@@ -1,5 +1,5 @@
-"""Journeys of money that moved late or elsewhere: noticed, booked in a named state, given back where it is not ours,
-announced, and never silently absorbed."""
+"""Journeys of money that moved late or elsewhere: noticed, booked in a named state, given back where it pays for
+nothing, announced, and never silently absorbed."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,10 @@ from tests.facts import (
     until,
     with_settings,
 )
+from tests.reconciled import reconcile
 from tests.stack import summaries
+from workflows.contracts import ReportedFact
+from workflows.fact_bell import report_fact
 
 # ---------------------------------------------------------------- late approvals
 
@@ -207,7 +210,7 @@ async def test_a_charge_moved_in_the_console_is_followed_at_the_deadline_and_cha
     await stack.advance(uid, days=33)
     assert "charge.moved_elsewhere" in await stack.events(uid)
     shown = await stack.subscription(uid)
-    assert datetime.fromisoformat(shown["next_charge_at"]).timestamp() == moved_to
+    assert datetime.fromisoformat(shown["cycle"]["next_charge_at"]).timestamp() == moved_to
     assert any("as PortOne's console has it" in line for line in await stack.story(uid))
     await stack.advance(uid, days=8)
     assert await stack.agree(uid) == 2
@@ -300,8 +303,6 @@ async def test_a_key_deleted_in_the_console_is_noticed_when_its_charge_is_declin
 
 
 async def test_with_every_webhook_lost_a_late_approval_is_reported_by_reconciliation_and_goes_back(deaf):
-    from tests.reconciled import reconcile  # noqa: PLC0415 - only here does a reconciliation report
-
     uid = await deaf.start(plan=TRIAL, card=DECLINED)
     number = await current(deaf, uid)
     await deaf.advance(uid, days=40)
@@ -323,9 +324,6 @@ async def test_a_late_fact_whose_refund_lost_its_answer_and_whose_run_was_killed
     await until(lambda: _is_refunding(stack, number))
     await handle.terminate("killed by a test")
     report = {"imp_uid": payment["imp_uid"], "merchant_uid": number, "status": "paid"}
-    from workflows.contracts import ReportedFact  # noqa: PLC0415
-    from workflows.fact_bell import report_fact  # noqa: PLC0415
-
     await report_fact(stack.temporal, stack.task_queue, ReportedFact(**report))
     await handle.result()
     await until(lambda: _is(stack, number, "refunded"))
