@@ -52,40 +52,44 @@ async def stop_the_charge(run: SubscriptionRun, *, ending: bool = False) -> Stop
 
     With `ending` a decline is only written down, since no retry will follow it.
     """
-    was_booked = run.state.booked
-    stopped = Stopped(ChargeAtOrder.NONE_PLANNED, run.merchant_uid)
-    if was_booked:
-        stopped = await _revoke(run, ending=ending)
+    stopped, found = Stopped(ChargeAtOrder.NONE_PLANNED, run.merchant_uid), None
+    if run.state.booked:
+        stopped, found = await _revoke(run, ending=ending)
     if stopped.charge not in (ChargeAtOrder.NONE_PLANNED, ChargeAtOrder.REVOKED):
         return stopped
-    tried = bool(run.state.failed_attempts or run.state.sends)
-    if tried or (was_booked and workflow.patched(LOOK_BEHIND)):
-        # What was tried before may have been approved late, or the number paid by somebody in the console.
-        return await _look_behind(run, stopped)
-    return stopped
+    if found is None and (run.state.failed_attempts or run.state.sends):
+        # Nothing is scheduled; but where something was sent, a late approval must not be left behind.
+        found = await _look(run)
+    return stopped if found is None else await _look_behind(run, stopped, found)
 
 
-async def _revoke(run: SubscriptionRun, *, ending: bool) -> Stopped:
+async def _look(run: SubscriptionRun) -> Verdict:
+    return await look(run.expected(), run.state.known_failures, run.note_failures)
+
+
+async def _revoke(run: SubscriptionRun, *, ending: bool) -> tuple[Stopped, Verdict | None]:
+    """Take the schedule back; answers who won, and what payments the number had before the row was read."""
     number, attempts = run.merchant_uid, 0
     while True:
         await booking.revoke(run)
+        # Payments before the row: what runs or is booked again in between, the row still shows.
+        found = await _look(run) if workflow.patched(LOOK_BEHIND) else None
         row = await booking.find_row(number)
         if row is not None and row.status == "executed":
-            return await _book_the_winner(run, ending=ending)
+            return await _book_the_winner(run, ending=ending), None
         if row is None or row.status == "revoked":
             # A row that is gone will not run either.
             run.state.booked = False
             run.state.move(CycleState.REVOKED)
-            return Stopped(ChargeAtOrder.REVOKED, number)
+            return Stopped(ChargeAtOrder.REVOKED, number), found
         wait = policies.REGISTER_AGAIN_AFTER[min(attempts, len(policies.REGISTER_AGAIN_AFTER) - 1)]
         attempts += 1
         await run.pause(wait, f"PortOne neither revoked nor ran {number}; asking again")
 
 
-async def _look_behind(run: SubscriptionRun, stopped: Stopped) -> Stopped:
+async def _look_behind(run: SubscriptionRun, stopped: Stopped, verdict: Verdict) -> Stopped:
     """Nothing will run any more; something may have: paid in the console, or an earlier attempt approved late."""
     state = run.state
-    verdict = await look(run.expected(), state.known_failures, run.note_failures)
     match verdict.finding:
         case Finding.PAID:
             await settle_paid(run, verdict)
