@@ -16,6 +16,7 @@ PYTEST_ARGS ?=
 DEMO_ARGS ?=
 UP_ARGS ?=
 YEARS_ARGS ?=
+RACE_ARGS ?=
 
 # Each test process may run a Temporal server of its own, so more than four would compete for memory.
 MAX_WORKERS ?= 4
@@ -28,7 +29,7 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo test check journeys years up clean
+.PHONY: help demo test check journeys cancel-race years up clean
 
 help: ## List what can be made (the default)
 	@echo 'make TARGET'
@@ -39,6 +40,9 @@ demo: $(READY) ## Watch subscriptions being billed by real workflows, and check 
 
 journeys: ## List every journey a test lives through, one sentence each
 	@$(firstword $(wildcard $(BIN)/python) python3) tests/journeys/listing.py
+
+cancel-race: $(READY) ## Ten thousand cancels that meet their charge, against the emulator's books (RACE_ARGS=--count 500)
+	@$(BIN)/python -m chaos.cancel_race $(RACE_ARGS)
 
 years: $(READY) ## Ten years of one subscription, daily and monthly: wall time, books, largest history (YEARS_ARGS=--plan monthly)
 	@$(BIN)/python -m bench.years $(YEARS_ARGS)

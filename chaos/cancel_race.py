@@ -1,6 +1,6 @@
 """Ten thousand orders that meet their charge, and whether what the caller was told agrees with PortOne's books.
 
-`make cancel-race`, or `gudok chaos cancel`. The decision code of the workflows runs against the real client, the real
+`make cancel-race`. The decision code of the workflows runs against the real client, the real
 emulator and the real ledger in this process (`chaos.in_process`); at random points between its calls the schedule
 runs, its webhook rings, somebody acts in PortOne's console, and answers are lost. What was told is then held against
 the books, after PortOne was left alone for two months:
