@@ -72,15 +72,16 @@ def _unexpected(payment: PaymentFact, known: Known, order: KnownOrder | None) ->
         return None if known.seen == (payment.status, payment.cancelled_amount) else Unexpected.STRAY
     if order.paid and order.imp_uid == payment.imp_uid:
         return None
-    if order.kind is ChargeKind.KEY_IN and order.state is CycleState.MISMATCH:
-        # Whoever paid by card was answered so, and refunds it or keeps it.
-        return None
-    if order.kind is ChargeKind.CHANGE and order.state is CycleState.MISMATCH and known.living:
-        # It stands parked: a person decides whether it counts toward the next bills or goes back.
+    if order.state is CycleState.MISMATCH and _waits_for_somebody(order, known):
         return None
     if order.paid or order.state is CycleState.REFUNDED or order.period_paid_by is not None:
         return Unexpected.SECOND
     return Unexpected.LATE
+
+
+def _waits_for_somebody(order: KnownOrder, known: Known) -> bool:
+    """Whoever paid by card was answered so, and refunds or keeps it; a plan change stands parked for a person."""
+    return order.kind is ChargeKind.KEY_IN or (order.kind is ChargeKind.CHANGE and known.living)
 
 
 def tell_refunds_apart(
