@@ -8,8 +8,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from billing.ledger import Ledger
 from workflows import ports
-from workflows.contracts import LookAgain, PaymentReported, ReportedFact, subscription_workflow_id
+from workflows.contracts import LookAgain, PaymentReported, subscription_workflow_id
 from workflows.fact_bell import report_fact
+from workflows.fact_contracts import ReportedFact
 from workflows.reconciliation_contracts import Bell, RingBells, Rung
 
 _RPC = timedelta(seconds=10)

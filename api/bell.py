@@ -14,8 +14,9 @@ from billing.domain.records import Disposition, LedgerEntry, WebhookDisposition
 from billing.domain.states import CycleState
 from billing.ledger import ReceivedWebhook
 from billing.observability import WEBHOOKS
-from workflows.contracts import PaymentReported, ReportedFact
+from workflows.contracts import PaymentReported
 from workflows.fact_bell import report_fact
+from workflows.fact_contracts import ReportedFact
 
 SWEEP_SECONDS = 5.0
 """How soon a bell that could not be rung is tried again."""

@@ -15,7 +15,8 @@ from billing.domain.merchant_uid import parse_cycle_merchant_uid
 from billing.domain.records import Disposition
 from billing.domain.states import CycleState
 from workflows import booking, patches, policies
-from workflows.contracts import PaymentReported, ReportedFact
+from workflows.contracts import PaymentReported
+from workflows.fact_contracts import ReportedFact
 from workflows.ports import FactActivities, LedgerActivities, PaymentActivities
 from workflows.subscription_run import SubscriptionRun
 

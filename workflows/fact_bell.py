@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from temporalio.client import Client
 
-from workflows.contracts import ReportedFact, StartLateFact, fact_workflow_id
+from workflows.contracts import fact_workflow_id
+from workflows.fact_contracts import ReportedFact, StartLateFact
 from workflows.late_fact import LateFactWorkflow
 
 RPC_TIMEOUT = timedelta(seconds=5)

@@ -20,17 +20,8 @@ from billing.domain.parked import DECISIONS, Decision, DecisionRecord, ParkedKin
 from billing.domain.records import ChargeResult, Disposition, LedgerEntry, RefundState, WebhookDisposition
 from billing.domain.states import CycleState
 from workflows import fact_entry, policies
-from workflows.contracts import (
-    FactDecided,
-    FactSettled,
-    FactState,
-    LookAgain,
-    RefundSettled,
-    ReportedFact,
-    StartLateFact,
-    StartRefund,
-    subscription_workflow_id,
-)
+from workflows.contracts import LookAgain, RefundSettled, StartRefund, subscription_workflow_id
+from workflows.fact_contracts import FactDecided, FactSettled, FactState, ReportedFact, StartLateFact
 from workflows.orders import Decide
 from workflows.ports import LedgerActivities, PaymentActivities
 from workflows.refunding import refund_to_the_end

@@ -23,13 +23,13 @@ from workflows.contracts import (
     IssueBillingKey,
     KeyAnswer,
     RegisterSchedule,
-    ReportedFact,
     Reschedule,
     RetrySchedule,
     ScheduleAnswer,
     Unschedule,
 )
 from workflows.event_contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent
+from workflows.fact_contracts import ReportedFact
 from workflows.reconciliation_contracts import (
     BeginReconciliation,
     CompareSlice,

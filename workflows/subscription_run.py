@@ -322,10 +322,7 @@ class SubscriptionRun:
         self._out.events.append(event(what, workflow.now(), event_id, summary, data))
 
     def close_number(self, state: CycleState, reason: str) -> None:
-        """Say in the next write that the current order number will not be charged, and why.
-
-        One that never left here is let go for good; a revoked one may be booked again.
-        """
+        """Say in the next write why the current number will not be charged; one that never left is let go for good."""
         if state is CycleState.SKIPPED:
             self.state.open_order = None
         self._out.results.append(self.result(state, None, reason))

@@ -13,7 +13,8 @@ from api.order_models import DecisionBody
 from api.ordering import find_subscription, place, send_update
 from api.views import decision_view, parked_view
 from billing.ledger import Cursor, ParkedRow
-from workflows.contracts import FactDecided, subscription_workflow_id
+from workflows.contracts import subscription_workflow_id
+from workflows.fact_contracts import FactDecided
 from workflows.late_fact import LateFactWorkflow
 from workflows.orders import Decide
 

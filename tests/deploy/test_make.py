@@ -62,7 +62,7 @@ async def test_plain_make_lists_everything_that_can_be_made(clone: Path) -> None
     assert code == 0
     targets = re.search(r"^\.PHONY: (help .+)$", MAKEFILE, re.MULTILINE)
     assert targets
-    assert set(re.findall(r"^  (\w+) +[A-Z]", output, re.MULTILINE)) == set(targets[1].split())
+    assert set(re.findall(r"^  ([\w-]+) +[A-Z]", output, re.MULTILINE)) == set(targets[1].split())
 
 
 async def test_an_environment_that_is_ready_costs_nothing(clone: Path) -> None:

@@ -1,73 +1,30 @@
 """Another card: at no moment chargeable on two keys, the old key gone in the end, whatever fails in between."""
 
 import asyncio
-import random
-from datetime import datetime, timedelta
 
 import pytest
 
 from tests.api.requests import cards_in_vault
+from tests.journeys.cards import (
+    AMOUNT,
+    GOOD,
+    HARD,
+    MONTHLY,
+    OTHER,
+    REFUSED,
+    SHOWN_TO_HUMANS,
+    SOFT,
+    begun,
+    change,
+    change_to_key,
+    execute_at_portone,
+    keys,
+    method,
+    number,
+    open_schedules,
+    window,
+)
 from tests.journeys.watching import watch
-
-HARD, SOFT, REFUSED, GOOD, OTHER = "0003", "0002", "0001", "1111", "2222"
-AMOUNT = 9900
-MONTHLY = {"name": "월간 이용권", "amount": AMOUNT, "interval": "month"}
-SHOWN_TO_HUMANS = "period 2 is charged by the new card"
-
-
-def number(last_four):
-    return f"4518-4212-3456-{last_four}"
-
-
-def method(last_four):
-    return {"card": {"card_number": number(last_four), "expiry": "2099-12", "birth": "900101", "pwd_2digit": "12"}}
-
-
-async def change(stack, uid, last_four=GOOD, *, expect=200, **more):
-    return await stack.order(uid, "payment-method", expect=expect, payment_method=method(last_four), **more)
-
-
-async def change_to_key(stack, uid, key, *, expect=200):
-    """After the payment window: a key that is there already."""
-    return await stack.order(
-        uid, "payment-method", expect=expect, payment_method={"billing_key": True}, customer_uid=key
-    )
-
-
-async def window(stack, key, last_four=GOOD, **more):
-    body = {"customer_uid": key, "card_number": number(last_four), **more}
-    assert (await stack.emulator.post("/emulator/window/billing-key", json=body)).status_code == 201
-
-
-def keys(stack):
-    """The keys that PortOne has."""
-    return set(stack.account().world.store["keys"])
-
-
-def open_schedules(stack):
-    """The charges that PortOne will make by itself, by order number: on which key."""
-    rows = stack.account().world.store["schedules"].values()
-    return {row["merchant_uid"]: row["customer_uid"] for row in rows if row["schedule_status"] == "scheduled"}
-
-
-async def execute_at_portone(stack, uid, **beyond):
-    """PortOne runs what is due, and nobody hears of it."""
-    await stack.fault(path="webhook", kind="drop_webhook")
-    due = datetime.fromisoformat((await stack.subscription(uid))["cycle"]["next_charge_at"])
-    to = (due + timedelta(**beyond)).isoformat()
-    answer = await stack.emulator.post("/emulator/clock", json={"to": to, "customer_uid": uid})
-    assert answer.json()["executed"]
-    await stack.emulator.delete("/emulator/faults")
-
-
-async def begun(stack, **more):
-    """Started, its next charge at PortOne, and watched from then on."""
-    uid = await stack.start(**more)
-    await stack.settled(uid)
-    return uid, watch(stack)
-
-
-# ---------------------------------------------------------------- while active
 
 
 async def test_the_open_charge_moves_to_the_new_card_and_the_old_key_is_deleted(stack):
@@ -377,182 +334,3 @@ async def test_what_stands_parked_keeps_its_card_until_it_is_decided(stack):
     assert (await stack.subscription(uid))["parked_reason"] is not None
     assert (await change(stack, uid, expect=409))["code"] == "parked"
     assert keys(stack) == {uid}
-
-
-# ---------------------------------------------------------------- the old key
-
-
-async def test_a_foreign_charge_on_the_old_key_keeps_it_until_it_is_over(stack):
-    uid, seen = await begun(stack)
-    await stack.advance(uid, days=1)
-    now = datetime.fromisoformat(
-        (await stack.emulator.get("/emulator/clock", params={"customer_uid": uid})).json()["now"]
-    )
-    foreign = {
-        "act": "register", "customer_uid": uid, "merchant_uid": "somebodys-own", "amount": 500,
-        "schedule_at": int((now + timedelta(days=20)).timestamp()),
-    }  # fmt: skip
-    assert (await stack.emulator.post("/emulator/console", json=foreign)).status_code == 200
-    await change(stack, uid, customer_uid="new")
-    assert keys(stack) == {uid, "new"}
-    refused = await stack.api.delete(f"/v1/billing-keys/{uid}")
-    assert (refused.status_code, refused.json()["code"]) == (409, "billing_key_in_use")
-    await stack.advance(uid, days=19)
-    assert keys(stack) == {uid, "new"}
-    await stack.advance(uid, days=12)
-    assert stack.account().world.payments_of("somebodys-own")[0]["status"] == "paid"
-    assert keys(stack) == {"new"}
-    seen.assert_one_key()
-    paid = [row for row in await stack.charges(uid) if row["state"] == "paid"]
-    assert len(paid) == 2
-
-
-async def test_an_old_key_that_cannot_be_deleted_holds_nothing_up_and_goes_later(stack):
-    uid = await stack.start()
-    await stack.advance(uid, days=1)
-    await stack.fault(path="customers_delete", kind="500_before")
-    answer = await change(stack, uid, customer_uid="new")
-    assert answer["payment_method"]["customer_uid"] == "new"
-    assert keys(stack) == {uid, "new"}
-    await stack.emulator.delete("/emulator/faults")
-    await stack.advance(uid, days=31)
-    assert keys(stack) == {"new"}
-    assert await stack.agree(uid) == 2
-
-
-async def test_a_subscription_that_ends_takes_its_left_keys_with_it(stack):
-    uid = await stack.start()
-    await stack.advance(uid, days=1)
-    await stack.fault(path="customers_delete", kind="500_before")
-    await change(stack, uid, customer_uid="new")
-    await stack.emulator.delete("/emulator/faults")
-    await stack.order(uid, "cancel", at="now")
-    await stack.handle(uid).result()
-    assert keys(stack) == {"new"}
-
-
-# ---------------------------------------------------------------- dying in the middle
-
-
-BOTH, AFTER = (True, False), (False,)
-STEPS = [
-    ("portone", "find_billing_key", 1, AFTER),
-    ("ledger", "subscription_on_key", 1, AFTER),
-    ("portone", "issue_billing_key", 1, BOTH),
-    ("portone", "unschedule", 1, BOTH),
-    ("portone", "find_schedule", 1, AFTER),
-    ("ledger", "record", 1, BOTH),
-    ("ledger", "record", 2, AFTER),
-    ("portone", "schedule", 1, BOTH),
-    ("ledger", "record", 3, AFTER),
-    ("portone", "list_billing_key_schedules", 1, AFTER),
-    ("portone", "delete_billing_key", 1, BOTH),
-    ("ledger", "record", 4, AFTER),
-]
-"""Every call of a card change, in its order: which, the how manieth of its kind, and whether death comes before it."""
-
-
-def dying(stack, deaths):
-    """Die at these calls, once each: (uid, subscription_id) -> (part, method, the how manieth, before it is made)."""
-    died = []
-    for part, name in {(part, name) for part, name, _, _ in deaths.values()}:
-        owner = getattr(stack, part)
-        made, counts = getattr(owner, name), {}
-
-        async def call(*args, part=part, name=name, made=made, counts=counts, **options):
-            text = repr(args)
-            whose = next((each for each in deaths if any(mark in text for mark in each)), None)
-            counts[whose] = counts.get(whose, 0) + 1
-            now = whose is not None and deaths[whose][:3] == (part, name, counts[whose])
-            if now and deaths[whose][3]:
-                died.append(whose)
-                raise RuntimeError("killed before the call")
-            answer = await made(*args, **options)
-            if now:
-                died.append(whose)
-                raise RuntimeError("killed after the call")
-            return answer
-
-        setattr(owner, name, call)
-    return died
-
-
-async def test_a_worker_that_dies_at_any_step_of_a_card_change_is_carried_on_from_there(stack):
-    stack.answer_within(120.0)
-    points = [(*step, before) for *step, when in STEPS for before in when]
-    deaths = {}
-    for n, point in enumerate(points):
-        uid = await stack.start(f"dying_{n:02}_")
-        deaths[uid, stack.last["subscription_id"]] = point
-        stack.started.clear()
-    seen = watch(stack)
-    died = dying(stack, deaths)
-    answers = await asyncio.gather(*(change(stack, uid) for uid, _ in deaths))
-    assert len(died) == len(points)
-    new_keys = {answer["payment_method"]["customer_uid"] for answer in answers}
-    assert keys(stack) == new_keys
-    assert sorted(open_schedules(stack).values()) == sorted(new_keys)
-    seen.assert_one_key()
-    assert seen.paths().count("customers") == len(points)
-    for uid, _ in deaths:
-        assert (await stack.events(uid)).count("payment_method.changed") == 1
-        assert await stack.agree(uid) == 1
-
-
-async def test_workers_that_come_and_go_replay_a_card_change_from_its_beginning(stack):
-    await stack.stop_worker()
-    await stack.start_worker(max_cached_workflows=0)
-    uid, seen = await begun(stack)
-    await stack.advance(uid, days=1)
-    await stack.fault(path="unschedule", kind="delay_after", seconds=1.0)
-    changing = asyncio.create_task(change(stack, uid, customer_uid="new"))
-    while "unschedule" not in seen.paths():
-        await asyncio.sleep(0.01)
-    await stack.restart_worker()
-    assert (await changing)["payment_method"]["customer_uid"] == "new"
-    assert seen.paths() == ["customers", "unschedule", "schedule", "customers_delete"]
-    await stack.restart_worker()
-    await stack.advance(uid, days=31)
-    assert await stack.agree(uid) == 2
-    seen.assert_one_key()
-
-
-async def test_the_new_card_is_carried_through_continuing_as_new(stack):
-    stack.roll_after(25)
-    uid, seen = await begun(stack)
-    await stack.advance(uid, days=1)
-    await stack.fault(path="customers_delete", kind="500_before")
-    await change(stack, uid, customer_uid="first")
-    await stack.emulator.delete("/emulator/faults")
-    await stack.advance(uid, days=32)
-    await change(stack, uid, customer_uid="second")
-    await stack.advance(uid, days=62)
-    assert keys(stack) == {"second"}
-    paid = [row["customer_uid"] for row in await stack.charges(uid) if row["state"] == "paid"]
-    assert paid == [uid, "first", "second", "second"]
-    assert await stack.agree(uid) == 4
-    seen.assert_one_key()
-
-
-async def test_whatever_cards_come_and_go_there_is_one_key_and_every_period_is_paid_once(stack):
-    chance = random.Random(7)  # noqa: S311 - a seed, not a secret
-    dunning = {"after_days": [1, 2], "grace_days": 2, "end_action": "unpaid"}
-    plan = {**MONTHLY, "interval": "week"}
-    uid, seen = await begun(stack, plan=plan, dunning=dunning)
-    await stack.fault(path="*", kind="drop_after", count=3)
-    for _ in range(6):
-        await stack.advance(uid, days=chance.randint(1, 6), hours=chance.randint(0, 23))
-        last_four = chance.choice([GOOD, OTHER, SOFT, HARD, "0004", REFUSED])
-        answer = await stack.api.post(
-            f"/v1/subscriptions/{uid}/payment-method", json={"payment_method": method(last_four)}
-        )
-        assert answer.status_code in (200, 402), answer.text
-    await change(stack, uid, GOOD)
-    await stack.advance(uid, days=8)
-    shown = await stack.subscription(uid)
-    assert (shown["status"], shown["parked_reason"]) == ("active", None)
-    assert keys(stack) == {shown["payment_method"]["customer_uid"]}
-    paid = [row["cycle"] for row in await stack.charges(uid) if row["state"] == "paid"]
-    assert paid == list(range(1, shown["cycle"]["number"]))
-    assert await stack.agree(uid) == len(paid)
-    seen.assert_one_key()

@@ -25,8 +25,8 @@ from tests.facts import (
 )
 from tests.reconciled import reconcile
 from tests.stack import summaries
-from workflows.contracts import ReportedFact
 from workflows.fact_bell import report_fact
+from workflows.fact_contracts import ReportedFact
 
 # ---------------------------------------------------------------- late approvals
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from billing.domain.delivery import MAX_ATTEMPTS
 from tests.deploy.fleet import Fleet
 from tests.events.conftest import Receiver, Telling, paid
+from tests.facts import fact
 from tests.reconciled import console, current, order_of, silence, start_run
 from tests.replay.fingerprint import write_all
 from tests.stack import CARD, running_stack, served, start_dev_server
@@ -155,6 +156,17 @@ def wanted(name):
     return not sys.argv[1:] or name in sys.argv[1:]
 
 
+async def late_fact(stack):
+    """Approved after the subscription had ended: booked, given back, announced."""
+    uid = await stack.start("late_fact", plan=TRIAL, card="4518-4212-3456-0002")
+    number = await current(stack, uid)
+    await stack.advance(uid, days=40)
+    payment = await console(stack, "approve_late", merchant_uid=number)
+    handle = stack.temporal.get_workflow_handle(f"fact/{payment['imp_uid']}")
+    await fact(stack, payment["imp_uid"])
+    keep("late_fact", await handle.fetch_history())
+
+
 async def reconciliations(stack):
     """A refund and a moved schedule found and rung; the same again, continued as new."""
     await silence(stack)
@@ -217,6 +229,7 @@ async def main():
                     print("recorded", story.__name__)  # noqa: T201 - a script's progress
                 await short_workflows(stack)
                 await event_delivery(stack)
+                await late_fact(stack)
         with tempfile.TemporaryDirectory() as folder:
             async with running_stack(server.client, Path(folder)) as stack:
                 stack.roll_after(60)

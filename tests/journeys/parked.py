@@ -1,0 +1,50 @@
+"""What the journeys of parked things share."""
+
+from tests.facts import (
+    console,
+    current,
+    kept,
+    stands,
+    state_of,
+)
+
+
+async def mispriced(stack, won=100):
+    """A subscription whose second period PortOne has charged another amount for; answers it and the order number."""
+    uid = await stack.start()
+    number = await current(stack, uid)
+    stack.account().world.store["schedules"][number]["amount"] = won
+    await console(stack, "execute", merchant_uid=number)
+    await stands(stack, uid, "charge_mismatch")
+    return uid, number
+
+
+async def unknowable(stack):
+    """A subscription whose second charge PortOne says it ran, and shows no payment of; answers both."""
+    uid = await stack.start()
+    number = await current(stack, uid)
+    await stack.fault(path="webhook", kind="drop_webhook")
+    payment = await console(stack, "execute", merchant_uid=number)
+    hidden = stack.account().world.store["payments"][payment["imp_uid"]]
+    stack.account().world.store.drop("payments", payment["imp_uid"])
+    await stack.advance(uid, days=38)
+    await stands(stack, uid, "charge_unknown")
+    return uid, number, hidden
+
+
+async def decisions_of(stack, uid):
+    """What was decided, by whom and why."""
+    answer = await stack.api.get(f"/v1/parked/{uid}/decisions")
+    return [(row["kind"], row["decision"], row["by"], row["reason"]) for row in answer.json()["decisions"]]
+
+
+async def count_of(stack, query):
+    return (await stack.temporal.count_workflows(query)).count == 1
+
+
+async def holds(stack, number, won):
+    return await kept(stack, number) == won
+
+
+async def stands_as(stack, number, state):
+    return await state_of(stack, number) == state
