@@ -89,6 +89,7 @@ async def test_a_retry_by_hand_pays_the_period_at_once(stack):
         "active",
         {"charge": "paid", "merchant_uid": planned, "charged_amount": AMOUNT, "refunded_amount": None},
     )
+    await stack.settled(uid)
     # PortOne charges its own schedule again: taken back first, then run now, under the same order number.
     assert seen.paths() == ["reschedule", "unschedule", "retry", "schedule"]
     await stack.advance(uid, days=32)
