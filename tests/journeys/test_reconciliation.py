@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.domain.differences import DifferenceState
+from tests.facts import fact
 from tests.reconciled import (
     console,
     current,
@@ -211,22 +212,25 @@ async def test_a_late_approval_of_a_declined_charge_is_found(deaf):
     await reported(deaf, uid, row)
 
 
-async def test_a_late_approval_after_the_subscription_ended_is_found_and_left_to_a_person(deaf):
+async def test_a_late_approval_after_the_subscription_ended_is_found_and_goes_back(deaf):
     uid = await deaf.start(plan=TRIAL, card=DECLINED)
     number = await current(deaf, uid)
     await deaf.advance(uid, days=60)
     assert (await deaf.subscription(uid))["status"] == "canceled"
     payment = await console(deaf, "approve_late", merchant_uid=number)
     (row,) = await found(deaf, "late_approval")
-    assert (row.merchant_uid, row.imp_uid, row.rung_at) == (number, payment["imp_uid"], None)
+    assert (row.merchant_uid, row.imp_uid) == (number, payment["imp_uid"])
+    assert row.rung_at is not None
     assert await rung(deaf, uid) == []
+    assert (await fact(deaf, payment["imp_uid"]))["state"] == "refunded"
 
 
 async def test_a_late_approval_of_an_earlier_life_does_not_ring_the_one_that_runs_now(deaf):
     uid = f"second_life_{uuid.uuid4().hex[:8]}"
     answer = await deaf.refused_start(uid, card=DECLINED)
     await deaf.start(uid)
-    await console(deaf, "approve_late", merchant_uid=answer["merchant_uid"])
+    payment = await console(deaf, "approve_late", merchant_uid=answer["merchant_uid"])
     (row,) = await found(deaf, "late_approval")
-    assert (row.merchant_uid, row.rung_at) == (answer["merchant_uid"], None)
+    assert row.merchant_uid == answer["merchant_uid"]
     assert await rung(deaf, uid) == []
+    assert (await fact(deaf, payment["imp_uid"]))["state"] == "refunded"

@@ -98,8 +98,7 @@ async def test_the_card_number_is_in_no_history(stack):
     uid = await stack.start()
     history: WorkflowHistory = await stack.handle(uid).fetch_history()
     text = history.to_json()
-    assert "4518" not in text
-    assert "3456-7890" not in text
+    assert not [number for number in ("4518-4212", "3456-7890", "45184212", "34567890") if number in text]
 
 
 async def activity_names(stack, uid):
