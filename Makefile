@@ -18,8 +18,9 @@ UP_ARGS ?=
 YEARS_ARGS ?=
 RACE_ARGS ?=
 
-# Each test process may run a Temporal server of its own, so more than four would compete for memory.
-MAX_WORKERS ?= 4
+# Test processes wait as much as they work, so more of them than cores; each may run a Temporal server of its own, so
+# no more than four.
+TEST_PROCESSES ?= 4
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -33,7 +34,7 @@ endif
 
 help: ## List what can be made (the default)
 	@echo 'make TARGET'
-	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/  \1 \2/p' $(MAKEFILE_LIST) | awk '{ name = $$1; $$1 = ""; printf "  %-8s%s\n", name, $$0 }'
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/  \1 \2/p' $(MAKEFILE_LIST) | awk '{ name = $$1; $$1 = ""; printf "  %-13s%s\n", name, $$0 }'
 
 demo: $(READY) ## Watch subscriptions being billed by real workflows, and check every charge (DEMO_ARGS=--keep leaves it running)
 	@$(BIN)/gudok demo $(DEMO_ARGS)
@@ -50,8 +51,9 @@ years: $(READY) ## Ten years of one subscription, daily and monthly: wall time, 
 up: $(READY) ## Run everything in the foreground: Temporal with its UI, PortOne emulator, worker, api
 	@$(BIN)/gudok up $(UP_ARGS)
 
+# The tests start many processes of ours, which would each compile every module again.
 test: $(READY) ## Run every test; ends with the slowest ones and what was skipped and why (PYTEST_ARGS=...)
-	@$(BIN)/python -m pytest -n auto --maxprocesses=$(MAX_WORKERS) --durations=15 $(PYTEST_ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --durations=15 $(PYTEST_ARGS)
 
 check: $(READY) ## Lint, formatting, types, import directions
 	$(BIN)/ruff check
@@ -94,7 +96,7 @@ $(READY): pyproject.toml uv.lock
 	if [ -n "$${PIP_DEFAULT_TIMEOUT:-}" ]; then export UV_HTTP_TIMEOUT="$${UV_HTTP_TIMEOUT:-$$PIP_DEFAULT_TIMEOUT}"; fi; \
 	own_index=$${PIP_INDEX_URL:-$$(pip config get global.index-url 2>/dev/null || true)}; \
 	say 'installing what uv.lock names into .venv'; \
-	if [ -n "$$own_index" ] || ! .venv/uv/bin/uv sync --quiet --frozen --extra local --python $(BIN)/python; then \
+	if [ -n "$$own_index" ] || ! .venv/uv/bin/uv sync --quiet --frozen --compile-bytecode --extra local --python $(BIN)/python; then \
 	  say 'through pip, held by the hashes of uv.lock'; \
 	  .venv/uv/bin/uv export --quiet --frozen --extra local --no-emit-project --output-file .venv/requirements.txt; \
 	  pip --python $(BIN)/python install --quiet --require-hashes --requirement .venv/requirements.txt; \

@@ -47,7 +47,11 @@ _MOST_SKIPS = 100_000
 # Long enough for one step to be waited for by the minute, short enough not to jump over a due instant unseen.
 _LONGEST_STEP = timedelta(days=30)
 
-_QUERIES = 500
+_QUERY, _MOST_PATIENCE = timedelta(seconds=5), timedelta(minutes=2)
+_ASK_AGAIN = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
+
+# How often a timer that should have fired is looked for before it counts as one of a clock that lies behind.
+_LATE_TIMERS = 10
 
 Progress = Callable[[datetime, SubscriptionSnapshot], None]
 
@@ -99,23 +103,41 @@ class SubscriptionClock:
             raise
 
     async def _next_instant(self, now: datetime, next_due: datetime | None, target: datetime) -> datetime:
-        snapshot = await self._snapshot()
+        wakes = await self._wakes_after(now)
         candidates = [target, now + _LONGEST_STEP]
-        # A millisecond past the workflow's own instant, so that its timer has fired.
-        candidates += [snapshot.wakes_at + timedelta(milliseconds=1)] if snapshot.wakes_at else []
+        candidates += [wakes] if wakes else []
         candidates += [next_due] if next_due else []
         return max(now, min(candidates))
 
+    async def _wakes_after(self, now: datetime) -> datetime | None:
+        """A millisecond past the workflow's next own instant, so that its timer has fired; None when none lies ahead.
+
+        One that has passed fires in a moment, unless PortOne's clock was moved alone: then the workflow's lies behind,
+        and it is PortOne's instants that count.
+        """
+        for _ in range(_LATE_TIMERS):
+            snapshot = await self._snapshot()
+            if snapshot.wakes_at is None:
+                return None
+            if (wakes := snapshot.wakes_at + timedelta(milliseconds=1)) > now:
+                return wakes
+            await asyncio.sleep(0.05)
+        return None
+
     async def _snapshot(self) -> SubscriptionSnapshot:
-        """Where the subscription stands; a run that has just continued as new is asked again in a moment."""
-        for _ in range(_QUERIES):
-            try:
-                return await self._handle.query(SubscriptionWorkflow.snapshot)
-            except RPCError as error:
-                if "not scheduled yet" not in error.message:
-                    raise
+        """Where the subscription stands, once it says so.
+
+        A run that has just continued as new cannot be asked for a moment, and what a worker was asked that a deploy
+        stopped is answered by nobody.
+        """
+        async with asyncio.timeout(_MOST_PATIENCE.total_seconds()):
+            while True:
+                try:
+                    return await self._handle.query(SubscriptionWorkflow.snapshot, rpc_timeout=_QUERY)
+                except RPCError as error:
+                    if error.status not in _ASK_AGAIN and "not scheduled yet" not in error.message:
+                        raise
                 await asyncio.sleep(0.01)
-        return await self._handle.query(SubscriptionWorkflow.snapshot)
 
     async def _is_running(self) -> bool:
         return (await self._handle.describe()).status in (

@@ -83,10 +83,12 @@ def any_need():
     return st.builds(ConsentNeed, st.sampled_from(ConsentKind), st.just(Money(9)), after, instants, st.text(max_size=9))
 
 
+retries = st.lists(st.integers(1, 9), max_size=9).map(tuple)
 OF_FIELDS |= {
     Coupon | None: st.none() | coupons(),
     Money | None: st.none() | money,
     ConsentNeed: any_need(),
+    DunningPolicy | None: st.none() | st.builds(DunningPolicy, after_days=retries, grace_days=st.integers(0, 99)),
     ConsentEvidence | None: st.none() | any_answer(),
 }
 

@@ -71,8 +71,21 @@ async def test_the_same_intent_again_changes_nothing(ledger: Ledger) -> None:
     await ledger.record(OPEN)
     before = await everything(ledger)
     await ledger.record(OPEN)
-    await ledger.record(LedgerEntry(intents=(intent(name="renamed", due_at=day(99)),)))
+    await ledger.record(LedgerEntry(intents=(intent(name="renamed"),)))
     assert await everything(ledger) == before
+
+
+async def test_an_intent_that_is_only_planned_may_be_due_at_another_time_and_a_settled_one_not(ledger: Ledger) -> None:
+    await ledger.record(OPEN)
+    await ledger.record(LedgerEntry(intents=(intent(due_at=day(99)),)))
+    charge = await ledger.get_charge(order())
+    assert charge is not None
+    assert charge.due_at == day(99)
+    await ledger.record(paid())
+    await ledger.record(LedgerEntry(intents=(intent(due_at=day(30)),)))
+    charge = await ledger.get_charge(order())
+    assert charge is not None
+    assert charge.due_at == day(99)
 
 
 async def test_an_opened_charge_reads_back_as_it_was_meant(ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ CALLS = """
     list_billing_key_payments list_billing_key_schedules list_customer_schedules charge_onetime charge_again schedule
     find_schedule list_schedules move_schedule reschedule retry_schedule unschedule find_payment list_payments
     find_payment_by_merchant_uid find_all_payments list_payments_by_status cancel_payment prepare find_prepared
-    change_prepared
+    change_prepared include_sandbox
 """
 
 
