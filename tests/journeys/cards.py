@@ -46,9 +46,12 @@ def open_schedules(stack):
 
 
 async def execute_at_portone(stack, uid, **beyond):
-    """PortOne runs what is due, and nobody hears of it."""
-    await stack.fault(path="webhook", kind="drop_webhook")
+    """The due instant comes, PortOne runs what is due, and nobody hears of it."""
     due = datetime.fromisoformat((await stack.subscription(uid))["cycle"]["next_charge_at"])
+    clock = (await stack.emulator.get("/emulator/clock", params={"customer_uid": uid})).json()
+    until_due = due - datetime.fromisoformat(clock["now"])
+    await stack.advance(uid, seconds=until_due.total_seconds() - 10)
+    await stack.fault(path="webhook", kind="drop_webhook")
     to = (due + timedelta(**beyond)).isoformat()
     answer = await stack.emulator.post("/emulator/clock", json={"to": to, "customer_uid": uid})
     assert answer.json()["executed"]

@@ -13,9 +13,11 @@ from tests.journeys.cards import (
     OTHER,
     REFUSED,
     SHOWN_TO_HUMANS,
+    SOFT,
     begun,
     change,
     change_to_key,
+    execute_at_portone,
     keys,
     method,
     number,
@@ -208,6 +210,49 @@ async def test_an_answer_that_is_lost_on_the_way_changes_the_card_once(stack, pa
 
 
 # ---------------------------------------------------------------- at the boundary
+
+
+async def test_a_charge_that_ran_first_on_the_old_card_is_booked_and_the_next_one_is_on_the_new(stack):
+    uid, seen = await begun(stack)
+    await stack.advance(uid, days=1)
+    second = (await stack.snapshot(uid))["merchant_uid"]
+    await execute_at_portone(stack, uid, minutes=1)
+    answer = await change(stack, uid, customer_uid="new")
+    assert answer["order"] == {
+        "charge": "paid", "merchant_uid": second, "charged_amount": AMOUNT, "refunded_amount": None,
+    }  # fmt: skip
+    assert keys(stack) == {"new"}
+    await stack.advance(uid, days=32)
+    paid = [(row["cycle"], row["customer_uid"]) for row in await stack.charges(uid) if row["state"] == "paid"]
+    assert paid == [(1, uid), (2, uid), (3, "new")]
+    assert await stack.agree(uid) == 3
+    seen.assert_one_key()
+
+
+async def test_a_charge_that_was_declined_first_on_the_old_card_is_made_at_once_on_the_new(stack):
+    uid, seen = await begun(stack)
+    await stack.advance(uid, days=1)
+    stack.account().world.store["keys"][uid]["last_four"] = SOFT
+    await execute_at_portone(stack, uid, minutes=1)
+    answer = await change(stack, uid, customer_uid="new")
+    assert (answer["status"], answer["order"]["charge"]) == ("active", "paid")
+    assert keys(stack) == {"new"}
+    assert (await stack.events(uid))[-5:] == [
+        "subscription.past_due", "charge.declined", "payment_method.changed", "charge.paid", "subscription.active",
+    ]  # fmt: skip
+    await stack.advance(uid, days=32)
+    assert await stack.agree(uid) == 3
+    seen.assert_one_key()
+
+
+async def test_a_card_that_comes_with_the_last_decline_is_tried_before_anything_ends(stack):
+    plan = {**MONTHLY, "trial_days": 1}
+    uid = await stack.start(card=number(SOFT), plan=plan, dunning={"after_days": [], "grace_days": 0})
+    await execute_at_portone(stack, uid, minutes=1)
+    answer = await change(stack, uid, customer_uid="new")
+    assert (answer["status"], answer["order"]["charge"]) == ("active", "paid")
+    assert await stack.agree(uid) == 1
+    assert "subscription.canceled" not in await stack.events(uid)
 
 
 # ---------------------------------------------------------------- in other states

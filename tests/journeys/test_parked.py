@@ -11,11 +11,12 @@ from tests.facts import (
     kept,
     look_again,
     parked,
+    refunds_add_up,
     stands,
     state_of,
     until,
 )
-from tests.journeys.parked import count_of, decisions_of, mispriced, unknowable
+from tests.journeys.parked import count_of, decisions_of, holds, mispriced, unknowable
 from workflows.fact_bell import report_fact
 from workflows.fact_contracts import ReportedFact
 
@@ -62,6 +63,22 @@ async def test_ending_over_a_wrong_charge_gives_it_back_by_itself(stack):
     assert (await fact(stack, imp_uid))["state"] == "refunded"
     assert (await kept(stack, number), await state_of(stack, number)) == (0, "refunded")
     assert await parked(stack) == []
+
+
+async def test_of_two_payments_found_at_once_the_one_as_ordered_is_kept_and_the_other_goes_back(stack):
+    uid = await stack.start()
+    number = await current(stack, uid)
+    await stack.fault(path="webhook", kind="drop_webhook")
+    await console(stack, "pay", customer_uid=uid, merchant_uid=number, amount=500)
+    await console(stack, "pay", customer_uid=uid, merchant_uid=number, amount=9900)
+    await look_again(stack, uid, number)
+    row = await stands(stack, uid, "charge_mismatch")
+    assert "paid more than once" in row["reason"]
+    await decide(stack, uid, "paid")
+    await until(lambda: holds(stack, number, 9900))
+    charge = await stack.ledger.get_charge(number)
+    assert (charge.state.value, await refunds_add_up(stack, number)) == ("paid", 500)
+    assert (await stack.portone.find_payment(charge.imp_uid)).amount == 9900
 
 
 # ---------------------------------------------------------------- nobody can prove it
