@@ -220,6 +220,25 @@ async def summaries(handle):
     return await DATA_CONVERTER.decode(payloads)
 
 
+_MIGRATED: list[bytes] = []
+
+
+async def _migrated(url):
+    """A ledger with every table; the file of the first one is copied for the others."""
+    if not url.startswith("sqlite:///"):
+        ledger = Ledger(url)
+        await ledger.migrate()
+        return ledger
+    file = Path(url.removeprefix("sqlite:///"))
+    if not _MIGRATED:
+        first = Ledger(url)
+        await first.migrate()
+        await first.aclose()
+        _MIGRATED.append(file.read_bytes())
+    file.write_bytes(_MIGRATED[0])
+    return Ledger(url)
+
+
 @contextlib.asynccontextmanager
 async def running_stack(temporal: Client, tmp_path: Path, **settings_changes):
     """Emulator, ledger, API and a worker on one Temporal, each with its own files and ports."""
@@ -239,8 +258,7 @@ async def running_stack(temporal: Client, tmp_path: Path, **settings_changes):
             public_url=f"http://127.0.0.1:{port}",
             **{"first_answer_seconds": 20, **settings_changes},
         )
-        ledger = Ledger(settings.database_url.get_secret_value())
-        await ledger.migrate()
+        ledger = await _migrated(settings.database_url.get_secret_value())
         exits.push_async_callback(ledger.aclose)
         portone = PortOneClient(
             base_url=emulator_url,

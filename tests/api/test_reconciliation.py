@@ -12,10 +12,10 @@ NOW = {"settle_minutes": 0}
 
 
 async def differing(stack):
-    """One subscriber, refunded in the console."""
+    """One subscriber, whose key was charged by hand."""
     uid = await stack.start()
     await current(stack, uid)
-    await console(stack, "cancel", merchant_uid=await order_of(stack, uid), amount=900)
+    await console(stack, "pay", customer_uid=uid, merchant_uid=f"by-hand-{uid}", amount=900)
     return uid
 
 
@@ -35,13 +35,13 @@ async def test_what_differs_is_counted_and_listed_with_a_sentence_and_a_link_to_
     answer = await run(stack)
     assert answer.status_code == 200, answer.text
     told = answer.json()
-    assert (told["state"], told["counts"]["payments"], told["counts"]["differences"]) == ("done", 1, 1)
+    assert (told["state"], told["counts"]["payments"], told["counts"]["differences"]) == ("done", 2, 1)
     assert told["run_url"].endswith(f"/workflows/{told['run_id'].replace('/', '%2F')}")
     assert datetime.fromisoformat(told["from"]) < datetime.now(UTC) - timedelta(days=2, hours=23)
     (shown,) = (await differences(stack, state="open"))["differences"]
-    assert (shown["kind"], shown["customer_uid"], shown["detail"]) == ("refunded_elsewhere", uid, "900 KRW")
-    assert (shown["amount"], shown["currency"], shown["portone"]) == (900, "KRW", "cancelled 9,900 KRW, 900 refunded")
-    assert shown["sentence"] == "Money went back to the customer, and not from here."
+    assert (shown["kind"], shown["customer_uid"]) == ("paid_at_portone_unknown_here", uid)
+    assert (shown["amount"], shown["currency"], shown["portone"]) == (900, "KRW", "paid 900 KRW")
+    assert shown["sentence"] == "PortOne holds money for an order or a key of ours, booked nowhere here."
     assert shown["run_url"].endswith(f"subscription%2F{uid}")
     assert shown["rung_at"] is not None
     (listed,) = (await stack.api.get("/v1/reconciliation/runs")).json()["runs"]
