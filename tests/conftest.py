@@ -71,6 +71,8 @@ def pytest_configure() -> None:
     socket.getaddrinfo = guarded_getaddrinfo
     for name in [name for name in os.environ if name.startswith("GUDOK_") and name not in ABOUT_THE_TESTS]:
         del os.environ[name]  # a developer's own settings are not the tests' business
+    # On a busy machine a workflow task may take longer than the two seconds after which the SDK suspects a deadlock.
+    os.environ["TEMPORAL_DEBUG"] = "1"
     for name in VERSION_OF_A_WORKER:
         os.environ.pop(name, None)
 

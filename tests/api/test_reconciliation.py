@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.api.requests import assert_problem
-from tests.reconciled import console, current, order_of
+from tests.reconciled import console, current
 
 NOW = {"settle_minutes": 0}
 

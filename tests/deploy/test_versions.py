@@ -77,8 +77,13 @@ async def test_a_worker_that_is_asked_to_gives_work_to_the_first_version_of_its_
     version = {"temporal_deployment_name": name, "temporal_worker_build_id": "v1"}
     settings = stack.settings.model_copy(update={**version, "first_version_becomes_current": True})
     async with running_worker(settings):
-        state = await WorkerDeployment(dev_server.client, name).describe("billing")
-        assert (state.current, state.versions[0].workers) == ("v1", 1)
+        deployment = WorkerDeployment(dev_server.client, name)
+
+        async def is_at_work():
+            state = await deployment.describe("billing")
+            return (state.current, state.versions[0].workers) == ("v1", 1)
+
+        await until(is_at_work)
 
 
 async def test_a_refund_ends_on_the_version_that_it_began_on(stack, fleet):

@@ -187,7 +187,7 @@ async def test_a_declined_charge_retried_in_the_console_is_found(deaf):
     await reported(deaf, uid, row)
 
 
-async def test_what_recovery_charged_after_the_subscription_ended_is_found_and_left_to_a_person(deaf):
+async def test_what_recovery_charged_after_the_subscription_ended_is_found_and_goes_back(deaf):
     uid = await deaf.start(plan=TRIAL, card=DECLINED)
     number = await current(deaf, uid)
     await deaf.advance(uid, days=17, hours=1)
@@ -197,8 +197,9 @@ async def test_what_recovery_charged_after_the_subscription_ended_is_found_and_l
     await only_portone_moves(deaf, uid, days=2)
     (charged,) = (await deaf.books(uid))["charges"]
     (row,) = await found(deaf, "executed_or_retried_elsewhere")
-    assert (row.merchant_uid, row.imp_uid, row.rung_at) == (number, charged["imp_uid"], None)
+    assert (row.merchant_uid, row.imp_uid) == (number, charged["imp_uid"])
     assert await rung(deaf, uid) == []
+    assert (await fact(deaf, charged["imp_uid"]))["state"] == "refunded"
 
 
 async def test_a_late_approval_of_a_declined_charge_is_found(deaf):
