@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from temporalio.client import Client
 
+from api.advances import Advances
 from api.bell import sweeping
 from api.body_limit import BodyLimit
 from api.dependencies import Desk
@@ -25,6 +26,7 @@ from api.routes import (
     portone_webhook,
     reconciliation,
     subscriptions,
+    test_clocks,
     timeline,
 )
 from billing.ledger import Ledger, LedgerUnavailableError
@@ -35,18 +37,21 @@ from workflows.contracts import BILLING_TASK_QUEUE
 def create_app(
     settings: Settings, ledger: Ledger, temporal: Client, *, task_queue: str = BILLING_TASK_QUEUE
 ) -> FastAPI:
-    """The API; while its lifespan runs, bells that could not be rung are rung again."""
+    """The API; while its lifespan runs, bells that could not be rung are rung again, and test clocks move."""
     vault = ledger.card_vault(settings.vault_keys(), ttl_minutes=settings.vault_ttl_minutes)
     desk = Desk(settings, ledger, vault, ledger.event_endpoints(settings.event_keys()), temporal, task_queue)
 
+    advances = Advances(temporal, settings.portone_url)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with sweeping(desk), sweeping_events(desk):
+        async with sweeping(desk), sweeping_events(desk), advances.running():
             yield
 
     app = FastAPI(title="gudok", version="0.1.0", lifespan=lifespan)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.state.desk = desk
+    app.state.advances = advances
     install_error_handlers(app)
 
     @app.exception_handler(LedgerUnavailableError)
@@ -65,6 +70,7 @@ def create_app(
         event_endpoints,
         events,
         reconciliation,
+        test_clocks,
         portone_webhook,
         health,
     ):

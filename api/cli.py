@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Coroutine
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -13,10 +11,9 @@ import uvicorn
 from rich.console import Console
 from rich.table import Table
 
+from api import clock_command, deployment, listening, local, replay_command
 from api import demo as demonstration
-from api import deployment, listening, local, replay_command
 from api.app import create_app
-from api.clock import advance
 from api.history import CycleCost, cycle_costs
 from api.listening import Forwarding, Listener, ListenError
 from api.processes import LocalStackError
@@ -24,16 +21,14 @@ from api.reconcile import reconcile
 from billing.emulator import EmulatorSettings, create_emulator, read_switches
 from billing.ledger import Ledger
 from billing.observability import configure_logging
-from billing.settings import InvalidSettingsError, Mode, Settings, load_settings
+from billing.settings import InvalidSettingsError, Settings, load_settings
 from billing.signing import new_secret
 from billing.temporal import connect
-from workflows.contracts import SubscriptionSnapshot
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Subscription billing on PortOne V1.")
 db = typer.Typer(no_args_is_help=True, help="The ledger's database.")
-clock = typer.Typer(no_args_is_help=True, help="Test clocks: one subscription's own time.")
 app.add_typer(db, name="db")
-app.add_typer(clock, name="clock")
+app.add_typer(clock_command.app, name="clock")
 app.add_typer(deployment.app, name="deployment")
 app.command()(replay_command.replay)
 app.command()(reconcile)
@@ -180,40 +175,6 @@ def db_upgrade() -> None:
     """Bring the ledger's schema to the newest migration."""
     _run(_upgrade(load_settings()))
     typer.echo("the ledger is at its newest migration")
-
-
-@clock.command("advance")
-def clock_advance(customer_uid: str, distance: str) -> None:
-    """Move one subscription's whole world, from due to due: `gudok clock advance gildong_0001 31d`."""
-    settings = load_settings()
-    if settings.mode is Mode.PRODUCTION:
-        raise typer.BadParameter("test clocks exist in local and test mode only")
-    duration = read_duration(distance)
-    console = Console()
-
-    async def move() -> None:
-        def told(now: datetime, snapshot: SubscriptionSnapshot) -> None:
-            console.print(f"{now:%Y-%m-%d %H:%M}  {snapshot.status.value}  period {snapshot.cycle}")
-
-        now = await advance(await connect(), settings.portone_url, customer_uid, duration, told)
-        console.print(f"it is now {now:%Y-%m-%d %H:%M %Z} for {customer_uid}")
-
-    _run(move())
-
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-def read_duration(text: str) -> timedelta:
-    """A duration such as 31d, 12h or 90m.
-
-    Raises:
-        BadParameter: anything else.
-    """
-    found = re.fullmatch(r"([0-9]{1,6})([smhdw])", text.strip())
-    if found is None:
-        raise typer.BadParameter("use a number and one of s, m, h, d, w: 31d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 async def _serve_api(settings: Settings, host: str, port: int) -> None:

@@ -6,6 +6,7 @@ The world is stepped from due to due: a schedule fires, its webhook arrives, the
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,7 +54,41 @@ _ASK_AGAIN = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED
 # How often a timer that should have fired is looked for before it counts as one of a clock that lies behind.
 _LATE_TIMERS = 10
 
-Progress = Callable[[datetime, SubscriptionSnapshot], None]
+# Both clocks run on while one is being read: by less than this they are the same.
+_SAME_INSTANT = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A charge that PortOne's books have gained: amounts are in their currency's own unit."""
+
+    merchant_uid: str
+    amount: float
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where the world stands after one step, and what was charged in it."""
+
+    at: datetime
+    snapshot: SubscriptionSnapshot
+    charged: tuple[Charged, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorldTime:
+    """The instant it is for a customer_uid at PortOne, and the next one at which something happens by itself."""
+
+    now: datetime
+    next_due: datetime | None
+
+
+Progress = Callable[[Step], None]
+
+
+class NoTestClockError(Exception):
+    """What answers at PortOne's address keeps no clock that can be moved."""
 
 
 class SubscriptionClock:
@@ -69,29 +104,54 @@ class SubscriptionClock:
             )
         )
         self._url = f"{emulator_url.rstrip('/')}/emulator/clock"
+        self._books_url = f"{emulator_url.rstrip('/')}/emulator/books"
         self._customer_uid = customer_uid
+        self._executed: tuple[str, ...] = ()
 
     async def advance(self, distance: timedelta, progress: Progress | None = None) -> datetime:
         """Move by `distance`, or until the subscription ends; answers the instant it is then."""
         async with aiohttp.ClientSession(raise_for_status=True) as session:
             now, _ = await self._emulator(session)
-            # A key that was changed to since then begins at this world's instant.
-            await self._emulator(session, to=now)
-            target = now + distance
-            while now < target and await self._is_running():
-                await self._settled()
-                _, next_due = await self._emulator(session)
-                step_to = await self._next_instant(now, next_due, target)
-                # The workflow first: at the due instant its own deadline is still minutes away.
-                if step_to > now and not await self._fast_forward(step_to - now):
-                    break
-                now, _ = await self._emulator(session, to=step_to)
-                await self._settled()
-                if progress is not None:
-                    progress(now, await self._snapshot())
-            if now < target:
-                now, _ = await self._emulator(session, to=target)
-            return now
+            return await self._advance(session, now + distance, progress)
+
+    async def advance_to(self, target: datetime, progress: Progress | None = None) -> datetime:
+        """Move to an instant; one that has passed moves nothing."""
+        async with aiohttp.ClientSession(raise_for_status=True) as session:
+            return await self._advance(session, target, progress)
+
+    async def _advance(self, session: aiohttp.ClientSession, target: datetime, progress: Progress | None) -> datetime:
+        now = await self._together(session)
+        watch = _Watch(self._books_url, await self._snapshot()) if progress else None
+        if watch is not None:
+            await watch.look(session, (), watch.before)
+        while now < target and await self._is_running():
+            await self._settled()
+            _, next_due = await self._emulator(session)
+            step_to = await self._next_instant(now, next_due, target)
+            # The workflow first: at the due instant its own deadline is still minutes away.
+            if step_to > now and not await self._fast_forward(step_to - now):
+                break
+            now, _ = await self._emulator(session, to=step_to)
+            await self._settled()
+            if progress is not None and watch is not None:
+                snapshot = await self._snapshot()
+                progress(Step(now, snapshot, await watch.look(session, self._executed, snapshot)))
+        if now < target:
+            now, _ = await self._emulator(session, to=target)
+        return now
+
+    async def _together(self, session: aiohttp.ClientSession) -> datetime:
+        """The instant at which both clocks stand, before any step.
+
+        A key that was changed to since then begins at this world's instant. An advance that was cut off in the middle
+        of a step has left the workflow ahead: PortOne's clock follows it first, through what falls due on the way.
+        """
+        now, _ = await self._emulator(session)
+        there = now
+        if await self._is_running():
+            there = await self._skipper.get_current_time(self._handle)
+        now, _ = await self._emulator(session, to=there if there - now > _SAME_INSTANT else now)
+        return now
 
     async def _fast_forward(self, distance: timedelta) -> bool:
         """Move the workflow's clock; False when it has ended on the way, or just before."""
@@ -162,6 +222,8 @@ class SubscriptionClock:
         snapshot = await self._snapshot()
         keys = dict.fromkeys((self._customer_uid, snapshot.billing_key or self._customer_uid))
         clocks = [await self._clock(session, key, to) for key in keys]
+        if to is not None:
+            self._executed = tuple(order for clock in clocks for order in clock["executed"])
         dues = [datetime.fromisoformat(clock["next_due"]) for clock in clocks if clock["next_due"]]
         return datetime.fromisoformat(clocks[0]["now"]), min(dues, default=None)
 
@@ -173,6 +235,45 @@ class SubscriptionClock:
             answer = await session.post(self._url, json=body)
         clock: dict[str, Any] = await answer.json()
         return clock
+
+
+class _Watch:
+    """What PortOne's books gain from one step to the next, read by order number: books grow over the years."""
+
+    def __init__(self, url: str, before: SubscriptionSnapshot) -> None:
+        self._url = url
+        self._seen: set[str] = set()
+        self.before = before
+
+    async def look(
+        self, session: aiohttp.ClientSession, executed: tuple[str, ...], now: SubscriptionSnapshot
+    ) -> tuple[Charged, ...]:
+        """The charges since the last look, of the orders that were run and of the periods before and after."""
+        orders = dict.fromkeys((*executed, self.before.merchant_uid, now.merchant_uid))
+        self.before = now
+        gained = []
+        for order in filter(None, orders):
+            books = await (await session.get(self._url, params={"merchant_uid": order})).json()
+            new = [row for row in books["charges"] if row["imp_uid"] not in self._seen]
+            self._seen |= {row["imp_uid"] for row in new}
+            gained += [Charged(row["merchant_uid"], row["amount"], row["currency"]) for row in new]
+        return tuple(gained)
+
+
+async def world_time(emulator_url: str, customer_uid: str) -> WorldTime:
+    """The instant it is for a customer_uid at an emulator.
+
+    Raises:
+        NoTestClockError: nothing answers there, or something that is no emulator.
+    """
+    url, timeout = f"{emulator_url.rstrip('/')}/emulator/clock", aiohttp.ClientTimeout(total=_QUERY.total_seconds())
+    try:
+        async with aiohttp.ClientSession(raise_for_status=True, timeout=timeout) as session:
+            clock = await (await session.get(url, params={"customer_uid": customer_uid}, allow_redirects=False)).json()
+        next_due = clock["next_due"]
+        return WorldTime(datetime.fromisoformat(clock["now"]), datetime.fromisoformat(next_due) if next_due else None)
+    except (aiohttp.ClientError, TimeoutError, LookupError, TypeError, ValueError) as error:
+        raise NoTestClockError(type(error).__name__) from None
 
 
 async def advance(

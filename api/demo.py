@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 from temporalio.client import Client
 
-from api.clock import advance
+from api.clock import Step, advance
 from api.local import links
 from api.processes import AUTHORIZATION, LocalStack, choose_ports
 from billing.temporal import connect
@@ -115,8 +115,9 @@ class Teller:
         """Let time go on for this subscriber alone, from due to due."""
         bar, started = self._bars[story.customer_uid], None
 
-        def moved(now: Any, snapshot: Any) -> None:
+        def moved(step: Step) -> None:
             nonlocal started
+            now, snapshot = step.at, step.snapshot
             started = started or now
             done = min(1.0, (now - started).days / days)
             self._progress.update(bar, completed=begin + (end - begin) * done, now=f"{now:%Y-%m-%d} {snapshot.status}")
