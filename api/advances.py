@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import structlog
 from temporalio.client import Client
 
-from api.clock import Step, SubscriptionClock
+from api.clock import NoTestClockError, Step, SubscriptionClock
 from billing.settings import Mode, Settings
 
 STEPS_SHOWN = 100
@@ -107,6 +107,8 @@ def why_refused(settings: Settings) -> str | None:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, NoTestClockError):
+        return str(error)
     if isinstance(error, TimeoutError):
         return "no worker answered for two minutes"
     return f"{type(error).__name__}; time stands where the last step left it"

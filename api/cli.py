@@ -11,7 +11,7 @@ import uvicorn
 from rich.console import Console
 from rich.table import Table
 
-from api import clock_command, deployment, listening, local, replay_command
+from api import bench_command, clock_command, deployment, listening, local, replay_command
 from api import demo as demonstration
 from api.app import create_app
 from api.history import CycleCost, cycle_costs
@@ -29,6 +29,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Su
 db = typer.Typer(no_args_is_help=True, help="The ledger's database.")
 app.add_typer(db, name="db")
 app.add_typer(clock_command.app, name="clock")
+app.add_typer(bench_command.app, name="bench")
 app.add_typer(deployment.app, name="deployment")
 app.command()(replay_command.replay)
 app.command()(reconcile)

@@ -88,7 +88,7 @@ Progress = Callable[[Step], None]
 
 
 class NoTestClockError(Exception):
-    """What answers at PortOne's address keeps no clock that can be moved."""
+    """What answers as PortOne, or as Temporal, keeps no clock that can be moved."""
 
 
 class SubscriptionClock:
@@ -154,12 +154,20 @@ class SubscriptionClock:
         return now
 
     async def _fast_forward(self, distance: timedelta) -> bool:
-        """Move the workflow's clock; False when it has ended on the way, or just before."""
+        """Move the workflow's clock; False when it has ended on the way, or just before.
+
+        Raises:
+            NoTestClockError: the server skips no time.
+        """
         try:
             return await self._skipper.fast_forward(self._handle, distance)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return False
+            if error.status is RPCStatusCode.UNIMPLEMENTED:
+                raise NoTestClockError(
+                    "this Temporal server runs without frontend.WorkflowTimeSkippingEnabled"
+                ) from None
             raise
 
     async def _next_instant(self, now: datetime, next_due: datetime | None, target: datetime) -> datetime:
@@ -272,8 +280,8 @@ async def world_time(emulator_url: str, customer_uid: str) -> WorldTime:
             clock = await (await session.get(url, params={"customer_uid": customer_uid}, allow_redirects=False)).json()
         next_due = clock["next_due"]
         return WorldTime(datetime.fromisoformat(clock["now"]), datetime.fromisoformat(next_due) if next_due else None)
-    except (aiohttp.ClientError, TimeoutError, LookupError, TypeError, ValueError) as error:
-        raise NoTestClockError(type(error).__name__) from None
+    except (aiohttp.ClientError, TimeoutError, LookupError, TypeError, ValueError):
+        raise NoTestClockError("what answers at GUDOK_PORTONE_URL keeps no clock that can be moved") from None
 
 
 async def advance(

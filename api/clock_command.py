@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from temporalio.service import RPCError, RPCStatusCode
 
 from api.advances import why_refused
 from api.clock import NoTestClockError, Step, SubscriptionClock, world_time
@@ -38,8 +39,13 @@ def clock_advance(
         raise typer.BadParameter("give either a distance or --to")
     try:
         asyncio.run(_advance(settings, customer_uid, distance, instant))
-    except NoTestClockError:
-        typer.echo(f"gudok: what answers at {settings.portone_url} keeps no clock that can be moved", err=True)
+    except NoTestClockError as error:
+        typer.echo(f"gudok: {error}", err=True)
+        raise typer.Exit(1) from None
+    except RPCError as error:
+        unknown = error.status is RPCStatusCode.NOT_FOUND
+        reason = f"there is no subscription under {customer_uid}" if unknown else f"Temporal says: {error.message}"
+        typer.echo(f"gudok: {reason}", err=True)
         raise typer.Exit(1) from None
 
 

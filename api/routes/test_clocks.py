@@ -122,9 +122,8 @@ def _target_of(resource: str) -> datetime:
 async def _time_of(desk: Desk, customer_uid: str) -> WorldTime:
     try:
         return await world_time(desk.settings.portone_url, customer_uid)
-    except NoTestClockError:
-        detail = "what answers at GUDOK_PORTONE_URL keeps no clock that can be moved"
-        raise Problem(409, "no_test_clock", detail) from None
+    except NoTestClockError as error:
+        raise Problem(409, "no_test_clock", str(error)) from None
 
 
 async def _view(desk: Desk, customer_uid: str, time: WorldTime, advance: Advance | None) -> Json:

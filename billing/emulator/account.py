@@ -75,8 +75,11 @@ class Account:
         return answer if isinstance(answer, Response) else done(answer)
 
 
-def account_of(request: Request) -> Account:
-    """The account of the application that a request came to."""
+async def account_of(request: Request) -> Account:
+    """The account of the application that a request came to.
+
+    Not because it waits: what is not a coroutine is sent through a thread with every call.
+    """
     account: Account = request.app.state.account
     return account
 

@@ -34,6 +34,8 @@ class Webhooks:
         self._queued = [key for key, hook in hooks.items() if hook["state"] in ("queued", "sending")]
         self._last: dict[str, asyncio.Task[None]] = {}
         self._sending: set[asyncio.Task[None]] = set()
+        # A time-out counts from when an attempt begins, not from when it began to wait for its turn.
+        self._turns = asyncio.Semaphore(_PARALLEL)
         self._session: aiohttp.ClientSession | None = None
 
     def queue(self, payment: Record, at: float, *, cancellation_id: str | None = None) -> None:
@@ -131,7 +133,8 @@ class Webhooks:
         if before is not None:
             await asyncio.wait([before])
         hook = self._world.store["webhooks"][key]
-        status, error = await self._post(hook)
+        async with self._turns:
+            status, error = await self._post(hook)
         at = self._world.clock.now(hook["customer_uid"])
         hook = {**hook, "state": "done", "attempts": [*hook["attempts"], {"at": at, "status": status, "error": error}]}
         failed = status == 0 or status >= 500  # noqa: PLR2004 - PortOne resends on these alone

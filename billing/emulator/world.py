@@ -2,11 +2,14 @@
 
 import asyncio
 import secrets
+from collections.abc import Iterable
 
 from billing.emulator.agenda import NOBODY, Agenda, Due
 from billing.emulator.clock import EmulatorClock
 from billing.emulator.settings import EmulatorSettings
 from billing.emulator.store import Record, Store
+
+_DAY = 24 * 3600
 
 
 class World:
@@ -24,10 +27,12 @@ class World:
         self._by_order: dict[str, list[str]] = {}
         self._by_key: dict[str, list[str]] = {}
         self._schedules_by_key: dict[str, list[str]] = {}
+        self._schedules_by_day: dict[int, dict[str, None]] = {}
         for payment in self.store["payments"].values():
             self._index(payment)
         for schedule in self.store["schedules"].values():
             self._schedules_by_key.setdefault(schedule["customer_uid"], []).append(schedule["merchant_uid"])
+            self._enter_day(schedule)
             if schedule["schedule_status"] == "scheduled":
                 self._expect_schedule(schedule)
         for imp_uid, late in self.store["late"].items():
@@ -112,6 +117,7 @@ class World:
         """Keep a schedule that waits for its time, new or set anew."""
         if schedule["merchant_uid"] not in self.store["schedules"]:
             self._schedules_by_key.setdefault(schedule["customer_uid"], []).append(schedule["merchant_uid"])
+        self._enter_day(schedule)
         self.store.put("schedules", schedule["merchant_uid"], schedule)
         self._expect_schedule(schedule)
         return schedule
@@ -120,12 +126,20 @@ class World:
         """Every schedule of a customer_uid, oldest first."""
         return self._stored("schedules", self._schedules_by_key.get(customer_uid, []))
 
+    def schedules_between(self, start: int, end: int) -> list[Record]:
+        """Every schedule from `start` to before `end`, day by day: what lies elsewhere is not looked at."""
+        keys = (key for day in range(start // _DAY, end // _DAY + 1) for key in self._schedules_by_day.get(day, ()))
+        return [row for row in self._stored("schedules", keys) if start <= row["schedule_at"] < end]
+
+    def _enter_day(self, schedule: Record) -> None:
+        self._schedules_by_day.setdefault(schedule["schedule_at"] // _DAY, {})[schedule["merchant_uid"]] = None
+
     def _index(self, payment: Record) -> None:
         self._by_order.setdefault(payment["merchant_uid"], []).append(payment["imp_uid"])
         if payment.get("customer_uid"):
             self._by_key.setdefault(payment["customer_uid"], []).append(payment["imp_uid"])
 
-    def _stored(self, kind: str, keys: list[str]) -> list[Record]:
-        # A change that was undone leaves its ids behind: they name nothing, or what was kept later under the same id.
+    def _stored(self, kind: str, keys: Iterable[str]) -> list[Record]:
+        # A change that was undone, or another time, leaves ids behind: they name nothing, or what was kept later.
         rows = self.store[kind]
         return [rows[key] for key in dict.fromkeys(keys) if key in rows]

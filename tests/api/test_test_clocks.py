@@ -5,10 +5,15 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from temporalio.testing import TimeSkipper, TimeSkippingConfig
+from temporalio.testing import TimeSkipper, TimeSkippingConfig, WorkflowEnvironment
+from typer.testing import CliRunner
 
+from api.cli import app
+from api.clock import SEARCH_ATTRIBUTES
 from billing.settings import Mode
+from billing.temporal import DATA_CONVERTER
 from tests.api.requests import assert_problem, new_uid, subscription_body
+from tests.stack import executable, running_stack
 
 DUE = timedelta(days=32)
 
@@ -37,6 +42,16 @@ def with_settings(stack, **changes):
     """The same api under other settings."""
     settings = stack.settings.model_copy(update=changes)
     stack.app.state.desk = dataclasses.replace(stack.app.state.desk, settings=settings)
+
+
+async def command(stack, *arguments):
+    """`gudok clock advance ...` against the same Temporal and emulator."""
+    environment = {
+        "GUDOK_MODE": "test",
+        "GUDOK_PORTONE_URL": stack.settings.portone_url,
+        "TEMPORAL_ADDRESS": stack.temporal.service_client.config.target_host,
+    }
+    return await asyncio.to_thread(CliRunner().invoke, app, ["clock", "advance", *arguments], env=environment)
 
 
 def instant(text):
@@ -162,7 +177,45 @@ async def test_a_step_that_was_cut_off_between_the_two_clocks_is_completed_first
     assert (await stack.snapshot(uid))["paid_cycles"] == 13
 
 
+async def test_a_temporal_that_skips_no_time_is_named_as_the_reason(tmp_path):
+    server = WorkflowEnvironment.start_local(
+        dev_server_existing_path=executable("temporal"),
+        search_attributes=SEARCH_ATTRIBUTES,
+        data_converter=DATA_CONVERTER,
+    )
+    async with await server as environment, running_stack(environment.client, tmp_path) as stack:
+        uid = await stack.start()
+        await advance(stack, uid, distance="31d")
+        shown = await arrived(stack, uid)
+        assert shown["status"] == "internal_failure"
+        assert "frontend.WorkflowTimeSkippingEnabled" in shown["advance"]["failure"]
+        assert await stack.agree(uid) == 1
+
+
+async def test_the_command_line_says_why_nothing_moves(stack):
+    unknown = await command(stack, new_uid(), "31d")
+    assert unknown.exit_code == 1
+    assert "there is no subscription" in unknown.output
+    uid = await stack.start()
+    past = await command(stack, uid, "--to", "2020-01-01")
+    assert past.exit_code == 2
+    assert "already" in past.output
+
+
 # ---------------------------------------------------------------- moved
+
+
+async def test_the_command_line_tells_each_step_with_its_charge_and_where_it_ended(stack):
+    uid = await stack.start()
+    told = await command(stack, uid, "P3M")
+    assert told.exit_code == 0, told.output
+    *steps, last = told.output.splitlines()
+    orders = sorted(row["merchant_uid"] for row in await stack.charges(uid) if row["state"] == "paid")[1:]
+    charged = [step for step in steps if "charged 9,900 KRW as " in step]
+    assert [step.rpartition(" ")[2] for step in charged] == orders
+    assert all("  active " in step for step in steps)
+    assert last.startswith("it is now ")
+    assert f"for {uid}: {len(steps)} steps, 3 charges since" in last
 
 
 async def test_years_pass_in_one_call_while_a_neighbour_stands_still(stack):

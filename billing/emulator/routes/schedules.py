@@ -32,7 +32,7 @@ async def get_range(request: Request, account: TheAccount) -> Response:
         query = request.query_params
         start, end = window(query, "schedule_from", "schedule_to")
         page, limit = page_and_limit(query)
-        rows = _between(list(account.world.store["schedules"].values()), start, end, query.get("schedule_status"))
+        rows = _between(account.world.schedules_between(start, end), start, end, query.get("schedule_status"))
         rows.sort(key=lambda row: row["schedule_at"], reverse=query.get("sorting") != "scheduled")
         return _listed(account.world, paged(rows, page, limit))
 
