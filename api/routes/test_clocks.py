@@ -73,7 +73,9 @@ router = APIRouter(prefix="/v1/test-clocks", tags=["test clocks"], dependencies=
 async def get_test_clock(customer_uid: CustomerUid, desk: DeskDep, advances: AdvancesDep) -> Json:
     """Where a subscription's world stands in time, and how far its newest advance has come."""
     await find_subscription(desk, customer_uid)
-    return await _view(desk, customer_uid, await _time_of(desk, customer_uid), advances.newest(customer_uid))
+    # Before the time is: whoever reads that it moves no longer also reads where it came to stand.
+    moved = _moved_view(advances.newest(customer_uid))
+    return await _view(desk, customer_uid, await _time_of(desk, customer_uid), moved)
 
 
 @router.post("/{customer_uid}/advance", status_code=202)
@@ -104,7 +106,7 @@ async def advance_test_clock(
             newest = advances.begin(customer_uid, time.now, target)
         elif resource == drawn:
             raise Problem(422, "invalid_request", "must lie ahead", field="to")
-        view = await _view(desk, customer_uid, time, newest)
+        view = await _view(desk, customer_uid, time, _moved_view(newest))
         return answer(202 if view["status"] is ClockStatus.ADVANCING else 200, view)
 
     return await once(request, desk, caller, drawn, move)
@@ -126,20 +128,21 @@ async def _time_of(desk: Desk, customer_uid: str) -> WorldTime:
         raise Problem(409, "no_test_clock", str(error)) from None
 
 
-async def _view(desk: Desk, customer_uid: str, time: WorldTime, advance: Advance | None) -> Json:
+async def _view(desk: Desk, customer_uid: str, time: WorldTime, moved: Json) -> Json:
     record = await find_subscription(desk, customer_uid)
     return {
         "customer_uid": customer_uid,
-        "status": advance.status if advance else ClockStatus.READY,
         "now": instant(time.now),
         "next_due": instant(time.next_due),
-        "advance": _advance_view(advance) if advance else None,
+        **moved,
         "subscription": subscription_view(desk, record),
     }
 
 
-def _advance_view(advance: Advance) -> Json:
-    return {
+def _moved_view(advance: Advance | None) -> Json:
+    if advance is None:
+        return {"status": ClockStatus.READY, "advance": None}
+    shown = {
         "from": instant(advance.start),
         "target": instant(advance.target),
         "steps": advance.steps,
@@ -147,6 +150,7 @@ def _advance_view(advance: Advance) -> Json:
         "latest_steps": [_step_view(step) for step in advance.latest],
         "failure": advance.failure,
     }
+    return {"status": advance.status, "advance": shown}
 
 
 def _step_view(step: Step) -> Json:
