@@ -98,7 +98,7 @@ class Execution:
             "fail_reason": None,
             "apply_num": f"{secrets.randbelow(10**8):08d}",
         }
-        self._world.store.put("payments", imp_uid, approved)
+        self._world.change_payment(approved)
         self._follow(approved)
         self._webhooks.queue(approved, at)
         return approved
@@ -111,7 +111,7 @@ class Execution:
             "paid_at": int(at),
             "receipt_url": f"https://receipt.invalid/{payment['imp_uid']}",
         }
-        self._world.store.put("payments", payment["imp_uid"], paid)
+        self._world.change_payment(paid)
         self._webhooks.queue(paid, at)
         return paid
 
@@ -143,7 +143,7 @@ class Execution:
             "cancel_reason": cancellation["reason"],
             "cancel_history": [*payment["cancel_history"], cancellation],
         }
-        self._world.store.put("payments", payment["imp_uid"], changed)
+        self._world.change_payment(changed)
         self._follow(changed)
         if notify:
             self._webhooks.queue(changed, at, cancellation_id=cancellation_id)

@@ -69,7 +69,7 @@ def change_vbank(world: World, imp_uid: str, body: dict[str, Any]) -> Record:
         changes["amount"] = number(body["amount"], "amount")
     if body.get("vbank_due") is not None:
         changes["vbank_date"] = instant(body["vbank_due"], "vbank_due")
-    return world.store.put("payments", imp_uid, {**row, **changes})
+    return world.change_payment({**row, **changes})
 
 
 def delete_vbank(world: World, imp_uid: str) -> Record:
@@ -81,7 +81,7 @@ def delete_vbank(world: World, imp_uid: str) -> Record:
     row = _waiting(world, imp_uid)
     status, now = world.settings.deleted_vbank, int(world.clock.now())
     when = {"failed": "failed_at", "cancelled": "cancelled_at"}[status]
-    return world.store.put("payments", imp_uid, {**row, "status": status, when: now})
+    return world.change_payment({**row, "status": status, when: now})
 
 
 def _waiting(world: World, imp_uid: str) -> Record:

@@ -5,11 +5,10 @@ import secrets
 from collections.abc import Iterable
 
 from billing.emulator.agenda import NOBODY, Agenda, Due
+from billing.emulator.by_hour import ByHour
 from billing.emulator.clock import EmulatorClock
 from billing.emulator.settings import EmulatorSettings
 from billing.emulator.store import Record, Store
-
-_DAY = 24 * 3600
 
 
 class World:
@@ -27,12 +26,13 @@ class World:
         self._by_order: dict[str, list[str]] = {}
         self._by_key: dict[str, list[str]] = {}
         self._schedules_by_key: dict[str, list[str]] = {}
-        self._schedules_by_day: dict[int, dict[str, None]] = {}
+        self._schedules_by_hour = ByHour()
+        self._payments_by_hour = ByHour()
         for payment in self.store["payments"].values():
             self._index(payment)
         for schedule in self.store["schedules"].values():
             self._schedules_by_key.setdefault(schedule["customer_uid"], []).append(schedule["merchant_uid"])
-            self._enter_day(schedule)
+            self._schedules_by_hour.enter(schedule["schedule_at"], schedule["merchant_uid"])
             if schedule["schedule_status"] == "scheduled":
                 self._expect_schedule(schedule)
         for imp_uid, late in self.store["late"].items():
@@ -101,6 +101,15 @@ class World:
         self._index(payment)
         return payment
 
+    def change_payment(self, payment: Record) -> Record:
+        """Keep what became of a payment."""
+        self._enter_hours(payment)
+        return self.store.put("payments", payment["imp_uid"], payment)
+
+    def payments_around(self, start: int, end: int) -> list[Record]:
+        """Every payment that something happened to from `start` to `end`, and perhaps some of the hours around them."""
+        return self._stored("payments", self._payments_by_hour.between(start, end))
+
     def payments_of(self, merchant_uid: str) -> list[Record]:
         """Every payment of an order number, oldest first."""
         return self._stored("payments", self._by_order.get(merchant_uid, []))
@@ -117,7 +126,7 @@ class World:
         """Keep a schedule that waits for its time, new or set anew."""
         if schedule["merchant_uid"] not in self.store["schedules"]:
             self._schedules_by_key.setdefault(schedule["customer_uid"], []).append(schedule["merchant_uid"])
-        self._enter_day(schedule)
+        self._schedules_by_hour.enter(schedule["schedule_at"], schedule["merchant_uid"])
         self.store.put("schedules", schedule["merchant_uid"], schedule)
         self._expect_schedule(schedule)
         return schedule
@@ -127,17 +136,20 @@ class World:
         return self._stored("schedules", self._schedules_by_key.get(customer_uid, []))
 
     def schedules_between(self, start: int, end: int) -> list[Record]:
-        """Every schedule from `start` to before `end`, day by day: what lies elsewhere is not looked at."""
-        keys = (key for day in range(start // _DAY, end // _DAY + 1) for key in self._schedules_by_day.get(day, ()))
-        return [row for row in self._stored("schedules", keys) if start <= row["schedule_at"] < end]
-
-    def _enter_day(self, schedule: Record) -> None:
-        self._schedules_by_day.setdefault(schedule["schedule_at"] // _DAY, {})[schedule["merchant_uid"]] = None
+        """Every schedule from `start` to before `end`."""
+        rows = self._stored("schedules", self._schedules_by_hour.between(start, end))
+        return [row for row in rows if start <= row["schedule_at"] < end]
 
     def _index(self, payment: Record) -> None:
         self._by_order.setdefault(payment["merchant_uid"], []).append(payment["imp_uid"])
         if payment.get("customer_uid"):
             self._by_key.setdefault(payment["customer_uid"], []).append(payment["imp_uid"])
+        self._enter_hours(payment)
+
+    def _enter_hours(self, payment: Record) -> None:
+        for name in ("started_at", "paid_at", "failed_at", "cancelled_at"):
+            if payment[name]:
+                self._payments_by_hour.enter(payment[name], payment["imp_uid"])
 
     def _stored(self, kind: str, keys: Iterable[str]) -> list[Record]:
         # A change that was undone, or another time, leaves ids behind: they name nothing, or what was kept later.

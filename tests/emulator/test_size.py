@@ -86,6 +86,35 @@ async def test_a_list_of_schedules_looks_at_the_days_that_were_asked_for_only(me
     assert len(looked_at) <= 4
 
 
+async def test_payments_are_listed_by_what_happened_to_them_in_a_window_before_and_after_a_restart(start, tmp_path):
+    state = tmp_path / "emulator.db"
+    first = await start(state_file=state)
+    await first.issue()
+    now = await first.now()
+    for number in range(4):
+        await first.again(f"m{number}")
+        await first.advance(DAY)
+    await first.ok("POST", "/payments/cancel", {"merchant_uid": "m0"})
+    second = await start(state_file=state)
+    for merchant in (first, second):
+        assert await _paid(merchant, "paid", now, now + DAY - 60) == []
+        assert await _paid(merchant, "paid", now, now + 2 * DAY - 60) == ["m1"]
+        assert await _paid(merchant, "cancelled", now, now + 3 * DAY) == []
+        assert await _paid(merchant, "cancelled", now + 4 * DAY - 60, now + 5 * DAY) == ["m0"]
+        assert await _paid(merchant, "all", now, now + 5 * DAY) == ["m0", "m1", "m2", "m3"]
+
+
+async def test_a_list_of_payments_looks_at_the_hours_that_were_asked_for_only(merchant):
+    await merchant.issue()
+    now = await merchant.now()
+    for number in range(40):
+        await merchant.again(f"m{number}")
+        await merchant.advance(DAY)
+    world = merchant.app.state.account.world
+    assert await _paid(merchant, "paid", now, now + DAY + 60) == ["m0", "m1"]
+    assert len(world.payments_around(now, now + DAY + 60)) <= 4
+
+
 async def test_the_bench_loses_nothing_with_a_kill_in_the_middle(tmp_path):
     said = []
     figures = await run(2_000, 200, tmp_path / "state" / "emulator.db", said.append)
@@ -95,6 +124,12 @@ async def test_the_bench_loses_nothing_with_a_kill_in_the_middle(tmp_path):
     assert "0 lost, 0 twice" in shown["200 due in one minute"]
     assert "0 webhooks lost, 0 charges lost, 0 charged twice" in shown["killed in the middle"]
     assert said[-1].startswith("killed when")
+
+
+async def _paid(merchant, status, start, end):
+    query = {"from": start, "to": end, "sorting": "started"}
+    page = await merchant.ok("GET", f"/payments/status/{status}", params=query)
+    return [row["merchant_uid"] for row in page["list"]]
 
 
 async def _listed(merchant, start, end):

@@ -178,7 +178,7 @@ def _by_status(world: World, request: Request, status: str) -> dict[str, Any]:
         raise bad_request("조회 기간은 최대 90일입니다.")
     rows = [
         row
-        for row in world.store["payments"].values()
+        for row in world.payments_around(start, end)
         if status in ("all", row["status"]) and start <= row[TIMES[row["status"]]] <= end
     ]
     if page > max(1, -(-len(rows) // limit)):
