@@ -3,7 +3,7 @@
 import re
 from typing import get_args
 
-from billing.emulator.console import ConsoleAct
+from billing.emulator.console_acts import ConsoleAct
 from billing.emulator.faults import Fault
 
 
