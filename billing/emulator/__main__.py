@@ -1,7 +1,7 @@
-"""`python -m billing.emulator SETTINGS`: an emulator for the process that started it.
+"""`python -m billing.emulator`: an emulator for the process that started it.
 
-SETTINGS is `EmulatorSettings` as JSON. It keeps everything in memory unless they say otherwise, takes any free port of
-the loopback interface, prints its address, and ends when its standard input does: with whoever started it.
+It keeps everything in memory, takes any free port of the loopback interface, prints its address, and ends when its
+standard input does: with whoever started it.
 """
 
 import asyncio
@@ -10,14 +10,13 @@ import signal
 import sys
 import threading
 
-from billing.emulator import EmulatorSettings, create_emulator, serve
+from billing.emulator import create_emulator, serve
 
 
 def main() -> None:
     """Serve until standard input ends."""
-    settings = EmulatorSettings.model_validate_json(sys.argv[1] if len(sys.argv) > 1 else "{}")
     threading.Thread(target=_end_with_input, daemon=True).start()
-    asyncio.run(serve(create_emulator(settings), host="127.0.0.1", port=0, listens=_tell))
+    asyncio.run(serve(create_emulator(), host="127.0.0.1", port=0, listens=_tell))
 
 
 def _tell(address: str) -> None:

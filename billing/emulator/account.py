@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 
 from billing.emulator.console import Desk
 from billing.emulator.console_acts import ConsoleAct
@@ -114,10 +114,15 @@ class Account:
         return answer if isinstance(answer, Response) else done(answer)
 
 
+def account_in(app: FastAPI) -> Account:
+    """The account of an application."""
+    account: Account = app.state.account
+    return account
+
+
 def account_of(request: Request) -> Account:
     """The account of the application that a request came to."""
-    account: Account = request.app.state.account
-    return account
+    return account_in(request.app)
 
 
 TheAccount = Annotated[Account, Depends(account_of)]

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from billing.emulator.account import Account
+from billing.emulator.account import Account, account_in
 from billing.emulator.envelope import REFUSED, Refusal, refused
 from billing.emulator.faults import Plan
 from billing.emulator.routes import (
@@ -42,10 +42,10 @@ def create_emulator(settings: EmulatorSettings | None = None, *, plan: Plan | No
             account.faults.replace(plan)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         account.timeline.start()
         yield
-        await account.timeline.aclose()
+        await account_in(app).timeline.aclose()
 
     app = FastAPI(title="PortOne V1 emulator", lifespan=lifespan)
     app.state.account = account

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, HTTPException
+from fastapi import APIRouter, Body, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from billing.emulator.account import TheAccount
+from billing.emulator.account import Account, TheAccount
 from billing.emulator.books import read_books
 from billing.emulator.cards import KEY_REFUSED, read_card
 from billing.emulator.console import act_in_console
@@ -15,6 +15,7 @@ from billing.emulator.envelope import Refusal
 from billing.emulator.faults import Plan, PlanError, read_faults
 from billing.emulator.keys import keep_key
 from billing.emulator.lists import shown
+from billing.emulator.settings import EmulatorSettings
 from billing.emulator.store import Record
 
 router = APIRouter(prefix="/emulator")
@@ -91,6 +92,18 @@ async def delete_faults(account: TheAccount) -> dict[str, bool]:
     with account.world.store.writing():
         account.faults.clear()
     return {"cleared": True}
+
+
+@router.post("/reset")
+async def post_reset(request: Request, account: TheAccount, settings: EmulatorSettings) -> dict[str, bool]:
+    """Begin anew with an empty account and these settings; 409 where the account is kept in a file."""
+    if account.settings.state_file is not None or settings.state_file is not None:
+        raise HTTPException(409, "what is kept in a file is not reset")
+    fresh = Account(settings)
+    request.app.state.account = fresh
+    fresh.timeline.start()
+    await account.timeline.aclose()
+    return {"reset": True}
 
 
 @router.get("/books")
