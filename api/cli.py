@@ -129,7 +129,7 @@ def _plan(path: Path | None) -> Plan | None:
 
 
 def _listens(address: str) -> None:
-    typer.echo(f"PortOne V1 answers at {address}; what it did, and buttons for what goes wrong: {address}/")
+    typer.echo(f"PortOne V1 answers at {address}; a browser finds books, clock and faults there")
 
 
 def _switches(given: list[str]) -> dict[str, str]:
