@@ -261,3 +261,10 @@ async def test_a_planned_act_outlives_a_restart_and_goes_with_its_rule(start, tm
 
 def _iso(seconds):
     return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def test_every_kind_is_on_the_page_of_faults_in_both_languages():
+    page = (EMULATOR.parents[1] / "docs/reference/faults.md").read_text(encoding="utf-8")
+    for name, kind in KINDS.items():
+        taken = ", ".join(f"`{one}`" for one in kind.takes)
+        assert f"| `{name}` | {taken} | {kind.english} | {kind.korean} |\n" in page

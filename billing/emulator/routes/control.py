@@ -12,6 +12,7 @@ from billing.emulator.cards import KEY_REFUSED, read_card
 from billing.emulator.console import act_in_console
 from billing.emulator.console_acts import FARTHEST_SECONDS, ConsoleAct
 from billing.emulator.envelope import Refusal
+from billing.emulator.fault_kinds import KINDS, MOMENTS
 from billing.emulator.faults import Plan, PlanError, read_faults
 from billing.emulator.keys import keep_key
 from billing.emulator.lists import shown
@@ -71,6 +72,22 @@ async def post_clock(account: TheAccount, order: Advance) -> dict[str, object]:
 async def get_faults(account: TheAccount) -> list[Record]:
     """The rules that are set, and how often each has fired."""
     return account.faults.all()
+
+
+@router.get("/faults/kinds")
+async def get_kinds() -> list[dict[str, Any]]:
+    """Every kind of fault: where it strikes, what it takes, what happens in both languages."""
+    return [
+        {
+            "kind": name,
+            "moment": {"en": MOMENTS[kind.moment][0], "ko": MOMENTS[kind.moment][1]},
+            "paths": kind.paths,
+            "takes": kind.takes,
+            "en": kind.english,
+            "ko": kind.korean,
+        }
+        for name, kind in KINDS.items()
+    ]
 
 
 @router.post("/faults", status_code=201)
