@@ -13,7 +13,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from billing.emulator.console_acts import ConsoleAct
 from billing.emulator.fault_kinds import KINDS
 
-_OF_ONE_KIND = {name for kind in KINDS.values() for name in kind.takes} - {"seconds"}
+_OF_ONE_KIND = {name for kind in KINDS.values() for name in kind.takes}
+_OF_A_CALL = {"path", "merchant_uid", "customer_uid", "after", "count", "rate", "seconds"}
 
 
 class Fault(BaseModel):
@@ -53,9 +54,12 @@ class Fault(BaseModel):
         kind = KINDS[self.kind]
         if not any(fits(self.path, path) for path in kind.paths):
             raise ValueError(f"path: {self.kind} never meets {self.path!r}; it meets {', '.join(kind.paths)}")
-        given = {name for name in _OF_ONE_KIND if getattr(self, name) is not None}
-        if strange := sorted(given - set(kind.takes)):
+        fields = type(self).model_fields
+        given = {name for name, field in fields.items() if getattr(self, name) != field.default}
+        if strange := sorted(given & _OF_ONE_KIND - set(kind.takes)):
             raise ValueError(f"{strange[0]}: {self.kind} takes none")
+        if self.at is not None and (strange := sorted(given & _OF_A_CALL)):
+            raise ValueError(f"{strange[0]}: what stands for an instant waits for no call")
         if (self.act is None) == (self.kind == "console"):
             raise ValueError("act: console needs one")
         return self

@@ -51,6 +51,8 @@ def faults() -> Faults:
         ({"kind": "401", "count": 0}, "rule 2, count: "),
         ({"kind": "401", "after": -1}, "rule 2, after: "),
         ({"kind": "401", "location": "/"}, "rule 2, location: 401 takes none"),
+        ({"kind": "401", "seconds": 1}, "rule 2, seconds: 401 takes none"),
+        ({"kind": "console", "act": {"act": "cancel"}, "at": "start", "count": 1}, "rule 2, count: what stands for"),
         ({"kind": "console"}, "rule 2, act: console needs one"),
         ({"kind": "console", "act": {"act": "dance"}}, "rule 2, act.act: "),
         ({"kind": "console", "act": {"act": "cancel"}, "at": "2027-01-01T00:00:00"}, "rule 2, at"),
