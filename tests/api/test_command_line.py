@@ -74,5 +74,6 @@ def test_every_command_of_this_stage_is_there():
         "clock",
         "deployment",
         "replay",
+        "bench",
     ):
         assert command in shown
