@@ -26,8 +26,11 @@ def emulator(
     ] = None,
 ) -> None:
     """Fill a PortOne emulator, let a minute come due, and count every webhook; exits with 1 when one is missing."""
-    from bench.emulator import run  # noqa: PLC0415 - what measures stands beside the packages, and only this starts it
-
+    try:
+        from bench.emulator import run  # noqa: PLC0415 - what measures stands in a checkout, and only this starts it
+    except ModuleNotFoundError:
+        typer.echo("gudok: what measures is in the project's checkout, not in what is installed", err=True)
+        raise typer.Exit(1) from None
     if due > count // 2:
         raise typer.BadParameter("at most half of the schedules can be due in one minute")
     if state_file is not None and state_file.exists():
