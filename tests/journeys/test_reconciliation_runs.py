@@ -34,8 +34,8 @@ async def shop_order(stack, name, **changes):
     """A payment of the merchant's other business, set to an instant."""
     await stack.emulator.post("/emulator/window/billing-key", json={"customer_uid": "shop", "card_number": "4" * 16})
     row = await console(stack, "pay", customer_uid="shop", merchant_uid=name, amount=500)
-    store = stack.account().world.store
-    store.put("payments", row["imp_uid"], {**store["payments"][row["imp_uid"]], **changes})
+    world = stack.account().world
+    world.change_payment({**world.store["payments"][row["imp_uid"]], **changes})
 
 
 # ---------------------------------------------------------------- pages and borders
