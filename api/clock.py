@@ -5,7 +5,7 @@ The world is stepped from due to due: a schedule fires, its webhook arrives, the
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,6 +47,8 @@ _MOST_SKIPS = 100_000
 
 # Long enough for one step to be waited for by the minute, short enough not to jump over a due instant unseen.
 _LONGEST_STEP = timedelta(days=30)
+
+_LIVES = frozenset({WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW})
 
 _QUERY, _MOST_PATIENCE = timedelta(seconds=5), timedelta(minutes=2)
 _ASK_AGAIN = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
@@ -111,7 +113,7 @@ class SubscriptionClock:
     async def advance(self, distance: timedelta, progress: Progress | None = None) -> datetime:
         """Move by `distance`, or until the subscription ends; answers the instant it is then."""
         async with aiohttp.ClientSession(raise_for_status=True) as session:
-            now, _ = await self._emulator(session)
+            now, _ = await self._emulator(session, self._keys(await self._snapshot()))
             return await self._advance(session, now + distance, progress)
 
     async def advance_to(self, target: datetime, progress: Progress | None = None) -> datetime:
@@ -120,37 +122,40 @@ class SubscriptionClock:
             return await self._advance(session, target, progress)
 
     async def _advance(self, session: aiohttp.ClientSession, target: datetime, progress: Progress | None) -> datetime:
-        now = await self._together(session)
-        watch = _Watch(self._books_url, await self._snapshot()) if progress else None
+        snapshot = await self._snapshot()
+        now = await self._together(session, self._keys(snapshot))
+        watch = _Watch(self._books_url, snapshot) if progress else None
         if watch is not None:
             await watch.look(session, (), watch.before)
-        while now < target and await self._is_running():
-            await self._settled()
-            _, next_due = await self._emulator(session)
-            step_to = await self._next_instant(now, next_due, target)
+        running = await self._settled()
+        while now < target and running:
+            snapshot = await self._snapshot()
+            keys = self._keys(snapshot)
+            _, next_due = await self._emulator(session, keys)
+            step_to = await self._next_instant(snapshot, now, next_due, target)
             # The workflow first: at the due instant its own deadline is still minutes away.
             if step_to > now and not await self._fast_forward(step_to - now):
                 break
-            now, _ = await self._emulator(session, to=step_to)
-            await self._settled()
+            now, _ = await self._emulator(session, keys, to=step_to)
+            running = await self._settled()
             if progress is not None and watch is not None:
                 snapshot = await self._snapshot()
                 progress(Step(now, snapshot, await watch.look(session, self._executed, snapshot)))
         if now < target:
-            now, _ = await self._emulator(session, to=target)
+            now, _ = await self._emulator(session, self._keys(await self._snapshot()), to=target)
         return now
 
-    async def _together(self, session: aiohttp.ClientSession) -> datetime:
+    async def _together(self, session: aiohttp.ClientSession, keys: Sequence[str]) -> datetime:
         """The instant at which both clocks stand, before any step.
 
         A key that was changed to since then begins at this world's instant. An advance that was cut off in the middle
         of a step has left the workflow ahead: PortOne's clock follows it first, through what falls due on the way.
         """
-        now, _ = await self._emulator(session)
+        now, _ = await self._emulator(session, keys)
         there = now
         if await self._is_running():
             there = await self._skipper.get_current_time(self._handle)
-        now, _ = await self._emulator(session, to=there if there - now > _SAME_INSTANT else now)
+        now, _ = await self._emulator(session, keys, to=there if there - now > _SAME_INSTANT else now)
         return now
 
     async def _fast_forward(self, distance: timedelta) -> bool:
@@ -170,27 +175,33 @@ class SubscriptionClock:
                 ) from None
             raise
 
-    async def _next_instant(self, now: datetime, next_due: datetime | None, target: datetime) -> datetime:
-        wakes = await self._wakes_after(now)
+    async def _next_instant(
+        self, snapshot: SubscriptionSnapshot, now: datetime, next_due: datetime | None, target: datetime
+    ) -> datetime:
+        wakes = await self._wakes_after(now, snapshot)
         candidates = [target, now + _LONGEST_STEP]
         candidates += [wakes] if wakes else []
         candidates += [next_due] if next_due else []
         return max(now, min(candidates))
 
-    async def _wakes_after(self, now: datetime) -> datetime | None:
+    async def _wakes_after(self, now: datetime, snapshot: SubscriptionSnapshot) -> datetime | None:
         """A millisecond past the workflow's next own instant, so that its timer has fired; None when none lies ahead.
 
         One that has passed fires in a moment, unless PortOne's clock was moved alone: then the workflow's lies behind,
         and it is PortOne's instants that count.
         """
         for _ in range(_LATE_TIMERS):
-            snapshot = await self._snapshot()
             if snapshot.wakes_at is None:
                 return None
             if (wakes := snapshot.wakes_at + timedelta(milliseconds=1)) > now:
                 return wakes
             await asyncio.sleep(0.05)
+            snapshot = await self._snapshot()
         return None
+
+    def _keys(self, snapshot: SubscriptionSnapshot) -> list[str]:
+        """Whose clocks move: the subscription's own name, and the key that it is charged by."""
+        return list(dict.fromkeys((self._customer_uid, snapshot.billing_key or self._customer_uid)))
 
     async def _snapshot(self) -> SubscriptionSnapshot:
         """Where the subscription stands, once it says so.
@@ -208,27 +219,23 @@ class SubscriptionClock:
                 await asyncio.sleep(0.01)
 
     async def _is_running(self) -> bool:
-        return (await self._handle.describe()).status in (
-            WorkflowExecutionStatus.RUNNING,
-            WorkflowExecutionStatus.CONTINUED_AS_NEW,
-        )
+        return (await self._handle.describe()).status in _LIVES
 
-    async def _settled(self) -> None:
-        """Wait until the workflow has nothing to do but wait."""
+    async def _settled(self) -> bool:
+        """Wait until the workflow has nothing to do but wait; whether it still runs."""
         wait = 0.005
         while True:
-            description = (await self._handle.describe()).raw_description
-            if not description.pending_activities and not description.HasField("pending_workflow_task"):
-                return
+            description = await self._handle.describe()
+            raw = description.raw_description
+            if not raw.pending_activities and not raw.HasField("pending_workflow_task"):
+                return description.status in _LIVES
             await asyncio.sleep(wait)
             wait = min(0.05, wait * 1.5)
 
     async def _emulator(
-        self, session: aiohttp.ClientSession, *, to: datetime | None = None
+        self, session: aiohttp.ClientSession, keys: Sequence[str], *, to: datetime | None = None
     ) -> tuple[datetime, datetime | None]:
-        """Move, or read, the clocks of the customer_uid and of the key it is charged by: now, and the next due."""
-        snapshot = await self._snapshot()
-        keys = dict.fromkeys((self._customer_uid, snapshot.billing_key or self._customer_uid))
+        """Move, or read, the clocks of the keys: now, and the next due."""
         clocks = [await self._clock(session, key, to) for key in keys]
         if to is not None:
             self._executed = tuple(order for clock in clocks for order in clock["executed"])
