@@ -8,13 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from billing.emulator.account import TheAccount
 from billing.emulator.books import read_books
-from billing.emulator.cards import KEY_REFUSED, read_card
 from billing.emulator.console import ConsoleAct, act_in_console
 from billing.emulator.envelope import Refusal
 from billing.emulator.faults import Fault
-from billing.emulator.keys import keep_key
-from billing.emulator.lists import shown
 from billing.emulator.store import Record
+from billing.emulator.window import issue_in_window
 
 FARTHEST_SECONDS = 100 * 366 * 24 * 3600
 
@@ -32,7 +30,10 @@ class Advance(BaseModel):
 
 
 class WindowKey(BaseModel):
-    """A key issued in the payment window, where the card never passes the merchant's server."""
+    """A key issued in the payment window, where the card never passes the merchant's server.
+
+    `amount` is charged where the PG charges when a key is issued, and only shown in the window elsewhere.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -43,6 +44,12 @@ class WindowKey(BaseModel):
     channel_key: str | None = None
     customer_id: str | None = None
     buyer_name: str | None = None
+    buyer_email: str | None = None
+    buyer_tel: str | None = None
+    merchant_uid: str | None = Field(default=None, min_length=1, max_length=40)
+    amount: float | None = Field(default=None, ge=0)
+    currency: str = "KRW"
+    name: str | None = None
 
 
 @router.get("/clock")
@@ -117,15 +124,19 @@ async def post_console(account: TheAccount, act: ConsoleAct) -> Record:
 
 @router.post("/window/billing-key", status_code=201)
 async def post_window_key(account: TheAccount, window: WindowKey) -> Record:
-    """Issue a key as the SDK window does; 402 with the PG's words when it refuses the card."""
+    """Issue a key as the SDK window does; 402 with the PG's words when it refuses the card.
+
+    Where the PG charges at issue, the key's `payment` is that charge; one that always charges needs an `amount`.
+    """
     body = {
         **window.model_dump(),
         "card_number": window.card_number.get_secret_value(),
         "expiry": window.expiry.get_secret_value(),
     }
     try:
-        card = read_card(body, account.world.clock.now(window.customer_uid), sentence=KEY_REFUSED)
+        with account.world.store.writing():
+            answer = issue_in_window(account, body)
     except Refusal as refusal:
         raise HTTPException(402, refusal.message) from None
-    with account.world.store.writing():
-        return shown(keep_key(account.world, window.customer_uid, body, card))
+    account.webhooks.start()
+    return answer
