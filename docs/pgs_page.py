@@ -11,8 +11,8 @@ _HEAD = """\
 
 What each PG module can do through PortOne V1, from PortOne's own pages, schema and help centre; where they disagree a
 note says which is followed. `GET /v1/pgs` answers the same. The API refuses with 422 what a PG does not do, before
-anything is called: the problem names `pg`, `call`, and `missing` by PortOne's name. Where only the billing key tells the
-PG, the workflow checks before it charges. **?** is what no source says: it is not checked.
+anything is called: the problem names `pg`, `call`, and `missing` by PortOne's name. Where only the billing key tells
+the PG, the workflow checks before it charges. **?** is what no source says: it is not checked.
 
 Every mark is a link to the test that proves it; a way that the guide lists is proved by billing it for three cycles.
 
@@ -84,8 +84,9 @@ _AFTER = """
 
 Danal, Mobilians and Paymentwall charge when their window issues a key; KakaoPay, Danal's card and Hecto's account do
 when an amount is given, and with 0 charge nothing. That payment is the window's: it was made before gudok knew the key,
-and gudok neither books nor refunds it. `POST /v1/subscriptions` with `{"billing_key": true}` charges its first period at
-once, so say with `trial_end` when the period ends that the window's payment has paid for: from then on each is charged.
+and gudok neither books nor refunds it. `POST /v1/subscriptions` with `{"billing_key": true}` charges its first period
+at once, so say with `trial_end` when the period ends that the window's payment has paid for: each period from
+then on is charged.
 
 A phone bill is charged a month after the last charge, five days either way, and never another amount: the plan is
 monthly, `trial_end` lies a month ahead, a change of amount is refused. After a month that was left out (a pause, a long
