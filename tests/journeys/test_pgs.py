@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 import pytest_asyncio
+from temporalio.client import WorkflowUpdateFailedError
 
 from billing.domain.pg_capabilities import PG_CAPABILITIES
 from tests.stack import CARD, now, running_stack
+from workflows.orders import ChangePlan
 
 KEY_IN = {
     "이니시스": ("html5_inicis", "inicis"),
@@ -205,3 +207,20 @@ async def test_a_phone_bill_takes_no_other_amount_and_goes_back_as_a_whole(stack
     assert (part.status_code, part.json()["code"]) == (409, "pg_partial_cancel")
     whole = await stack.api.post(refund, json={})
     assert (whole.status_code, whole.json()["amount"]) == (201, 9900)
+
+
+async def test_a_change_that_reaches_the_workflow_by_itself_is_refused_there_too(stack):
+    uid = await start_from_the_window(stack, "danal")
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await stack.handle(uid).execute_update("change_plan", ChangePlan(quantity=2))
+    assert refused.value.cause.type == "pg_phone_billing"
+
+
+async def test_a_new_key_whose_pg_could_not_bill_the_plan_is_refused_and_the_old_one_is_charged_on(stack):
+    uid = await stack.start(f"nice_{uuid.uuid4().hex[:8]}", pg="nice")
+    other, _ = await window_key(stack, "paypal_v2")
+    new = {"payment_method": {"billing_key": True}, "customer_uid": other}
+    assert (await stack.order(uid, "payment-method", expect=409, **new))["code"] == "pg_currency"
+    assert await stack.portone.find_billing_key(other) is not None
+    await stack.advance(uid, days=32)
+    assert await stack.agree(uid) == 2
