@@ -17,11 +17,11 @@ from billing.domain.pg_rules import (
     refusal_of_amount,
     refusal_of_call,
     refusal_of_change,
+    refusal_of_holding,
     refusal_of_number,
     refusal_of_plan,
 )
 from billing.domain.records import Customer
-from workflows.pg_checks import refusal_of_holding
 
 _FIELDS = {
     "pg_not_supported": "pg",

@@ -8,18 +8,16 @@ from temporalio.exceptions import ApplicationError
 
 from billing.domain.bills import Holding
 from billing.domain.pg_capabilities import capability, provider_of
-from billing.domain.pg_capability import PgCapability
 from billing.domain.pg_rules import (
     PgCall,
     PgRefusal,
-    given_by,
     refusal_of_amount,
-    refusal_of_call,
     refusal_of_change,
+    refusal_of_holding,
     refusal_of_plan,
 )
 from billing.domain.plans import PlanTerms
-from billing.domain.records import Customer, PendingChange
+from billing.domain.records import PendingChange
 from workflows import patches
 from workflows.orders import ChangePaymentMethod, ChangePlan, Order
 from workflows.subscription_run import SubscriptionRun
@@ -33,17 +31,6 @@ def of_key(run: SubscriptionRun, provider: str | None) -> PgRefusal | None:
         return None
     refusal = refusal_of_holding(row, run.holding(), run.start.customer)
     return refusal if refusal is not None and workflow.patched(patches.PG_RULES) else None
-
-
-def refusal_of_holding(row: PgCapability, holding: Holding, customer: Customer) -> PgRefusal | None:
-    """Why a PG could not bill that, charge by charge; a free period asks nothing of it."""
-    for call in (PgCall.AGAIN, PgCall.SCHEDULE):
-        refusal = refusal_of_call(row, call, given_by(customer))
-        if refusal is None and holding.value().amount:
-            refusal = refusal_of_amount(row, call, holding.value(), holding.terms.vat_amount)
-        if refusal is not None:
-            return refusal
-    return refusal_of_plan(row, holding.terms, holding.coupon)
 
 
 def check(order: Order, state: SubscriptionState, terms: PlanTerms) -> None:

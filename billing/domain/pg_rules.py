@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
+from billing.domain.bills import Holding
 from billing.domain.calendar import Interval, IntervalUnit
 from billing.domain.coupons import Coupon, CouponDuration
 from billing.domain.money import Money
@@ -126,6 +127,17 @@ def refusal_of_plan(
     elif coupon is not None and coupon.duration is not CouponDuration.FOREVER:
         broken = "the same amount every month: no coupon that ends"
     return _phone(row, broken) if broken else None
+
+
+def refusal_of_holding(row: PgCapability, holding: Holding, customer: Customer) -> PgRefusal | None:
+    """Why a PG could not bill that, charge by charge; a free period asks nothing of it."""
+    for call in (PgCall.AGAIN, PgCall.SCHEDULE):
+        refusal = refusal_of_call(row, call, given_by(customer))
+        if refusal is None and holding.value().amount:
+            refusal = refusal_of_amount(row, call, holding.value(), holding.terms.vat_amount)
+        if refusal is not None:
+            return refusal
+    return refusal_of_plan(row, holding.terms, holding.coupon)
 
 
 def refusal_of_change(row: PgCapability, before: Money, after: Money) -> PgRefusal | None:

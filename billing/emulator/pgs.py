@@ -28,9 +28,8 @@ ANY_DAYS = timedelta(days=5)
 SEOUL = timezone(timedelta(hours=9))
 
 Way = Literal["key_in", "rest_key", "again", "schedule"]
-KEY_IN_AND_REST = frozenset({"key_in", "rest_key", "again", "schedule", "moves"})
+ALL_WAYS = frozenset({"key_in", "rest_key", "again", "schedule", "moves"})
 WINDOW_ONLY = frozenset({"again", "schedule", "moves"})
-ALL_WAYS = KEY_IN_AND_REST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from billing.domain.pg_capabilities import PG_CAPABILITIES
 from billing.domain.pg_capability import ChargesAtIssue, PhoneBilling
 from billing.domain.pg_rules import ALWAYS_SENT
 from billing.emulator.channels import CHANNELS
-from billing.emulator.pgs import KEY_IN_AND_REST, NO_CHANNEL, PGS, WINDOW_ONLY
+from billing.emulator.pgs import NO_CHANNEL, PGS
 
 DAY = 24 * 3600
 PHONES = ("danal", "mobilians")
@@ -301,7 +301,3 @@ async def test_without_rules_everything_goes(start, make_card):
     await merchant.ok("DELETE", "/subscribe/customers/lee")
     order = make_card(merchant_uid="m2", amount=1, pg="paypal_v2")
     assert (await merchant.call("POST", "/subscribe/payments/onetime", order)).json()["code"] == 0
-
-
-def test_the_ways_of_the_table_are_those_of_the_guide():
-    assert WINDOW_ONLY < KEY_IN_AND_REST

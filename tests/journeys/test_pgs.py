@@ -64,9 +64,9 @@ async def stack(dev_server, tmp_path_factory):
 
 
 def plan_at(pg):
-    currency = PG_CAPABILITIES[pg].currencies[0]
-    amount = 9900 if currency == "KRW" else 999
-    return {"name": "월간 이용권", "amount": amount, "currency": currency, "interval": "month"}
+    won = "KRW" in PG_CAPABILITIES[pg].currencies
+    price = {"amount": 9900, "currency": "KRW"} if won else {"amount": 999, "currency": "USD"}
+    return {"name": "월간 이용권", **price, "interval": "month"}
 
 
 async def window_key(stack, pg, card=CARD):
@@ -78,7 +78,7 @@ async def window_key(stack, pg, card=CARD):
     window = {"customer_uid": uid, "card_number": card, "pg": pg, "buyer_email": EMAIL, "merchant_uid": f"{uid}_window"}
     charged = pg in CHARGED_IN_THE_WINDOW
     if charged:
-        window |= {"amount": plan["amount"] if plan["currency"] == "KRW" else 9.99, "currency": plan["currency"]}
+        window |= {"amount": plan["amount"]}
     answer = await stack.emulator.post("/emulator/window/billing-key", json=window)
     assert answer.status_code == 201, answer.text
     later = {"trial_end": (now() + MONTH).isoformat()} if charged else {}
