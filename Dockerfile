@@ -12,7 +12,7 @@ WORKDIR /src
 # Dependencies first: they change less often than the code, and this layer is kept.
 COPY pyproject.toml uv.lock README.md ./
 RUN uv sync --frozen --no-dev --no-install-project
-COPY worker.py ./
+COPY worker.py gudok_pytest.py ./
 COPY workflows workflows
 COPY activities activities
 COPY api api

@@ -21,7 +21,7 @@ from api.history import CycleCost, cycle_costs
 from api.listening import Forwarding, Listener, ListenError
 from api.processes import LocalStackError
 from api.reconcile import reconcile
-from billing.emulator import EmulatorSettings, create_emulator, read_switches
+from billing.emulator import EmulatorSettings, Plan, PlanError, create_emulator, read_plan, read_switches, serve
 from billing.ledger import Ledger
 from billing.observability import configure_logging
 from billing.settings import InvalidSettingsError, Mode, Settings, load_settings
@@ -98,6 +98,7 @@ def emulator(
     webhook_encoding: Annotated[str, typer.Option(help="json or form.")] = "json",
     webhook_retries: Annotated[bool, typer.Option(help="Resend up to five times, a minute apart.")] = False,
     switch: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, as the emulator's page lists them.")] = None,
+    faults: Annotated[Path | None, typer.Option(help="Plan of faults, TOML or JSON; replaces what is set.")] = None,
 ) -> None:
     """Run a PortOne V1 with books, a clock and fault switches, for the key and secret in the settings."""
     settings = load_settings()
@@ -115,15 +116,20 @@ def emulator(
             **_switches(switch or []),
         }
     )
-    config = uvicorn.Config(
-        create_emulator(account),
-        host=host or settings.emulator_host,
-        port=settings.emulator_port if port is None else port,
-        access_log=False,
-        log_level="warning",
-        proxy_headers=False,
-    )
-    _run(uvicorn.Server(config).serve())
+    application = create_emulator(account, plan=_plan(faults))
+    port = settings.emulator_port if port is None else port
+    _run(serve(application, host=host or settings.emulator_host, port=port, listens=_listens))
+
+
+def _plan(path: Path | None) -> Plan | None:
+    try:
+        return None if path is None else read_plan(path)
+    except PlanError as error:
+        raise typer.BadParameter(str(error), param_hint="--faults") from None
+
+
+def _listens(address: str) -> None:
+    typer.echo(f"PortOne V1 answers at {address}; a browser finds books, clock and faults there")
 
 
 def _switches(given: list[str]) -> dict[str, str]:

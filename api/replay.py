@@ -1,5 +1,6 @@
 """Replaying histories on the code of today, with a reason for each that does not replay."""
 
+import dataclasses
 import functools
 import gzip
 import re
@@ -73,12 +74,14 @@ async def replay_all(
 ) -> AsyncIterator[Replayed]:
     """Replay one history after the other on `workflows`; every one is answered, whatever became of those before it."""
     asked = Asked(DATA_CONVERTER)
+    named = WorkflowHistory("", ())
 
     async def fed() -> AsyncIterator[WorkflowHistory]:
-        nonlocal asked
-        async for history in histories:
+        nonlocal asked, named
+        async for named in histories:
             asked = Asked(DATA_CONVERTER)
-            yield history
+            # A workflow may decide by its own id, and a file has another name.
+            yield dataclasses.replace(named, workflow_id=_id_it_ran_under(named))
 
     def listen(_info: Info, activation: WorkflowActivation, completion: WorkflowActivationCompletion) -> None:
         asked.add(activation, completion)
@@ -93,8 +96,12 @@ async def replay_all(
         async for result in results:
             failure, found = result.replay_failure, None
             if failure is not None:
-                found = divergence(await fingerprint(result.history, DATA_CONVERTER), asked.tasks)
-            yield Replayed(result.history, asked.tasks, _message(failure, asked.tasks) if failure else None, found)
+                found = divergence(await fingerprint(named, DATA_CONVERTER), asked.tasks)
+            yield Replayed(named, asked.tasks, _message(failure, asked.tasks) if failure else None, found)
+
+
+def _id_it_ran_under(history: WorkflowHistory) -> str:
+    return history.events[0].workflow_execution_started_event_attributes.workflow_id or history.workflow_id
 
 
 @functools.cache

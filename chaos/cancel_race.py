@@ -36,7 +36,8 @@ from billing.domain.money import Money
 from billing.domain.plans import PlanTerms
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.emulator.cards import read_card
-from billing.emulator.console import ConsoleAct, act_in_console
+from billing.emulator.console import act_in_console
+from billing.emulator.console_acts import ConsoleAct
 from billing.emulator.envelope import Refusal
 from billing.emulator.faults import Fault
 from billing.emulator.keys import keep_key
@@ -215,7 +216,7 @@ class Interleaving:
         account = self.world.account
         try:
             with account.world.store.writing():
-                act_in_console(account, ConsoleAct(merchant_uid=self.number, **act))
+                act_in_console(account.desk, ConsoleAct(merchant_uid=self.number, **act))
         except Refusal:
             self.acts.append("refused")
 

@@ -20,6 +20,7 @@ from billing.domain.states import (
     DUNNING_STEPS,
     SUBSCRIPTION_STEPS,
 )
+from billing.emulator.fault_kinds import CALLS, KINDS, MOMENTS
 from billing.settings import Settings, variable
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -157,7 +158,35 @@ def parked_page() -> str:
     return "".join(parts)
 
 
+_FAULTS = """\
+# Kinds of faults
+
+<!-- Written by docs/generate.py from billing/emulator/fault_kinds.py; change it there. -->
+
+What can go wrong at the [emulator](emulator.md), on purpose; \
+how rules and plans are written is [there](emulator.md#faults).
+A wrong field of an answer is wrong wherever the answer has one.
+"""
+
+
+def faults_page() -> str:
+    """docs/reference/faults.md: every kind by its moment, with what it takes, in both languages."""
+    parts = [f"{_FAULTS}\nThe calls: {', '.join(f'`{path}`' for path in CALLS)}.\n"]
+    for moment, (english, korean) in MOMENTS.items():
+        kinds = {name: kind for name, kind in KINDS.items() if kind.moment == moment}
+        rows = "".join(
+            f"| `{name}` | {', '.join(f'`{taken}`' for taken in kind.takes)} | {kind.english} | {kind.korean} |\n"
+            for name, kind in kinds.items()
+        )
+        paths = next(iter(kinds.values())).paths
+        where = "any call" if paths is CALLS else ", ".join(f"`{path}`" for path in paths)
+        heading = f"\n## {english[0].upper()}{english[1:]} ({korean})\n\n`path`: {where}, or `*`.\n\n"
+        parts.append(f"{heading}| Kind | Takes | What happens | 무슨 일이 생기나 |\n|---|---|---|---|\n{rows}")
+    return "".join(parts)
+
+
 PAGES = {
+    REFERENCE / "faults.md": faults_page,
     REFERENCE / "parked.md": parked_page,
     REFERENCE / "settings.md": settings_page,
     REFERENCE / "states.md": states_page,

@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 
-from billing.emulator.envelope import REFUSED, LostAnswer, Refusal, done, refused
+from billing.emulator.console import Desk
+from billing.emulator.console_acts import ConsoleAct
+from billing.emulator.envelope import REFUSED, Refusal, done, refused
 from billing.emulator.execution import Execution
-from billing.emulator.faults import AFTER, BEFORE, Faults
+from billing.emulator.fault_rules import AFTER, BEFORE, Faults
+from billing.emulator.faulty_answers import identity_of, told_after, told_before
 from billing.emulator.form import read_body
 from billing.emulator.settings import EmulatorSettings
 from billing.emulator.store import Record
@@ -29,10 +32,11 @@ class Account:
     def __init__(self, settings: EmulatorSettings) -> None:
         self.settings = settings
         self.world = World(settings)
-        self.faults = Faults(self.world.store)
+        self.faults = Faults(self.world)
         self.webhooks = Webhooks(self.world, self.faults)
         self.execution = Execution(self.world, self.faults, self.webhooks)
-        self.timeline = Timeline(self.world, self.execution, self.webhooks)
+        self.desk = Desk(self.world, self.execution)
+        self.timeline = Timeline(self.desk, self.webhooks, self.faults)
 
     async def perform(self, request: Request, path: str, work: Work, *, authorized: bool = True) -> Response:
         """Perform one call: token, faults before, the work in one durable change, faults after.
@@ -44,20 +48,55 @@ class Account:
             body = await read_body(request)
         except Refusal as refusal:
             return refused(refusal)
-        where = _named(request, body)
+        where = identity_of(self.world, request, body)
         if (delay := self.faults.take(("delay",), path, **where)) is not None:
             await asyncio.sleep(delay["seconds"])
         if (fault := self.faults.take(BEFORE, path, **where)) is not None:
+            if fault["kind"] == "execute_late":
+                return self._execute_late(request, fault, where, lambda: work(body), authorized=authorized)
             self.world.store.flush()
-            return _failure(fault)
+            return told_before(fault)
         answer = self._work(request, body, work, authorized=authorized)
+        if (planned := self.faults.take(("console",), path, **where)) is not None:
+            self._act(planned, where)
         hang = self.faults.take(("delay_after",), path, **where)
         fault = self.faults.take(AFTER, path, **where)
         # What was done is on disk; now its webhooks leave, perhaps before the answer does.
-        self.webhooks.start()
+        await self.webhooks.early(self.webhooks.start())
         if hang is not None:
             await asyncio.sleep(hang["seconds"])
-        return answer if fault is None else _failure(fault)
+        return answer if fault is None else told_after(fault, answer)
+
+    def _execute_late(
+        self,
+        request: Request,
+        fault: Record,
+        where: Mapping[str, str | None],
+        work: Callable[[], Any],
+        *,
+        authorized: bool,
+    ) -> Response:
+        try:
+            if authorized:
+                require_token(self.world, request)
+        except Refusal as refusal:
+            return refused(refusal)
+        number = str(self.world.store.count("call"))
+        self.world.calls[number] = work
+        owner = where["customer_uid"]
+        self.world.expect(owner, self.world.clock.now(owner) + fault["seconds"], "call", number)
+        self.world.store.flush()
+        return told_before(fault)
+
+    def _act(self, rule: Record, where: Mapping[str, str | None]) -> None:
+        """A person acts on what the call was about, unless the rule names something else."""
+        act = ConsoleAct.model_validate(rule["act"])
+        unnamed = {} if act.imp_uid or act.merchant_uid else {"merchant_uid": where["merchant_uid"]}
+        act = act.model_copy(update={**unnamed, "customer_uid": act.customer_uid or where["customer_uid"]})
+        if rule["seconds"]:
+            self.faults.expect(rule["key"], act, self.world.clock.now(act.customer_uid) + rule["seconds"])
+        else:
+            self.timeline.act_by_rule(rule["key"], act)
 
     def _work(self, request: Request, body: dict[str, Any], work: Work, *, authorized: bool) -> Response:
         try:
@@ -75,37 +114,15 @@ class Account:
         return answer if isinstance(answer, Response) else done(answer)
 
 
-def account_of(request: Request) -> Account:
-    """The account of the application that a request came to."""
-    account: Account = request.app.state.account
+def account_in(app: FastAPI) -> Account:
+    """The account of an application."""
+    account: Account = app.state.account
     return account
 
 
+def account_of(request: Request) -> Account:
+    """The account of the application that a request came to."""
+    return account_in(request.app)
+
+
 TheAccount = Annotated[Account, Depends(account_of)]
-
-
-def _failure(fault: Record) -> Response:
-    match fault["kind"]:
-        case "drop_after":
-            return LostAnswer()
-        case "429":
-            answer = refused(Refusal("Too Many Requests", code=REFUSED, http_status=429))
-            answer.headers["Retry-After"] = str(int(fault["seconds"]))
-            return answer
-        case "401":
-            return refused(Refusal("Unauthorized", code=REFUSED, http_status=401))
-        case "garbage":
-            return Response("<html><body>502 Bad Gateway</body></html>", media_type="text/html")
-        case _:
-            return refused(Refusal("Internal Server Error", code=REFUSED, http_status=500))
-
-
-def _named(request: Request, body: dict[str, Any]) -> dict[str, str | None]:
-    """The order number and the key that a call is about, as far as fault switches need them."""
-    schedules = body.get("schedules")
-    first = schedules[0] if isinstance(schedules, list) and schedules and isinstance(schedules[0], dict) else {}
-    named = {}
-    for name in ("merchant_uid", "customer_uid"):
-        value = request.path_params.get(name) or body.get(name) or first.get(name)
-        named[name] = str(value[0] if isinstance(value, list) else value) if value else None
-    return named

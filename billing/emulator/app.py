@@ -8,8 +8,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from billing.emulator.account import Account
+from billing.emulator.account import Account, account_in
 from billing.emulator.envelope import REFUSED, Refusal, refused
+from billing.emulator.faults import Plan
 from billing.emulator.routes import (
     cash_receipts,
     certifications,
@@ -26,20 +27,25 @@ from billing.emulator.routes import (
 from billing.emulator.settings import EmulatorSettings
 
 
-def create_emulator(settings: EmulatorSettings | None = None) -> FastAPI:
+def create_emulator(settings: EmulatorSettings | None = None, *, plan: Plan | None = None) -> FastAPI:
     """A PortOne V1 at its real paths, with one account (`app.state.account`).
+
+    A `plan` of faults replaces what is set, unless it is what the state file has, which then counts on.
 
     While the application's lifespan runs, schedules run in real time by themselves. Without it (httpx.ASGITransport
     starts none) they run when a call comes in or the clock is moved; then nobody closes the webhook sender either,
     so tests should enter `app.router.lifespan_context(app)`.
     """
     account = Account(settings or EmulatorSettings())
+    if plan is not None and not account.faults.keeps(plan):
+        with account.world.store.writing():
+            account.faults.replace(plan)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         account.timeline.start()
         yield
-        await account.timeline.aclose()
+        await account_in(app).timeline.aclose()
 
     app = FastAPI(title="PortOne V1 emulator", lifespan=lifespan)
     app.state.account = account

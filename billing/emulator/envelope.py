@@ -1,5 +1,6 @@
 """PortOne's envelope: `{code, message, response}`, `message` null on success, `response` null on failure."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Any
 
@@ -8,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 # Pattern of `code` (facts.md 1.6): 1 is a rule of PortOne's own, -1 a refusal of the PG, 404 or 401.
 RULE, REFUSED = 1, -1
+DRIP_BYTES = 16
 
 
 class Refusal(Exception):  # noqa: N818 - it is PortOne's answer, not a failure of this program
@@ -58,3 +60,21 @@ class LostAnswer(Response):
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b'{"code":', "more_body": True})
         raise ConnectionAbortedError("the answer is lost on purpose")
+
+
+class SlowAnswer(Response):
+    """An answer that comes in small pieces, evenly over some seconds."""
+
+    def __init__(self, answer: Response, seconds: float) -> None:
+        body = bytes(answer.body)
+        self._pieces = [body[start : start + DRIP_BYTES] for start in range(0, len(body), DRIP_BYTES)]
+        self._pause = seconds / max(1, len(self._pieces))
+        super().__init__(body, answer.status_code, dict(answer.headers))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        """Send the head at once, then piece by piece."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for piece in self._pieces:
+            await asyncio.sleep(self._pause)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})

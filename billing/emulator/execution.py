@@ -4,7 +4,7 @@ import secrets
 
 from billing.emulator.cards import DECLINES_BEFORE_APPROVAL, LATE_APPROVAL_SECONDS
 from billing.emulator.envelope import Refusal
-from billing.emulator.faults import Faults
+from billing.emulator.fault_rules import Faults
 from billing.emulator.keys import declines_counter
 from billing.emulator.pgs import refused_by_pg
 from billing.emulator.receipts import make_payment

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 
 from billing.emulator.agenda import Due
 from billing.emulator.clock import EVERYBODY
-from billing.emulator.execution import Execution
+from billing.emulator.console import Desk, act_in_console
+from billing.emulator.console_acts import ConsoleAct
+from billing.emulator.envelope import Refusal
+from billing.emulator.fault_rules import Faults
 from billing.emulator.webhooks import Webhooks
-from billing.emulator.world import World
 
 _IDLE_SECONDS = 3600.0
 # Instants are whole seconds as a rule, clocks are floats: this near is now.
@@ -31,9 +33,11 @@ class _Passage:
 class Timeline:
     """Runs what is due, each thing at its own instant."""
 
-    def __init__(self, world: World, execution: Execution, webhooks: Webhooks) -> None:
-        self._world = world
-        self._execution = execution
+    def __init__(self, desk: Desk, webhooks: Webhooks, faults: Faults) -> None:
+        self._desk = desk
+        self._world = desk.world
+        self._execution = desk.execution
+        self._faults = faults
         self._webhooks = webhooks
         self._passages: list[_Passage] = []
         self._background: asyncio.Task[None] | None = None
@@ -79,6 +83,17 @@ class Timeline:
             self._passages.remove(passage)
         return passage.executed
 
+    def act_by_rule(self, rule: str, act: ConsoleAct, *, planned: str | None = None) -> None:
+        """Do what a rule has a person do; what the console refuses is noted with the rule."""
+        store = self._world.store
+        try:
+            with store.writing():
+                act_in_console(self._desk, act)
+                self._faults.note(rule, None, planned=planned)
+        except Refusal as refusal:
+            with store.writing():
+                self._faults.note(rule, refusal.message, planned=planned)
+
     def describe(self, customer_uid: str | None = None) -> dict[str, object]:
         """The instant it is, and the next one at which something happens by itself."""
         due = self._world.next_due(customer_uid)
@@ -93,21 +108,36 @@ class Timeline:
         at = max(due.at, self._world.clock.now(due.owner or None))
         self._world.take(due)
         executed: list[str] = []
-        with self._world.store.writing():
-            if due.kind == "schedule":
-                self._execution.run_schedule(self._world.store["schedules"][due.key], at, path="schedule")
-                executed = [due.key]
-            elif due.kind == "late":
-                executed = [self._execution.approve_late(due.key, at)["merchant_uid"]]
-            elif due.kind == "recovery":
-                executed = self._execution.recover(due.key, at)
-            else:
-                self._webhooks.send_again(due.key)
+        match due.kind:
+            case "act":
+                planned = self._world.store["acts"][due.key]
+                self.act_by_rule(planned["rule"], ConsoleAct.model_validate(planned["act"]), planned=due.key)
+            case "call":
+                # What a late call would have been refused, nobody hears of any more.
+                with contextlib.suppress(Refusal), self._world.store.writing():
+                    self._world.calls.pop(due.key)()
+            case _:
+                with self._world.store.writing():
+                    executed = self._execute(due, at)
         sending = self._webhooks.start()
         for passage in self._passages:
             if passage.whose in (None, due.owner):
                 passage.executed += executed
                 passage.sending.update(sending)
+
+    def _execute(self, due: Due, at: float) -> list[str]:
+        """The order numbers that were run."""
+        match due.kind:
+            case "schedule":
+                self._execution.run_schedule(self._world.store["schedules"][due.key], at, path="schedule")
+                return [due.key]
+            case "late":
+                return [self._execution.approve_late(due.key, at)["merchant_uid"]]
+            case "recovery":
+                return self._execution.recover(due.key, at)
+            case _:
+                self._webhooks.send_again(due.key)
+                return []
 
     async def _run(self) -> None:
         while True:

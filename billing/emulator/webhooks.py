@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from billing.emulator.faults import WEBHOOK, Faults
+from billing.emulator.fault_rules import WEBHOOK, Faults
+from billing.emulator.faulty_answers import made_up
 from billing.emulator.store import Record
 from billing.emulator.world import World
 
@@ -23,7 +24,7 @@ _PARALLEL = 256
 class Webhooks:
     """Queues, sends, remembers every attempt.
 
-    A webhook's `state` is queued, sending, waiting (for `resend_at`), dropped or done.
+    A webhook's `state` is queued, sending, waiting (for `resend_at`), held (for the next one), dropped or done.
     """
 
     def __init__(self, world: World, faults: Faults) -> None:
@@ -32,6 +33,10 @@ class Webhooks:
         hooks = world.store["webhooks"]
         # What a kill left unsent is sent; whether a "sending" one arrived is not known, so it is sent again.
         self._queued = [key for key, hook in hooks.items() if hook["state"] in ("queued", "sending")]
+        # Which webhook of whom is held, and after which one it goes.
+        self._held = {hook["held"]: key for key, hook in hooks.items() if hook["state"] == "held"}
+        self._behind: dict[str, str] = {}
+        self._early: set[asyncio.Task[None]] = set()
         self._last: dict[str, asyncio.Task[None]] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
@@ -39,10 +44,11 @@ class Webhooks:
     def queue(self, payment: Record, at: float, *, cancellation_id: str | None = None) -> None:
         """Queue the webhook that a change of a payment causes, one for each notice_url; nothing when no URL is set."""
         told = payment.get("notice_url") or self._world.settings.webhook_url or []
-        for url in told if isinstance(told, list) else [told]:
-            self._queue(url, payment, at, cancellation_id)
+        for place, url in enumerate(told if isinstance(told, list) else [told]):
+            whose = f"{payment['customer_uid'] or payment['merchant_uid']}/{place}"
+            self._queue(url, payment, at, cancellation_id, whose)
 
-    def _queue(self, url: str, payment: Record, at: float, cancellation_id: str | None) -> None:
+    def _queue(self, url: str, payment: Record, at: float, cancellation_id: str | None, whose: str) -> None:
         fault = self._faults.take(
             WEBHOOK, "webhook", merchant_uid=payment["merchant_uid"], customer_uid=payment["customer_uid"]
         )
@@ -50,23 +56,59 @@ class Webhooks:
         body = {name: payment[name] for name in ("imp_uid", "merchant_uid", "status")}
         if cancellation_id:
             body["cancellation_id"] = cancellation_id
-        for _ in range(2 if kind == "duplicate_webhook" else 1):
-            hook = {
-                "url": url,
-                "body": body,
-                "customer_uid": payment["customer_uid"],
-                "at": at,
-                "state": "dropped" if kind == "drop_webhook" else "queued",
-                "resends": 0,
-                "resend_at": None,
-                "attempts": [],
-            }
-            key = f"{self._world.store.count('webhook'):08d}"
-            self._world.store.put("webhooks", key, hook)
-            if kind == "delay_webhook" and fault is not None:
-                self._send_later(key, hook, at + fault["seconds"])
-            elif hook["state"] == "queued":
-                self._queued.append(key)
+        hook = {
+            "url": url,
+            "body": body,
+            "customer_uid": payment["customer_uid"],
+            "at": at,
+            "state": "queued",
+            "resends": 0,
+            "resend_at": None,
+            "attempts": [],
+        }
+        seconds = fault["seconds"] if fault else 0.0
+        held, queued = self._release(whose), len(self._queued)
+        match kind:
+            case "drop_webhook":
+                self._keep({**hook, "state": "dropped"})
+            case "delay_webhook":
+                self._send_later(self._keep(hook), hook, at + seconds)
+            case "reorder_webhook" if held is None:
+                self._hold(self._keep(hook), hook, whose, at + seconds if seconds else None)
+            case "duplicate_webhook":
+                self._queued += [self._keep(hook), self._keep(hook)]
+            case "forge_webhook":
+                status = (fault or {}).get("status") or "paid"
+                forged = {**body, "imp_uid": made_up(payment["imp_uid"]), "status": status}
+                self._queued += [self._keep({**hook, "body": forged, "forged": True}), self._keep(hook)]
+            case "early_webhook":
+                self._queued.append(self._keep({**hook, "early": True}))
+            case _:
+                self._queued.append(self._keep(hook))
+        if held is not None:
+            if len(self._queued) > queued:
+                self._behind[held] = self._queued[-1]
+            self._queued.append(held)
+
+    def _keep(self, hook: Record) -> str:
+        key = f"{self._world.store.count('webhook'):08d}"
+        self._world.store.put("webhooks", key, hook)
+        return key
+
+    def _hold(self, key: str, hook: Record, whose: str, until: float | None) -> None:
+        self._world.store.put("webhooks", key, {**hook, "state": "held", "held": whose, "resend_at": until})
+        self._held[whose] = key
+        if until is not None:
+            self._world.expect(hook["customer_uid"], until, "webhook", key)
+
+    def _release(self, whose: str) -> str | None:
+        """The webhook that waited for this one; it goes right behind it."""
+        key = self._held.get(whose)
+        hook = self._world.store["webhooks"].get(key or "")
+        if key is None or hook is None or hook["state"] != "held":
+            return None
+        self._world.store.put("webhooks", key, {**hook, "state": "queued", "resend_at": None})
+        return key
 
     def send_again(self, key: str) -> None:
         """The time of a delayed or repeated webhook has come."""
@@ -83,7 +125,15 @@ class Webhooks:
             self._world.store.put("webhooks", key, {**hooks[key], "state": "sending"})
         # The change and its webhook are on disk before anybody hears of it.
         self._world.store.flush()
-        return [self._begin(key, str(hooks[key]["body"]["merchant_uid"])) for key in queued]
+        begun: dict[str, asyncio.Task[None]] = {}
+        for key in queued:
+            begun[key] = self._begin(key, hooks[key], begun.get(self._behind.pop(key, "")))
+        return list(begun.values())
+
+    async def early(self, sending: list[asyncio.Task[None]]) -> None:
+        """Wait for those that are to be answered before the call that caused them is."""
+        if early := self._early.intersection(sending):
+            await asyncio.wait(early)
 
     async def aclose(self) -> None:
         """Stop sending; what is unfinished is sent after the next start."""
@@ -102,6 +152,7 @@ class Webhooks:
                 "body": hook["body"],
                 "state": hook["state"],
                 "attempt": place,
+                **({"forged": True} if hook.get("forged") else {}),
                 **({"at": hook["at"], "status": None, "error": None} if attempt is None else attempt),
             }
             for key, hook in self._world.store["webhooks"].items()
@@ -113,23 +164,29 @@ class Webhooks:
         self._world.store.put("webhooks", key, {**hook, "state": "waiting", "resend_at": at})
         self._world.expect(hook["customer_uid"], at, "webhook", key)
 
-    def _begin(self, key: str, merchant_uid: str) -> asyncio.Task[None]:
-        # Two webhooks of one order leave in the order they were queued; all others side by side.
-        task = asyncio.create_task(self._send(key, self._last.get(merchant_uid)))
+    def _begin(self, key: str, hook: Record, behind: asyncio.Task[None] | None) -> asyncio.Task[None]:
+        # Two webhooks of one order leave in the order they were queued, a held one behind that which it waited for; all
+        # others side by side.
+        merchant_uid = str(hook["body"]["merchant_uid"])
+        before = [task for task in (self._last.get(merchant_uid), behind) if task is not None]
+        task = asyncio.create_task(self._send(key, before))
+        if hook.get("early"):
+            self._early.add(task)
         self._last[merchant_uid] = task
         self._sending.add(task)
 
         def forget(done: asyncio.Task[None]) -> None:
             self._sending.discard(done)
+            self._early.discard(done)
             if self._last.get(merchant_uid) is done:
                 del self._last[merchant_uid]
 
         task.add_done_callback(forget)
         return task
 
-    async def _send(self, key: str, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait([before])
+    async def _send(self, key: str, before: list[asyncio.Task[None]]) -> None:
+        if before:
+            await asyncio.wait(before)
         hook = self._world.store["webhooks"][key]
         status, error = await self._post(hook)
         at = self._world.clock.now(hook["customer_uid"])

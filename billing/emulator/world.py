@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
 
 from billing.emulator.agenda import NOBODY, Agenda, Due
 from billing.emulator.clock import EmulatorClock
@@ -12,7 +13,8 @@ from billing.emulator.store import Record, Store
 class World:
     """What everything in the emulator works on.
 
-    `changed` is set whenever something new may happen earlier than was known.
+    `changed` is set whenever something new may happen earlier than was known. `calls` are executed late; they may carry
+    a card, so they live in memory only.
     """
 
     def __init__(self, settings: EmulatorSettings) -> None:
@@ -20,6 +22,7 @@ class World:
         self.store = Store(settings.state_file)
         self.clock = EmulatorClock(self.store)
         self.changed = asyncio.Event()
+        self.calls: dict[str, Callable[[], object]] = {}
         self._agenda = Agenda(self.clock, self._still_true)
         self._by_order: dict[str, list[str]] = {}
         self._by_key: dict[str, list[str]] = {}
@@ -34,6 +37,8 @@ class World:
             self.expect(late["customer_uid"], late["at"], "late", imp_uid)
         for merchant_uid, recovery in self.store["recoveries"].items():
             self.expect(recovery["customer_uid"], recovery["at"], "recovery", merchant_uid)
+        for number, act in self.store["acts"].items():
+            self.expect(act["owner"] or None, act["at"], "act", number)
         for key, hook in self.store["webhooks"].items():
             if hook["resend_at"] is not None:
                 self.expect(hook["customer_uid"], hook["resend_at"], "webhook", key)
@@ -74,8 +79,10 @@ class World:
             row = self.store["schedules"].get(key)
             due_at = row["schedule_at"] + self.settings.lag_seconds if row else None
             return row is not None and row["schedule_status"] == "scheduled" and due_at == at
-        if kind == "late":
-            return key in self.store["late"]
+        if kind in ("late", "act"):
+            return key in self.store["late" if kind == "late" else "acts"]
+        if kind == "call":
+            return key in self.calls
         if kind == "recovery":
             recovery = self.store["recoveries"].get(key)
             return recovery is not None and bool(recovery["at"] == at)

@@ -18,7 +18,7 @@ def _files(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
-PRODUCT = [*_files("workflows", "activities", "api", "billing", "docs"), ROOT / "worker.py"]
+PRODUCT = [*_files("workflows", "activities", "api", "billing", "docs"), ROOT / "worker.py", ROOT / "gudok_pytest.py"]
 EVERYTHING = [*PRODUCT, *_files("tests", "bench", "chaos")]
 TREES = {path: ast.parse(path.read_text()) for path in EVERYTHING}
 

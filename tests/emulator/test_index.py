@@ -3,7 +3,8 @@
 import re
 from typing import get_args
 
-from billing.emulator.console import ConsoleAct
+from billing.emulator.console_acts import ConsoleAct
+from billing.emulator.fault_kinds import KINDS
 from billing.emulator.faults import Fault
 
 
@@ -27,7 +28,12 @@ async def test_the_page_loads_nothing_from_anywhere(merchant):
 async def test_every_act_and_every_fault_can_be_chosen(merchant):
     page = await _page(merchant)
     assert set(_options(page, "act")) == set(get_args(ConsoleAct.model_fields["act"].annotation))
-    assert set(_options(page, "kind")) == set(get_args(Fault.model_fields["kind"].annotation))
+    kinds = await merchant.control("GET", "faults/kinds")
+    assert [one["kind"] for one in kinds] == list(KINDS)
+    assert set(KINDS) == set(get_args(Fault.model_fields["kind"].annotation))
+    # Every field that a kind takes has a place in the form; the act is what the console's form says.
+    assert {name for one in kinds for name in one["takes"]} - {"act"} == set(re.findall(r'data-takes="(\w+)"', page))
+    assert all(one["en"].endswith(".") and one["ko"].endswith(".") for one in kinds)
 
 
 async def test_both_languages_have_every_word(merchant):

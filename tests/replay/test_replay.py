@@ -14,25 +14,31 @@ from tests.replay.replaying import replayed, why
 from worker import WORKFLOWS
 
 PATHS = history_files(HISTORIES)
+# One replayer for several: to make one ready takes longer than to replay a history.
+BATCHES = [PATHS[first : first + 12] for first in range(0, len(PATHS), 12)]
 
 
-@pytest.mark.parametrize("path", PATHS, ids=name_of)
-async def test_a_committed_history_replays(path):
-    (result,) = await replayed([read_history(path)])
-    assert result.failure is None, why(result)
-    # What the code asked for was seen, and it is what the history holds: the reasons below are told from the same.
-    expected = await fingerprint(result.history, DATA_CONVERTER)
-    assert divergence(expected, result.asked) is None
-    asked = [command.key for task in result.asked for command in task.commands]
-    held = [command.key for task in expected for command in task.commands]
-    assert asked[: len(held)] == held
+@pytest.mark.parametrize("some", BATCHES, ids=lambda some: name_of(some[0]))
+async def test_every_committed_history_replays(some):
+    failures, results = {}, await replayed([read_history(path) for path in some])
+    for path, result in zip(some, results, strict=True):
+        # What the code asked for was seen, and it is what the history holds: the reasons are told from the same.
+        expected = await fingerprint(result.history, DATA_CONVERTER)
+        asked = [command.key for task in result.asked for command in task.commands]
+        held = [command.key for task in expected for command in task.commands]
+        if result.failure is not None:
+            failures[name_of(path)] = why(result)
+        elif divergence(expected, result.asked) is not None or asked[: len(held)] != held:
+            failures[name_of(path)] = f"held {held}, asked {asked}"
+    assert not failures, "\n\n".join(f"{name}: {reason}" for name, reason in failures.items())
 
 
-@pytest.mark.parametrize("path", PATHS, ids=name_of)
-async def test_a_history_has_its_commands_beside_it(path):
-    beside = FINGERPRINTS / f"{name_of(path)}.txt"
-    assert beside.exists(), "run: python -m tests.replay.fingerprint"
-    assert beside.read_text() == await derived(path), "run: python -m tests.replay.fingerprint"
+@pytest.mark.parametrize("some", BATCHES, ids=lambda some: name_of(some[0]))
+async def test_every_history_has_its_commands_beside_it(some):
+    for path in some:
+        beside = FINGERPRINTS / f"{name_of(path)}.txt"
+        assert beside.exists(), "run: python -m tests.replay.fingerprint"
+        assert beside.read_text() == await derived(path), f"{name_of(path)}: run: python -m tests.replay.fingerprint"
 
 
 def test_no_fingerprint_is_without_its_history():

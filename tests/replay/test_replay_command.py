@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from api.replay import read_history
+from api.replay import history_files, read_history
 from tests.replay.fingerprint import HISTORIES
 
 RUNNER = CliRunner()
@@ -34,7 +34,7 @@ def foreign(tmp_path):
 
 def test_the_committed_histories_are_what_it_replays_unless_told_otherwise():
     code, output = gudok_replay()
-    count = len(list(HISTORIES.iterdir()))
+    count = len(history_files(HISTORIES))
     assert (code, f"{count} of {count} histories replay on this code" in output) == (0, True)
 
 

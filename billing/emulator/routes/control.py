@@ -3,18 +3,19 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, Body, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from billing.emulator.account import TheAccount
+from billing.emulator.account import Account, TheAccount
 from billing.emulator.books import read_books
-from billing.emulator.console import ConsoleAct, act_in_console
+from billing.emulator.console import act_in_console
+from billing.emulator.console_acts import FARTHEST_SECONDS, ConsoleAct
 from billing.emulator.envelope import Refusal
-from billing.emulator.faults import Fault
+from billing.emulator.fault_kinds import KINDS, MOMENTS
+from billing.emulator.faults import Plan, PlanError, read_faults
+from billing.emulator.settings import EmulatorSettings
 from billing.emulator.store import Record
 from billing.emulator.window import issue_in_window
-
-FARTHEST_SECONDS = 100 * 366 * 24 * 3600
 
 router = APIRouter(prefix="/emulator")
 
@@ -76,23 +77,57 @@ async def post_clock(account: TheAccount, order: Advance) -> dict[str, object]:
 
 @router.get("/faults")
 async def get_faults(account: TheAccount) -> list[Record]:
-    """The switches that are set, and how often each has fired."""
+    """The rules that are set, and how often each has fired."""
     return account.faults.all()
 
 
+@router.get("/faults/kinds")
+async def get_kinds() -> list[dict[str, Any]]:
+    """Every kind of fault: where it strikes, what it takes, what happens in both languages."""
+    return [
+        {
+            "kind": name,
+            "moment": {"en": MOMENTS[kind.moment][0], "ko": MOMENTS[kind.moment][1]},
+            "paths": kind.paths,
+            "takes": kind.takes,
+            "en": kind.english,
+            "ko": kind.korean,
+        }
+        for name, kind in KINDS.items()
+    ]
+
+
 @router.post("/faults", status_code=201)
-async def post_fault(account: TheAccount, fault: Fault) -> Record:
-    """Set a switch."""
+async def post_faults(account: TheAccount, body: Annotated[dict[str, Any], Body()]) -> Record | list[Record]:
+    """Set one more rule, or a plan (`seed`, `rules`) in place of whatever is set; 422 says what is wrong with it."""
+    try:
+        faults = read_faults(body)
+    except PlanError as error:
+        raise HTTPException(422, error.problems) from None
     with account.world.store.writing():
-        return account.faults.add(fault)
+        record = account.faults.replace(faults) if isinstance(faults, Plan) else account.faults.add(faults)
+    account.timeline.catch_up()
+    return record
 
 
 @router.delete("/faults")
 async def delete_faults(account: TheAccount) -> dict[str, bool]:
-    """Take every switch back."""
+    """Take every rule back."""
     with account.world.store.writing():
         account.faults.clear()
     return {"cleared": True}
+
+
+@router.post("/reset")
+async def post_reset(request: Request, account: TheAccount, settings: EmulatorSettings) -> dict[str, bool]:
+    """Begin anew with an empty account and these settings; 409 where the account is kept in a file."""
+    if account.settings.state_file is not None or settings.state_file is not None:
+        raise HTTPException(409, "what is kept in a file is not reset")
+    fresh = Account(settings)
+    request.app.state.account = fresh
+    fresh.timeline.start()
+    await account.timeline.aclose()
+    return {"reset": True}
 
 
 @router.get("/books")
@@ -115,7 +150,7 @@ async def post_console(account: TheAccount, act: ConsoleAct) -> Record:
     """What a person does in PortOne's console."""
     try:
         with account.world.store.writing():
-            answer = act_in_console(account, act)
+            answer = act_in_console(account.desk, act)
     except Refusal as refusal:
         raise HTTPException(404 if refusal.http_status == 404 else 409, refusal.message) from None  # noqa: PLR2004
     account.webhooks.start()
