@@ -342,11 +342,11 @@ async def test_a_cancel_whose_answers_are_lost_still_tells_the_truth(stack, kind
 
 
 async def test_what_portone_does_not_tell_within_the_quiet_window_is_told_as_unknown(stack):
-    stack.quick()
     uid = await stack.start()
     await stack.advance(uid, days=3)
     number = await number_of(stack, uid)
     await portone_runs_ahead(stack, uid, days=32)
+    stack.answer_within(3.0)
     # PortOne says that it ran, and shows no payment of it.
     store = stack.account().world.store
     store["schedules"][number] = {**store["schedules"][number], "payment_status": None}
