@@ -40,19 +40,26 @@ TESTS = {
         _JOURNEYS,
         "test_where_no_schedule_is_booked_again_a_retry_is_our_own_charge_of_the_same_order",
     ),
-    "partial": (_TABLE, "test_only_phone_bills_are_known_to_take_no_partial_refund"),
+    "partial": (_EMULATOR, "test_a_part_is_refunded_by_every_pg_that_is_not_known_to_refuse_it"),
     "whole": (_JOURNEYS, "test_a_phone_bill_takes_no_other_amount_and_goes_back_as_a_whole"),
     "vat": (_DOMAIN, "test_a_vat_that_a_pg_cannot_be_told_is_refused_and_one_in_doubt_is_not"),
     "currency": (_API, "test_money_that_a_pg_does_not_take_is_refused"),
     "minimum": (_DOMAIN, "test_the_currency_and_the_least_amount_of_every_pg_are_kept"),
     "at-issue": (_EMULATOR, "test_a_window_charges_where_its_pg_does"),
+    "rest-issue": (
+        _EMULATOR,
+        "test_a_key_by_card_number_is_issued_where_the_pg_offers_it_and_nowhere_else",
+    ),
+    "required-cancel": (_EMULATOR, "test_naver_pay_refunds_nothing_without_who_asks_and_why"),
+    "required-delete": (_EMULATOR, "test_naver_pay_deletes_no_key_without_who_asks_and_why"),
+    "as-read": (_TABLE, "test_what_a_module_always_requires_is_what_the_facts_say"),
     "required": (_DOMAIN, "test_each_parameter_that_a_pg_requires_is_named_when_it_is_missing"),
     "number-once": (
         _JOURNEYS,
         "test_naver_pay_is_retried_under_another_order_number_and_refunded_with_who_asks_and_why",
     ),
     "number-letters": (_DOMAIN, "test_smartro_takes_an_order_number_of_letters_and_digits_only"),
-    "number-any": (_TABLE, "test_the_modules_that_need_another_way_are_these_wherever_the_tests_run"),
+    "number-any": (_EMULATOR, "test_a_declined_order_number_is_taken_again_by_every_pg_but_naver_pay"),
     "phone": (_API, "test_a_phone_bill_is_refused_any_plan_but_a_monthly_one_of_one_amount"),
 }
 """The tests, by the name that the page's links have."""
@@ -161,7 +168,9 @@ def _money(row: PgCapability) -> str:
         number = _cell("never twice", "number-once")
     elif row.merchant_uid_alphanumeric_only:
         number = _cell("letters and digits", "number-letters")
-    issuing = _cell(_AT_ISSUE[row.charges_at_issue], "at-issue")
+    issuing = _cell(_AT_ISSUE[row.charges_at_issue], "at-issue" if row.window_key else "rest-issue")
+    if row.provider == "settle":
+        issuing = _cell("always, by `onetime`", "key-in")
     if row.phone_billing is not PhoneBilling.NEVER:
         issuing += f", {_cell('phone bills monthly', 'phone')}"
     vat = {True: "yes", False: "no", None: "?"}[row.vat_amount]
@@ -178,10 +187,18 @@ def _money(row: PgCapability) -> str:
 
 
 def _required(row: PgCapability) -> str:
+    calls = ((_cell(f"`{call}`", _proof_of(row, call)), names) for call, names in row.required.items())
     return "".join(
-        f"| `{row.provider}` | {_cell(f'`{call}`', 'required')} | {', '.join(f'`{name}`' for name in names)} |\n"
-        for call, names in row.required.items()
+        f"| `{row.provider}` | {call} | {', '.join(f'`{name}`' for name in names)} |\n" for call, names in calls
     )
+
+
+def _proof_of(row: PgCapability, call: str) -> str:
+    """A call of this project is refused by name; what the page sends to PortOne's SDK is only compared with sources."""
+    offered = {"onetime": row.key_in, "issue": row.rest_key, "again": row.again, "schedule": row.schedule}
+    if call in ("cancel", "delete"):
+        return f"required-{call}"
+    return "required" if offered.get(call, False) else "as-read"
 
 
 def _notes(row: PgCapability) -> str:

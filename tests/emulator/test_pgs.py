@@ -12,6 +12,7 @@ DAY = 24 * 3600
 PHONES = ("danal", "mobilians")
 BUYER = {"buyer_name": "Kim", "buyer_email": "kim@example.com", "buyer_tel": "01012345678", "product_type": "digital"}
 CUSTOMER = {"customer_name": "Kim"}
+CHARGING = [provider for provider, row in PGS.items() if "again" in row.offers]
 KNOWN = frozenset({"KRW", "USD", "JPY", "EUR"})
 
 OWN = {
@@ -24,6 +25,11 @@ OWN = {
 
 def money(provider):
     return {"amount": 1000, "currency": PG_CAPABILITIES[provider].currencies[0]}
+
+
+def order_at(provider):
+    """What every PG takes: its currency, whatever it wants of the buyer, and the amount of its phone bill."""
+    return {**money(provider), **BUYER} | ({"amount": 9900} if PGS[provider].phone else {})
 
 
 async def has_key(merchant, make_card, provider, last_four="1111"):
@@ -99,6 +105,7 @@ async def test_a_key_by_card_number_is_issued_where_the_pg_offers_it_and_nowhere
     answer = (await merchant.call("POST", "/subscribe/customers/kim", make_card(pg=provider, **CUSTOMER))).json()
     offered = "rest_key" in PGS[provider].offers
     assert (answer["code"], answer["message"]) == ((0, None) if offered else (1, NO_CHANNEL))
+    assert await merchant.charges() == []
 
 
 @pytest.mark.parametrize("provider", PGS)
@@ -114,8 +121,7 @@ async def test_a_key_is_charged_where_the_schema_or_the_guide_says_so(merchant, 
     await has_key(merchant, make_card, provider)
     if PGS[provider].phone:
         await merchant.advance(31 * DAY)
-    order = {**money(provider), **BUYER} | ({"amount": 9900} if PGS[provider].phone else {})
-    answer = (await merchant.again("m1", **order)).json()
+    answer = (await merchant.again("m1", **order_at(provider))).json()
     offered = "again" in PGS[provider].offers
     assert (answer["code"], answer["message"]) == ((0, None) if offered else (1, NO_CHANNEL))
 
@@ -204,13 +210,26 @@ async def test_naver_pay_deletes_no_key_without_who_asks_and_why(merchant):
 # ---------------------------------------------------------------- order numbers and money
 
 
-@pytest.mark.parametrize("provider", ["naverpay", "payco"])
-async def test_naver_pay_takes_no_order_number_twice_not_even_a_declined_one(merchant, provider):
-    await merchant.window(pg=provider)
+@pytest.mark.parametrize("provider", CHARGING)
+async def test_a_declined_order_number_is_taken_again_by_every_pg_but_naver_pay(merchant, make_card, provider):
+    await has_key(merchant, make_card, provider)
+    await merchant.advance(31 * DAY)
     await merchant.fault("decline", merchant_uid="m1", count=1)
-    assert (await merchant.again("m1")).json()["code"] == -1
-    assert (await merchant.again("m1")).json()["code"] == (1 if provider == "naverpay" else 0)
-    assert (await merchant.again("m2")).json()["code"] == 0
+    assert (await merchant.again("m1", **order_at(provider))).json()["code"] == -1
+    again = (await merchant.again("m1", **order_at(provider))).json()
+    assert again["code"] == (1 if provider == "naverpay" else 0)
+    if provider == "naverpay":
+        assert (await merchant.again("m2")).json()["code"] == 0
+
+
+@pytest.mark.parametrize("provider", CHARGING)
+async def test_a_part_is_refunded_by_every_pg_that_is_not_known_to_refuse_it(merchant, make_card, provider):
+    await has_key(merchant, make_card, provider)
+    await merchant.advance(31 * DAY)
+    await merchant.again("m1", **order_at(provider))
+    part = {"merchant_uid": "m1", "amount": 400, "reason": "r", "extra": {"requester": "admin"}}
+    answer = (await merchant.call("POST", "/payments/cancel", part)).json()
+    assert answer["code"] == (1 if PG_CAPABILITIES[provider].partial_cancel is False else 0)
 
 
 @pytest.mark.parametrize("number", ["order-1", "주문1"])
@@ -220,7 +239,7 @@ async def test_smartro_takes_no_order_number_but_of_letters_and_digits(merchant,
     assert (await merchant.again("order1", **BUYER)).json()["code"] == 0
 
 
-@pytest.mark.parametrize("provider", [provider for provider, row in PGS.items() if "again" in row.offers])
+@pytest.mark.parametrize("provider", CHARGING)
 async def test_a_currency_that_a_pg_does_not_take_is_refused(merchant, make_card, provider):
     await has_key(merchant, make_card, provider)
     for currency in ("KRW", "USD"):
