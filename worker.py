@@ -69,8 +69,8 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
     cards = VaultedCards(ledger.card_vault(settings.vault_keys(), ttl_minutes=settings.vault_ttl_minutes))
     notices = NoticeUrls(settings)
     keys = BillingKeyActivities(client, cards)
-    payments = PaymentActivities(client, ledger, cards, notices)
-    schedules = ScheduleActivities(client, cards, notices)
+    payments = PaymentActivities(client, ledger, cards, notices, product_type=settings.product_type)
+    schedules = ScheduleActivities(client, cards, notices, product_type=settings.product_type)
     writes = LedgerActivities(ledger)
     return [
         keys.issue_billing_key,

@@ -7,9 +7,13 @@ from activities.errors import of_portone
 from billing import portone
 from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import KeyOutcome
+from billing.domain.pg_capabilities import capability
 from billing.portone import PortOneClient, PortOneError
 from workflows import ports
 from workflows.contracts import DeleteBillingKey, IssueBillingKey, KeyAnswer
+
+REQUESTER = "extra[requester]"
+NO_REASON = "deleted by the merchant"
 
 
 class BillingKeyActivities(ports.BillingKeyActivities):
@@ -60,9 +64,16 @@ class BillingKeyActivities(ports.BillingKeyActivities):
 
     @activity.defn
     async def delete_billing_key(self, order: DeleteBillingKey) -> BillingKeyFact | None:
-        """Delete the key; None when there was none."""
+        """Delete the key; None when there was none. Where the PG wants to know who asks, it is told."""
         try:
-            key = await self._client.delete_billing_key(order.customer_uid, reason=order.reason)
+            found = await self._client.find_billing_key(order.customer_uid)
+            if found is None:
+                return None
+            row = capability(found.pg_provider or "")
+            asks = row is not None and REQUESTER in row.required.get("delete", ())
+            key = await self._client.delete_billing_key(
+                order.customer_uid, reason=order.reason or NO_REASON, requester="admin" if asks else None
+            )
         except PortOneError as error:
             raise of_portone(error) from None
         return key.fact() if key else None

@@ -36,11 +36,14 @@ class PaymentActivities(ports.PaymentActivities):
     left; after it, the next one finds the mark and answers `unknown`, which the workflow closes by looking.
     """
 
-    def __init__(self, client: PortOneClient, ledger: Ledger, cards: VaultedCards, notices: NoticeUrls) -> None:
+    def __init__(
+        self, client: PortOneClient, ledger: Ledger, cards: VaultedCards, notices: NoticeUrls, *, product_type: str
+    ) -> None:
         self._client = client
         self._ledger = ledger
         self._cards = cards
         self._notices = notices
+        self._product_type = product_type
 
     @activity.defn
     async def charge_again(self, order: ChargeAgain) -> ChargeAnswer:
@@ -57,6 +60,7 @@ class PaymentActivities(ports.PaymentActivities):
             buyer_tel=order.customer.tel,
             channel_key=order.channel.channel_key,
             notice_url=self._notices.of(order.workflow_id, order.merchant_uid),
+            product_type=self._product_type,
         )
         if not await self._may_send(order.merchant_uid, order.send_no):
             return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message=ALREADY_SENT)
@@ -91,6 +95,7 @@ class PaymentActivities(ports.PaymentActivities):
             buyer_tel=order.customer.tel,
             pg=order.channel.pg,
             notice_url=self._notices.of(order.workflow_id, order.merchant_uid),
+            product_type=self._product_type,
         )
         if not await self._may_send(order.merchant_uid, order.send_no):
             return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message=ALREADY_SENT)

@@ -24,10 +24,11 @@ WINDOWS = 5
 class ScheduleActivities(ports.ScheduleActivities):
     """Calls the `/subscribe/payments/schedule` family."""
 
-    def __init__(self, client: PortOneClient, cards: VaultedCards, notices: NoticeUrls) -> None:
+    def __init__(self, client: PortOneClient, cards: VaultedCards, notices: NoticeUrls, *, product_type: str) -> None:
         self._client = client
         self._cards = cards
         self._notices = notices
+        self._product_type = product_type
 
     @activity.defn
     async def register_schedule(self, order: RegisterSchedule) -> ScheduleAnswer:
@@ -46,6 +47,7 @@ class ScheduleActivities(ports.ScheduleActivities):
             buyer_email=order.customer.email,
             buyer_tel=order.customer.tel,
             notice_url=self._notices.of(order.workflow_id, order.merchant_uid),
+            product_type=self._product_type,
         )
         request = portone.ScheduleRequest(
             customer_uid=order.customer_uid,

@@ -1,64 +1,109 @@
-"""What a PG can do is checked before anything is started, and the refusal names PG, call and field."""
+"""What a PG can do is checked before anything is started, and the refusal names PG, call and field.
 
-from typing import Literal
+The default channel of the account is not known here and not checked; the workflow checks again with the key in hand.
+"""
 
 from api.errors import Problem
+from api.models import CardBody, KeyInPaymentBody
+from billing.domain.bills import Holding
 from billing.domain.money import Money
-from billing.domain.pg_capabilities import PgCapability, capability, provider_of
+from billing.domain.pg_capabilities import capability, provider_of
+from billing.domain.pg_capability import PgCapability
+from billing.domain.pg_rules import (
+    OF_CUSTOMER,
+    PgCall,
+    PgRefusal,
+    given_by,
+    refusal_of_amount,
+    refusal_of_call,
+    refusal_of_change,
+    refusal_of_holding,
+    refusal_of_number,
+    refusal_of_plan,
+)
 from billing.domain.records import Customer
 
-Call = Literal["issue", "onetime", "again"]
-
 _FIELDS = {
-    "buyer_name": "name",
-    "buyer_email": "email",
-    "buyer_tel": "tel",
-    "customer_name": "name",
-    "customer_tel": "tel",
-    "customer_email": "email",
-    "customer_id": "id",
+    "pg_not_supported": "pg",
+    "pg_currency": "currency",
+    "pg_minimum_amount": "amount",
+    "pg_vat_amount": "vat_amount",
+    "pg_merchant_uid": "merchant_uid",
+    "pg_phone_billing": "plan",
 }
 
 
-def check_pg(pg: str | None, call: Call, amount: Money | None, customer: Customer, *, stores_key: bool = False) -> None:
-    """Refuse what the named PG cannot do; the default channel of the account is not known here and not checked.
+def check_issue(pg: str | None, customer: Customer, card: CardBody) -> None:
+    """Refuse to issue a billing key by card number where the named PG does not, or needs more.
 
     Raises:
         Problem: 422 with the field.
     """
-    provider = provider_of(pg)
-    row = capability(provider) if provider else None
+    row = _named(pg)
+    if row is not None:
+        _raise(refusal_of_call(row, PgCall.ISSUE, given_by(customer, card.fields())))
+
+
+def check_holding(pg: str | None, holding: Holding, customer: Customer, *, trial_days: int = 0) -> None:
+    """Refuse a subscription that the named PG could not bill.
+
+    Raises:
+        Problem: 422 with the field.
+    """
+    row = _named(pg)
+    if row is not None:
+        _raise(refusal_of_holding(row, holding, customer))
+        _raise(refusal_of_plan(row, holding.terms, holding.coupon, trial_days=trial_days))
+
+
+def check_change(provider: str | None, before: Holding, after: Holding, customer: Customer) -> None:
+    """Refuse a change that the PG behind the key could not bill.
+
+    Raises:
+        Problem: 422 with the field.
+    """
+    row = _named(provider)
+    if row is not None:
+        _raise(refusal_of_change(row, before.value(), after.value()))
+        _raise(refusal_of_holding(row, after, customer))
+
+
+def check_key_in(body: KeyInPaymentBody, amount: Money) -> None:
+    """Refuse a payment by card number that the named PG does not take.
+
+    Raises:
+        Problem: 422 with the field.
+    """
+    row = _named(body.pg)
     if row is None:
         return
-    offered = {"issue": row.rest_key, "onetime": row.key_in, "again": row.again}[call]
-    if not offered:
-        raise Problem(422, "pg_not_supported", f"{row.provider} does not support {_WAYS[call]}", field="pg")
-    if stores_key and not row.stores_key_on_onetime:
+    given = given_by(body.customer.customer(), body.card.fields())
+    _raise(refusal_of_call(row, PgCall.ONETIME, given))
+    if body.customer_uid is not None and not row.stores_key_on_onetime:
         detail = f"{row.provider} cannot store a billing key with a key-in payment"
-        raise Problem(422, "pg_not_supported", detail, field="customer_uid")
-    if amount is not None:
-        _check_amount(row, amount)
-    _check_required(row, call, customer)
+        raise _problem(PgRefusal("pg_not_supported", row.provider, PgCall.ONETIME, detail), "customer_uid")
+    _raise(refusal_of_amount(row, PgCall.ONETIME, amount, body.vat_amount))
+    if body.merchant_uid is not None:
+        _raise(refusal_of_number(row, PgCall.ONETIME, body.merchant_uid))
 
 
-_WAYS = {
-    "issue": "issuing a billing key by card number (use its payment window)",
-    "onetime": "key-in payments",
-    "again": "billing-key charges by REST",
-}
+def _named(pg: str | None) -> PgCapability | None:
+    provider = provider_of(pg)
+    return capability(provider) if provider else None
 
 
-def _check_amount(row: PgCapability, amount: Money) -> None:
-    if amount.currency not in row.currencies:
-        raise Problem(422, "pg_currency", f"{row.provider} does not take {amount.currency}", field="currency")
-    if amount.currency == "KRW" and amount.amount < row.minimum_amount:
-        detail = f"{row.provider} takes at least {row.minimum_amount} KRW"
-        raise Problem(422, "pg_minimum_amount", detail, field="amount")
+def _raise(refusal: PgRefusal | None) -> None:
+    if refusal is not None:
+        raise _problem(refusal, _FIELDS.get(refusal.code) or _field_of(refusal.missing))
 
 
-def _check_required(row: PgCapability, call: Call, customer: Customer) -> None:
-    for name in row.required.get(call, ()):
-        field = _FIELDS.get(name)
-        if field is not None and not getattr(customer, field):
-            detail = f"{row.provider} requires {name} for {call}"
-            raise Problem(422, "pg_requires_field", detail, field=f"customer.{field}")
+def _field_of(missing: str) -> str:
+    of_customer = OF_CUSTOMER.get(missing)
+    return f"customer.{of_customer}" if of_customer else f"card.{missing}"
+
+
+def _problem(refusal: PgRefusal, field: str) -> Problem:
+    missing = {"missing": refusal.missing} if refusal.missing else {}
+    return Problem(
+        422, refusal.code, refusal.detail, field=field, pg=refusal.provider, call=refusal.call.value, **missing
+    )

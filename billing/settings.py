@@ -197,6 +197,9 @@ class Settings(BaseSettings):
         "Checked for their form, and not used yet: nothing is encrypted by setting them.",
     )
 
+    product_type: Literal["digital", "real"] = Field(
+        "digital", description="What is sold, which KSNET has to be told of every charge: digital content or goods."
+    )
     schedule_horizon_days: int = Field(
         80, ge=1, le=85, description="Charges further away wait in Temporal before they are scheduled at PortOne."
     )

@@ -140,6 +140,7 @@ def declines_page() -> str:
 
 # Long enough for a file of its own; this folder is no package.
 _EVENTS = runpy.run_path(str(Path(__file__).parent / "events_page.py"))
+_PGS = runpy.run_path(str(Path(__file__).parent / "pgs_page.py"))
 
 
 def parked_page() -> str:
@@ -190,6 +191,7 @@ PAGES = {
     REFERENCE / "settings.md": settings_page,
     REFERENCE / "states.md": states_page,
     REFERENCE / "declines.md": declines_page,
+    REFERENCE / "pgs.md": _PGS["pgs_page"],
     REFERENCE / "events.md": _EVENTS["events_page"],
     REFERENCE / "events.schema.json": _EVENTS["events_schema"],
 }

@@ -12,7 +12,8 @@ from temporalio.exceptions import ActivityError
 
 from billing.domain.facts import ScheduleFact
 from billing.domain.outcomes import ScheduleOutcome
-from billing.domain.pg_capabilities import PgCapability, capability, provider_of
+from billing.domain.pg_capabilities import capability, provider_of
+from billing.domain.pg_capability import PgCapability
 from billing.domain.records import ChargeResult
 from billing.domain.states import CycleState
 from workflows import policies

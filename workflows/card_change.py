@@ -13,7 +13,7 @@ from temporalio import workflow
 from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import KeyOutcome
-from workflows import arbiter, booking, consent_need, dunning, old_keys, possible, retrying, telling
+from workflows import arbiter, booking, consent_need, dunning, old_keys, pg_checks, possible, retrying, telling
 from workflows.contracts import IssueBillingKey, PortOneChannel
 from workflows.issuing import discard_card, find_key, issue_key
 from workflows.orders import ChangePaymentMethod, ChargeAtOrder, OrderAnswered
@@ -50,6 +50,10 @@ async def change(run: SubscriptionRun, order: ChangePaymentMethod) -> OrderAnswe
     key = await _new_key(order)
     if isinstance(key, _Refused):
         return await _refuse(run, key)
+    refusal = pg_checks.of_key(run, key.pg_provider)
+    if refusal is not None:
+        await _delete_if_issued_here(run, order)
+        return await _refuse(run, _Refused(refusal.code, refusal.detail))
     stopped = await arbiter.stop_the_charge(run)
     if run.state.booked:
         # The charge ran and was declined just now, and its retry was booked on the old key.

@@ -14,6 +14,7 @@ from workflows import (
     consenting,
     deciding,
     pausing,
+    pg_checks,
     possible,
     resuming,
     retrying,
@@ -59,6 +60,7 @@ async def carry_out(run: SubscriptionRun, placed: PlacedOrder) -> None:
     """Do what the order says and leave the answer, or the refusal, on the desk."""
     try:
         possible.check(placed.order, run.state, run.plan, workflow.now(), run.customer_uid)
+        pg_checks.check_again(placed.order, run.state, run.plan)
         placed.answer = await CARRY_OUT[type(placed.order)](run, placed.order)
     except ApplicationError as refusal:
         placed.refusal = refusal

@@ -7,7 +7,7 @@ from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import KeyOutcome
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding
-from workflows import booking, policies, telling
+from workflows import booking, pg_checks, policies, telling
 from workflows.charging import charge_now
 from workflows.contracts import DeleteBillingKey, IssueBillingKey
 from workflows.issuing import discard_card, find_key, issue_key
@@ -53,10 +53,23 @@ async def open_subscription(run: SubscriptionRun) -> None:
         key = answer.key
     if key is not None:
         _note_key(run, key)
+        if await _is_refused_by_pg(run, key):
+            return
     if trial:
         await _begin_trial(run, key)
     else:
         await _charge_first(run, key)
+
+
+async def _is_refused_by_pg(run: SubscriptionRun, key: BillingKeyFact) -> bool:
+    """Whether the PG behind the key could not bill what is held: the start ends here, and nothing was charged."""
+    refusal = pg_checks.of_key(run, key.pg_provider)
+    if refusal is None:
+        return False
+    if run.start.vault_handle is not None:
+        await _delete_own_key(run, "its PG cannot bill the plan")
+    await _expire(run, refusal.code, refusal.detail)
+    return True
 
 
 def _may_be_scheduled(run: SubscriptionRun) -> bool:
@@ -124,9 +137,9 @@ async def _charge_first(run: SubscriptionRun, key: BillingKeyFact | None) -> Non
     )
 
 
-async def _delete_own_key(run: SubscriptionRun) -> str:
+async def _delete_own_key(run: SubscriptionRun, reason: str = "first charge declined") -> str:
     """Delete the key this start issued, so that the same customer_uid can be started again without an orphan."""
-    order = DeleteBillingKey(customer_uid=run.start.customer_uid, reason="first charge declined")
+    order = DeleteBillingKey(customer_uid=run.start.customer_uid, reason=reason)
     await workflow.execute_activity_method(
         BillingKeyActivities.delete_billing_key, order, summary=f"delete {order.customer_uid}", **policies.REPEATABLE
     )

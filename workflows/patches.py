@@ -8,3 +8,6 @@ FOREIGN_FACTS = "foreign-facts"
 
 REFUND_BY_MARK = "refund-by-mark"
 """A refund is known again by its mark, split as its charge was, and settled for as long as it takes."""
+
+PG_RULES = "pg-rules"
+"""What the PG behind a key would refuse is refused before it is asked."""

@@ -21,6 +21,7 @@ from billing.domain.facts import CancellationFact, PaymentFact
 from billing.domain.known_order import AskedOrder, Known
 from billing.domain.money import Money
 from billing.domain.pg_capabilities import capability
+from billing.domain.pg_rules import PgRefusal, refusal_of_part
 from billing.domain.records import ChargeResult, LedgerEntry, RefundRecord, RefundState
 from billing.domain.refund_mark import mark_of, marked
 from billing.domain.refund_split import RefundablePayment
@@ -81,6 +82,9 @@ class RefundWorkflow:
             answer = CancelAnswer(outcome=RefundState.REFUNDED, payment=before)
             await _write(start, planned, answer, done)
             return _settled(start, planned, answer)
+        whole_only = _refused_by_pg(planned)
+        if whole_only is not None and workflow.patched(patches.PG_RULES):
+            return _refused(start, whole_only.code, whole_only.detail, planned.balance)
         await _write(start, planned, CancelAnswer(outcome=RefundState.INTENT))
         if by_mark:
             planned, answer = await _to_the_end(start, planned)
@@ -141,6 +145,11 @@ def _plan(start: StartRefund, before: PaymentFact, known: Known | None) -> _Plan
         # Refunds made elsewhere have left parts that fit together no more: the PG splits it as it can.
         return _Plan(before, amount, 0, None, known)
     return _Plan(before, amount, tax_free, vat_amount, known)
+
+
+def _refused_by_pg(plan: _Plan) -> PgRefusal | None:
+    row = capability(plan.before.pg_provider or "")
+    return refusal_of_part(row, plan.amount, plan.balance) if row is not None else None
 
 
 def _with_our_mark(payment: PaymentFact, refund_id: str) -> CancellationFact | None:

@@ -7,7 +7,18 @@ from temporalio.common import VersioningBehavior
 
 from billing.domain.calendar import Anchor
 from billing.domain.states import ENDED, CycleState
-from workflows import billing_cycle, carrying_out, foreign, old_keys, opening, policies, possible, previewing, showing
+from workflows import (
+    billing_cycle,
+    carrying_out,
+    foreign,
+    old_keys,
+    opening,
+    pg_checks,
+    policies,
+    possible,
+    previewing,
+    showing,
+)
 from workflows.bells import answer_stale_bells
 from workflows.contracts import LookAgain, PaymentReported, StartSubscription, SubscriptionSnapshot
 from workflows.orders import (
@@ -203,6 +214,7 @@ class SubscriptionWorkflow:
 
     def _check(self, order: Order) -> None:
         possible.check(order, self._run.state, self._run.plan, workflow.now(), self._run.customer_uid)
+        pg_checks.check(order, self._run.state, self._run.plan)
 
     async def _answered(self, order: Order) -> OrderAnswered:
         answer = await self._run.place(order)

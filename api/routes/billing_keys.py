@@ -11,7 +11,7 @@ from api.dependencies import CallerDep, Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import answer, once
 from api.models import BillingKeyBody, CustomerUid
-from api.pg_rules import check_pg
+from api.pg_rules import check_issue
 from api.running import remembers, within
 from api.views import billing_key_view
 from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
@@ -36,7 +36,7 @@ STATUS = {
 @router.post("", status_code=201)
 async def issue_billing_key(body: BillingKeyBody, request: Request, desk: DeskDep, caller: CallerDep) -> Response:
     """Issue a billing key by card number for a customer_uid that has none."""
-    check_pg(body.pg, "issue", None, body.customer.customer())
+    check_issue(body.pg, body.customer.customer(), body.card)
     yesterday = (desk.now() - timedelta(days=1)).date()
     if body.card.is_expired(yesterday.year, yesterday.month):
         raise Problem(422, "card_expired", "the card has expired", field="card.expiry")

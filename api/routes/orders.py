@@ -21,10 +21,11 @@ from api.order_models import (
     TrialBody,
 )
 from api.ordering import ended, find_subscription, order, place, refused
-from api.pg_rules import check_pg
+from api.pg_rules import check_change, check_holding, check_issue
 from api.previews import ask
 from api.terms import holding_of, terms_of
 from api.views import bill_view, instant
+from billing.domain.bills import Holding
 from billing.domain.consent import ConsentDecision
 from billing.domain.records import PendingChange
 from billing.ledger import SubscriptionRow
@@ -156,7 +157,9 @@ async def change_payment_method(
     """Charge another card from now on; an unpaid period is tried with it at once."""
     record = await find_subscription(desk, customer_uid)
     card = body.payment_method.card
-    check_pg(body.pg, "issue" if card else "again", None, record.customer)
+    if card is not None:
+        check_issue(body.pg, record.customer, card)
+    check_holding(body.pg, Holding(record.plan, record.life.quantity, record.life.coupon), record.customer)
     # A day's grace: the last month of a card ends in its issuer's time zone, not in ours.
     yesterday = desk.now() - timedelta(days=1)
     if card is not None and card.is_expired(yesterday.year, yesterday.month):
@@ -225,7 +228,12 @@ async def _change(desk: Desk, record: SubscriptionRow, body: ChangePlanBody) -> 
     )
     held = PendingChange(record.plan, record.life.quantity, record.life.coupon)
     after = message.instead_of(held, record.life.pending_change)
-    holding_of(desk, after.plan, after.quantity, after.coupon)
+    check_change(
+        record.pg_provider,
+        Holding(held.plan, held.quantity, held.coupon),
+        holding_of(desk, after.plan, after.quantity, after.coupon),
+        record.customer,
+    )
     return message
 
 

@@ -15,7 +15,7 @@ from api.dependencies import CallerDep, Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import answer, once
 from api.models import KeyInPaymentBody, MerchantUid, RefundBody
-from api.pg_rules import check_pg
+from api.pg_rules import check_key_in
 from api.running import remembers, within
 from api.views import charge_view, payment_view, refund_view
 from billing.domain.merchant_uid import new_payment_merchant_uid
@@ -40,7 +40,7 @@ router = APIRouter(prefix="/v1/payments", tags=["payments"], dependencies=[Depen
 async def pay_by_card(body: KeyInPaymentBody, request: Request, desk: DeskDep, caller: CallerDep) -> Response:
     """Charge a card once by its number; with a customer_uid a billing key is stored in the same call."""
     amount = Money(body.amount, body.currency)
-    check_pg(body.pg, "onetime", amount, body.customer.customer(), stores_key=body.customer_uid is not None)
+    check_key_in(body, amount)
     yesterday = (desk.now() - timedelta(days=1)).date()
     if body.card.is_expired(yesterday.year, yesterday.month):
         raise Problem(422, "card_expired", "the card has expired", field="card.expiry")

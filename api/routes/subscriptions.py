@@ -16,7 +16,7 @@ from api.errors import Problem
 from api.idempotency import answer, once
 from api.models import CustomerUid, SubscriptionBody
 from api.ordering import find_subscription
-from api.pg_rules import check_pg
+from api.pg_rules import check_holding, check_issue
 from api.running import is_gone, remembers, within
 from api.terms import holding_of, terms_of
 from api.views import charge_view, subscription_view
@@ -49,11 +49,12 @@ async def start_subscription(body: SubscriptionBody, request: Request, desk: Des
     coupon = body.coupon.coupon() if body.coupon else None
     holding = holding_of(desk, terms, body.quantity, coupon)
     customer = body.customer.customer()
-    price = holding.value() if holding.value().amount else None
-    _check_trial(desk, body, terms, free=price is None)
-    if body.payment_method is not None and body.payment_method.card:
-        check_pg(body.pg, "issue", price, customer)
-    check_pg(body.pg, "again", price, customer)
+    _check_trial(desk, body, terms, free=not holding.value().amount)
+    card = body.payment_method.card if body.payment_method else None
+    if card is not None:
+        check_issue(body.pg, customer, card)
+    trial_days = (body.trial_end - desk.now()).days if body.trial_end else 0
+    check_holding(body.pg, holding, customer, trial_days=trial_days)
     _refuse_expired(desk, body)
 
     async def start(subscription_id: str) -> Response:
@@ -207,6 +208,8 @@ async def _started(desk: Desk, customer_uid: str, snapshot: SubscriptionSnapshot
         return answer(201, subscription_view(desk, await find_subscription(desk, customer_uid)))
     code = snapshot.last_failure_code or "not_started"
     reason = snapshot.last_failure or "the subscription was not started"
+    if code.startswith("pg_"):
+        raise Problem(422, code, reason, field="pg")
     if code in DECLINED:
         raise Problem(402, "card_declined", reason, reason_code=code, merchant_uid=snapshot.merchant_uid)
     if code in CONFLICTS:

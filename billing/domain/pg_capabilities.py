@@ -1,73 +1,14 @@
 """What each PG module can do through PortOne V1: one row per module of `portone/pg-capabilities.json`.
 
 Where PortOne's own pages disagree (facts.md 4.1), a row keeps what the PG's page says about key-in and billing keys,
-and what the schema says about `again` and schedules.
+and what the schema says about `again` and schedules. What PortOne's guide names and the schema does not is marked.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 
 from billing.domain.money import MINOR_DIGITS
-
-
-class ChargesAtIssue(StrEnum):
-    """Whether issuing a billing key takes money (facts.md 4.2)."""
-
-    NEVER = "never"
-    BY_AMOUNT = "by_amount"
-    """0 issues only, more charges as well."""
-    BY_METHOD = "by_method"
-    """A card does not, a phone bill does."""
-    ALWAYS = "always"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PgCapability:
-    """One PG module. The defaults are what most modules have in common.
-
-    Args:
-        provider: PortOne's `pg_provider`.
-        source: the page the row is taken from, below the developer documentation's root where no site is named.
-        module: `old` or `new`, where there are two.
-        key_in: one-time payment by card number over REST (`onetime`).
-        rest_key: billing key by card number over REST.
-        window_key: billing key in the SDK window.
-        again: charge a billing key now.
-        schedule: charge a billing key later.
-        reschedule: `PUT schedule`, `reschedule` and `retry` on a schedule; without them a retry is an `again`.
-        vat_amount: whether it may be given; None where the sources do not say.
-        currencies: the ones it takes.
-        required: parameters beyond PortOne's own required ones, by call: `onetime`, `again`, `schedule`,
-            `issue` (a key over REST), `window` (a key in the SDK window), `cancel`, `delete`, and `window_easypay`,
-            `delete_easypay`, `window_payment`. What only mobile, a contract or a method requires is not in here.
-        merchant_uid_reusable: whether an order number may be used again after a failure.
-        merchant_uid_alphanumeric_only: whether it takes nothing but letters and digits (and cuts beyond 40).
-        charges_at_issue: whether issuing a key takes money.
-        minimum_amount: of one charge in won, as usually contracted; 0 where the sources do not say.
-        stores_key_on_onetime: whether `onetime` with a customer_uid stores a billing key.
-    """
-
-    provider: str
-    source: str
-    module: str | None = None
-    key_in: bool = False
-    rest_key: bool = False
-    window_key: bool = False
-    again: bool = True
-    schedule: bool = True
-    reschedule: bool = True
-    vat_amount: bool | None = False
-    currencies: tuple[str, ...] = ("KRW",)
-    required: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    merchant_uid_reusable: bool = True
-    merchant_uid_alphanumeric_only: bool = False
-    charges_at_issue: ChargesAtIssue = ChargesAtIssue.NEVER
-    minimum_amount: int = 0
-    stores_key_on_onetime: bool = False
-
+from billing.domain.pg_capability import ChargesAtIssue, PgCapability, PhoneBilling
 
 _ANY = tuple(sorted(MINOR_DIGITS))
 _FOREIGN = tuple(currency for currency in _ANY if currency != "KRW")
@@ -75,6 +16,9 @@ _FOREIGN = tuple(currency for currency in _ANY if currency != "KRW")
 _ROWS = (
     PgCapability(
         provider="html5_inicis",
+        name="KG Inicis (window and REST)",
+        name_ko="KG이니시스",
+        partial_cancel=True,
         key_in=True,
         rest_key=True,
         window_key=True,
@@ -90,6 +34,9 @@ _ROWS = (
     ),
     PgCapability(
         provider="inicis",
+        name="KG Inicis (REST)",
+        name_ko="KG이니시스 (API)",
+        partial_cancel=True,
         key_in=True,
         rest_key=True,
         vat_amount=None,
@@ -100,6 +47,9 @@ _ROWS = (
     ),
     PgCapability(
         provider="kcp",
+        name="NHN KCP (REST)",
+        name_ko="NHN KCP (API)",
+        partial_cancel=True,
         key_in=True,
         rest_key=True,
         required={
@@ -112,6 +62,9 @@ _ROWS = (
     ),
     PgCapability(
         provider="kcp_billing",
+        name="NHN KCP (billing window)",
+        name_ko="NHN KCP (결제창 정기)",
+        partial_cancel=True,
         window_key=True,
         required={"window": ("customer_uid", "pay_method")},
         minimum_amount=1000,
@@ -119,6 +72,9 @@ _ROWS = (
     ),
     PgCapability(
         provider="nice",
+        name="NICE Payments (old module)",
+        name_ko="나이스페이먼츠 (구모듈)",
+        partial_cancel=True,
         module="old",
         key_in=True,
         rest_key=True,
@@ -130,6 +86,9 @@ _ROWS = (
     ),
     PgCapability(
         provider="nice_v2",
+        name="NICE Payments (new module)",
+        name_ko="나이스페이먼츠 (신모듈)",
+        partial_cancel=True,
         module="new",
         key_in=True,
         rest_key=True,
@@ -146,6 +105,9 @@ _ROWS = (
     ),
     PgCapability(
         provider="tosspayments",
+        name="Toss Payments (new module)",
+        name_ko="토스페이먼츠 (신모듈)",
+        partial_cancel=True,
         module="new",
         key_in=True,
         rest_key=True,
@@ -156,6 +118,8 @@ _ROWS = (
     ),
     PgCapability(
         provider="daou",
+        name="Kiwoompay",
+        name_ko="키움페이",
         key_in=True,
         rest_key=True,
         required={"onetime": ("card_number", "expiry")},
@@ -164,6 +128,9 @@ _ROWS = (
     ),
     PgCapability(
         provider="ksnet",
+        name="KSNET",
+        name_ko="KSNET",
+        partial_cancel=True,
         key_in=True,
         rest_key=True,
         currencies=("KRW", "USD"),
@@ -176,6 +143,9 @@ _ROWS = (
     ),
     PgCapability(
         provider="welcome",
+        name="Welcome Payments",
+        name_ko="웰컴페이먼츠",
+        phone_billing=PhoneBilling.BY_METHOD,
         key_in=True,
         rest_key=True,
         window_key=True,
@@ -193,6 +163,8 @@ _ROWS = (
     ),
     PgCapability(
         provider="settle",
+        name="Hecto Financial",
+        name_ko="헥토파이낸셜",
         key_in=True,
         rest_key=True,
         required={"onetime": ("card_number", "expiry")},
@@ -202,6 +174,8 @@ _ROWS = (
     ),
     PgCapability(
         provider="settle_acc",
+        name="Hecto My-Account payment",
+        name_ko="헥토파이낸셜 (내통장결제)",
         window_key=True,
         required={"window": ("customer_uid", "buyer_tel", "pay_method")},
         charges_at_issue=ChargesAtIssue.BY_AMOUNT,
@@ -209,6 +183,8 @@ _ROWS = (
     ),
     PgCapability(
         provider="danal_tpay",
+        name="Danal T-Pay (card)",
+        name_ko="다날 (카드)",
         window_key=True,
         required={"window": ("customer_uid", "buyer_tel", "pay_method"), "again": ("name",)},
         charges_at_issue=ChargesAtIssue.BY_AMOUNT,
@@ -217,6 +193,10 @@ _ROWS = (
     ),
     PgCapability(
         provider="danal",
+        name="Danal (phone bill)",
+        name_ko="다날 (휴대폰)",
+        partial_cancel=False,
+        phone_billing=PhoneBilling.ONLY,
         window_key=True,
         required={"window": ("customer_uid", "buyer_tel", "pay_method")},
         charges_at_issue=ChargesAtIssue.ALWAYS,
@@ -225,6 +205,8 @@ _ROWS = (
     ),
     PgCapability(
         provider="kicc",
+        name="KICC EasyPay (old module)",
+        name_ko="이지페이 (KICC)",
         module="old",
         window_key=True,
         required={"window": ("customer_uid", "buyer_tel", "pay_method", "pg")},
@@ -233,6 +215,10 @@ _ROWS = (
     ),
     PgCapability(
         provider="mobilians",
+        name="KG Financial Mobilians (old module)",
+        name_ko="모빌리언스 (KG파이낸셜)",
+        partial_cancel=False,
+        phone_billing=PhoneBilling.ONLY,
         module="old",
         window_key=True,
         required={"window": ("customer_uid", "pay_method", "pg")},
@@ -242,6 +228,9 @@ _ROWS = (
     ),
     PgCapability(
         provider="mobilians_v2",
+        name="KG Financial Mobilians (new module)",
+        name_ko="모빌리언스 (KG파이낸셜 신모듈)",
+        phone_billing=PhoneBilling.BY_METHOD,
         module="new",
         window_key=True,
         again=False,
@@ -253,6 +242,9 @@ _ROWS = (
     ),
     PgCapability(
         provider="smartro_v2",
+        name="Smartro (new module)",
+        name_ko="스마트로 (신모듈)",
+        partial_cancel=True,
         module="new",
         window_key=True,
         required={
@@ -265,6 +257,8 @@ _ROWS = (
     ),
     PgCapability(
         provider="kakaopay",
+        name="KakaoPay",
+        name_ko="카카오페이",
         window_key=True,
         required={"window": ("customer_uid",)},
         charges_at_issue=ChargesAtIssue.BY_AMOUNT,
@@ -273,6 +267,8 @@ _ROWS = (
     ),
     PgCapability(
         provider="naverpay",
+        name="Naver Pay (payment type)",
+        name_ko="네이버페이 (결제형)",
         window_key=True,
         required={
             "window": ("customer_uid", "buyer_tel", "naverProductCode", "naverProductCount"),
@@ -285,6 +281,8 @@ _ROWS = (
     ),
     PgCapability(
         provider="payco",
+        name="PAYCO",
+        name_ko="페이코",
         window_key=True,
         required={"window": ("customer_uid",), "window_payment": ("buyer_tel",)},
         minimum_amount=100,
@@ -292,16 +290,20 @@ _ROWS = (
     ),
     PgCapability(
         provider="smilepay",
+        name="SmilePay",
+        name_ko="스마일페이",
         window_key=True,
-        again=False,
-        schedule=False,
         reschedule=False,
         vat_amount=None,
         charges_at_issue=ChargesAtIssue.UNKNOWN,
+        by_guide_only=True,
         source="opi/ko/integration/pg/v1/smilepay.mdx",
     ),
     PgCapability(
         provider="tosspay_v2",
+        name="Toss Pay (new module)",
+        name_ko="토스페이 (신모듈)",
+        partial_cancel=True,
         module="new",
         window_key=True,
         reschedule=False,
@@ -311,6 +313,8 @@ _ROWS = (
     ),
     PgCapability(
         provider="paymentwall",
+        name="Paymentwall",
+        name_ko="페이먼트월",
         window_key=True,
         currencies=_ANY,
         required={
@@ -323,6 +327,8 @@ _ROWS = (
     ),
     PgCapability(
         provider="paypal_v2",
+        name="PayPal (Reference Transaction)",
+        name_ko="페이팔 (RT)",
         module="new",
         window_key=True,
         currencies=_FOREIGN,

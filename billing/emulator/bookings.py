@@ -3,12 +3,15 @@
 from typing import Any
 
 from billing.emulator.cards import KEY_REFUSED, read_card
+from billing.emulator.channels import channel_of
 from billing.emulator.envelope import REFUSED, Refusal, bad_request, not_found
 from billing.emulator.form import instant, number, objects, strings
 from billing.emulator.keys import keep_key
 from billing.emulator.lists import shown
 from billing.emulator.orders import read_order
+from billing.emulator.pgs import moves, require_fields, require_offer, require_order
 from billing.emulator.refusals import DECLINES, refusal_of
+from billing.emulator.smart_routing import at_channel
 from billing.emulator.store import Record
 from billing.emulator.world import World
 
@@ -27,6 +30,7 @@ def register(world: World, body: dict[str, Any]) -> list[Record]:
         raise bad_request("customer_uid, schedules 파라메터가 누락되었습니다.")
     now = world.clock.now(customer_uid)
     orders: dict[str, Record] = {}
+    items: dict[str, Record] = {}
     for item in objects(body.get("schedules"), "customer_uid, schedules"):
         order = {**read_order(item), "schedule_at": instant(item.get("schedule_at"), "schedule_at")}
         merchant_uid = order["merchant_uid"]
@@ -35,8 +39,12 @@ def register(world: World, body: dict[str, Any]) -> list[Record]:
         if merchant_uid in world.store["schedules"] or merchant_uid in orders or world.is_paid(merchant_uid):
             raise Refusal(TAKEN)
         orders[merchant_uid] = order
+        items[merchant_uid] = item
     if customer_uid not in world.store["keys"]:
         _issue(world, customer_uid, body, next(iter(orders.values())), now)
+    key = world.store["keys"][customer_uid]
+    for merchant_uid, order in orders.items():
+        _require_of_pg(world, key, order, items[merchant_uid])
     return [
         shown(world.keep_schedule(_schedule(world.store["keys"][customer_uid], order, world.not_yet)))
         for order in orders.values()
@@ -135,8 +143,7 @@ def repeatable(world: World, merchant_uid: str) -> Record:
 
 def _changeable(world: World, merchant_uid: str) -> Record:
     schedule = find_schedule(world, merchant_uid)
-    if schedule["pg_provider"] == "tosspay_v2":
-        # The one provider with schedules that is not listed for PUT, reschedule and retry (facts.md 2.7).
+    if not moves(world, schedule["pg_provider"]):
         raise Refusal("지원되지 않는 PG사입니다.", code=REFUSED, http_status=500)
     return schedule
 
@@ -144,12 +151,28 @@ def _changeable(world: World, merchant_uid: str) -> Record:
 def _issue(world: World, customer_uid: str, body: dict[str, Any], order: Record, now: float) -> None:
     if not body.get("card_number"):
         raise Refusal("등록된 고객정보가 없습니다.")
+    provider = channel_of(body)[0]
+    require_offer(world, provider, "rest_key")
+    require_fields(
+        world, provider, "issue", {**{f"customer_{k[6:]}": v for k, v in order.items() if k[:6] == "buyer_"}, **body}
+    )
     card = read_card(body, now, sentence=KEY_REFUSED)
     # A test charge is cancelled at once, so that nothing of it stays in the books.
     checked = number(body.get("checking_amount") or 0, "checking_amount") > 0
     if checked and card.last_four in DECLINES:
         raise Refusal(f"{KEY_REFUSED} {refusal_of(card.provider, card.last_four)}", code=REFUSED)
     keep_key(world, customer_uid, {**order, **body}, card)
+
+
+def _require_of_pg(world: World, key: Record, order: Record, item: Record) -> None:
+    """What the PG wants of a schedule; what its order leaves out is the key's."""
+    provider = at_channel(key, order["channel_key"])["pg_provider"]
+    require_offer(world, provider, "schedule")
+    of_key = {
+        name: key.get(f"customer_{name.removeprefix('buyer_')}") for name in ("buyer_name", "buyer_email", "buyer_tel")
+    }
+    require_fields(world, provider, "schedule", {**of_key, **{k: v for k, v in item.items() if v is not None}})
+    require_order(world, provider, order)
 
 
 def _schedule(key: Record, order: Record, not_yet: int | None) -> Record:

@@ -19,6 +19,7 @@ CHANNELS = (
     ("danal", "A010002002"),
     ("kicc", "T5102001"),
     ("mobilians", "170622040674"),
+    ("mobilians_v2", "unknown"),
     ("smartro_v2", "t_2302142m"),
     ("kakaopay", "TCSUBSCRIP"),
     ("naverpay", "naverpay-partner"),

@@ -6,6 +6,7 @@ from billing.emulator.cards import DECLINES_BEFORE_APPROVAL, LATE_APPROVAL_SECON
 from billing.emulator.envelope import Refusal
 from billing.emulator.fault_rules import Faults
 from billing.emulator.keys import declines_counter
+from billing.emulator.pgs import refused_by_pg
 from billing.emulator.receipts import make_payment
 from billing.emulator.recovery import plan_recovery, take_recovery
 from billing.emulator.refusals import DECLINES, refusal_of
@@ -36,11 +37,16 @@ class Execution:
         A success sends a webhook; a failure does so only where a schedule ran (facts.md 3.3). `path` is the call that
         fault switches know it by.
         """
-        refusal = self._decline(order, card, usage, path)
+        refusal = self._decline(order, card, usage, path, at)
         payment = make_payment(
-            order, card, int(at), imp_uid=self._world.imp_uid(), usage=usage, refusal=refusal,
+            order,
+            card,
+            int(at),
+            imp_uid=self._world.imp_uid("imp_" if path == "window" else "imps_"),
+            usage=usage,
+            refusal=refusal,
             sandbox=self._world.settings.sandbox,
-        )  # fmt: skip
+        )
         self._world.keep_payment(payment)
         if refusal is None or usage == SCHEDULED:
             self._webhooks.queue(payment, at)
@@ -156,13 +162,16 @@ class Execution:
             told = {**schedule, "payment_status": payment["status"], "fail_reason": payment["fail_reason"]}
             self._world.store.put("schedules", payment["merchant_uid"], told)
 
-    def _decline(self, order: Record, card: Record, usage: str | None, path: str) -> str | None:
+    def _decline(self, order: Record, card: Record, usage: str | None, path: str, at: float) -> str | None:
         """Why the PG declines; None when it approves."""
         where = {"merchant_uid": order["merchant_uid"], "customer_uid": order.get("customer_uid")}
         if usage == SCHEDULED and self._world.is_paid(order["merchant_uid"]):
             return "이미 결제가 이루어진 merchant_uid입니다."
         if not card["last_four"]:
             return "등록되지 않은 구매자입니다."
+        refused = refused_by_pg(self._world, order, card, at)
+        if refused is not None:
+            return refused
         if self._faults.take(("decline",), path, **where):
             return refusal_of(card.get("pg_provider"), "0002")
         if card["last_four"] == "0004":

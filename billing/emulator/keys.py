@@ -7,6 +7,7 @@ from billing.emulator.cards import KEY_REFUSED, KnownCard, read_card
 from billing.emulator.channels import channel_of
 from billing.emulator.envelope import Refusal
 from billing.emulator.form import require
+from billing.emulator.pgs import require_fields, require_offer
 from billing.emulator.refusals import refusal_of
 from billing.emulator.smart_routing import FIRST_CHANNEL_ONLY, channels_of, group_of
 from billing.emulator.store import Record
@@ -22,6 +23,10 @@ def issue_key(world: World, customer_uid: str, body: dict[str, Any]) -> Record:
     if not 1 <= len(customer_uid) <= 80:  # noqa: PLR2004 - the schema's maxLength
         raise Refusal("customer_uid는 80자 이내여야 합니다.", http_status=400)
     require(body, "card_number", "expiry")
+    if group_of(body) is None:
+        provider = channel_of(body)[0]
+        require_offer(world, provider, "rest_key")
+        require_fields(world, provider, "issue", body)
     card = read_card(body, world.clock.now(customer_uid), sentence=KEY_REFUSED)
     return keep_key(world, customer_uid, body, card)
 

@@ -6,6 +6,7 @@ from billing.emulator.account import Account
 from billing.emulator.envelope import Refusal
 from billing.emulator.execution import NOTHING_TO_CANCEL, balance
 from billing.emulator.form import number
+from billing.emulator.pgs import require_fields, require_whole
 from billing.emulator.store import Record
 from billing.emulator.world import World
 
@@ -19,11 +20,14 @@ def cancel(account: Account, body: dict[str, Any]) -> Record:
     payment = _chosen(account.world, body)
     left = balance(payment)
     checksum, amount = body.get("checksum"), body.get("amount")
+    require_fields(account.world, payment["pg_provider"], "cancel", body)
     if checksum not in (None, "") and number(checksum, "checksum") != left:
         raise Refusal("취소 가능 잔액이 일치하지 않습니다(checksum).")
+    part = number(amount, "amount") if amount not in (None, "") else None
+    require_whole(account.world, payment, part, left)
     return account.execution.refund(
         payment,
-        number(amount, "amount") if amount not in (None, "") else None,
+        part,
         body.get("reason"),
         account.world.clock.now(payment["customer_uid"]),
         notify=str(body.get("enable_webhook", "false")).lower() == "true",

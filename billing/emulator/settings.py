@@ -61,6 +61,9 @@ class EmulatorSettings(BaseModel):
     deleted_vbank: Literal["failed", "cancelled"] = Field(
         "failed", description="`status` of a virtual account deleted before anybody paid into it."
     )
+    pg_rules: Literal["enforce", "off"] = Field(
+        "enforce", description="Whether each PG's own rules hold: what it offers, wants, takes at least, and when."
+    )
     lag_seconds: int = Field(0, ge=0, description="How late schedules run; no source says how late PortOne's do.")
     sandbox: bool = Field(False, description="Whether every channel is a test channel; `gudok emulator` says so.")
     include_sandbox_by_default: bool = Field(

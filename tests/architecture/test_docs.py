@@ -11,6 +11,7 @@ import pytest
 
 from billing.domain.declines import DECLINES
 from billing.domain.event_catalogue import CATALOGUE, CATALOGUED_PING, PING
+from billing.domain.pg_capabilities import PG_CAPABILITIES
 from billing.domain.states import CONSENT_STEPS, CYCLE_STEPS, DUNNING_STEPS, SUBSCRIPTION_STEPS
 from billing.settings import Settings, variable
 
@@ -48,6 +49,22 @@ def test_every_event_has_a_schema_that_its_example_fits(generate: dict[str, Any]
         validator.validate(body)
         assert not validator.is_valid({**body, "type": "no.such"})
         assert not validator.is_valid({**body, "data": {}})
+
+
+def test_every_cell_about_a_pg_names_a_test_that_there_is(generate: dict[str, Any]) -> None:
+    page = (ROOT / "docs" / "reference" / "pgs.md").read_text()
+    tests = generate["_PGS"]["TESTS"]
+    assert set(re.findall(r"\]\[([a-z-]+)\]", page)) == set(tests)
+    for path, test in tests.values():
+        source = (ROOT / "docs" / "reference" / path).resolve().read_text()
+        assert re.search(rf"^(async )?def {test}\(", source, re.MULTILINE), test
+
+
+def test_every_pg_is_on_its_page_in_both_languages() -> None:
+    page = (ROOT / "docs" / "reference" / "pgs.md").read_text()
+    for row in PG_CAPABILITIES.values():
+        assert f"### {row.name} · {row.name_ko}\n" in page
+        assert page.count(f"`{row.provider}`") >= 3
 
 
 def test_the_generated_pages_are_current(generate: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

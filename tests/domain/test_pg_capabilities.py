@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from billing.domain.pg_capabilities import PG_CAPABILITIES, ChargesAtIssue, capability, provider_of
+from billing.domain.pg_capabilities import PG_CAPABILITIES, capability, provider_of
+from billing.domain.pg_capability import ChargesAtIssue, PhoneBilling
+from billing.domain.pg_notes import PG_NOTES
 
 FACTS = Path(os.environ.get("GUDOK_PORTONE_FACTS", Path(__file__).parents[2].parent / "shared/portone"))
 CALLS = {
@@ -51,7 +53,9 @@ def test_what_a_module_offers_is_what_the_facts_say(facts):
         ways = (row.key_in, row.rest_key, row.window_key)
         assert ways == (fact["keyin"], fact["rest_billing_key"], fact["sdk_billing_key"]), provider
         assert row.module == fact["module"], provider
-        assert (row.again, row.schedule) == (schema["again"], schema["schedule_post"]), provider
+        assert row.name_ko == fact["name_ko"], provider
+        listed = (row.again and not row.by_guide_only, row.schedule and not row.by_guide_only)
+        assert listed == (schema["again"], schema["schedule_post"]), provider
         assert {row.reschedule} == {schema[call] for call in ("schedule_put", "reschedule", "retry")}, provider
 
 
@@ -94,14 +98,48 @@ def test_the_modules_that_need_another_way_are_these_wherever_the_tests_run():
     rows = PG_CAPABILITIES.values()
     assert {row.provider for row in rows if not row.merchant_uid_reusable} == {"naverpay"}
     assert {row.provider for row in rows if row.merchant_uid_alphanumeric_only} == {"smartro_v2"}
-    assert {row.provider for row in rows if row.again and not row.reschedule} == {"tosspay_v2"}
-    assert {row.provider for row in rows if not row.schedule} == {"mobilians_v2", "smilepay"}
+    assert {row.provider for row in rows if row.again and not row.reschedule} == {"tosspay_v2", "smilepay"}
+    assert {row.provider for row in rows if not row.schedule} == {"mobilians_v2"}
     assert {row.provider for row in rows if "KRW" not in row.currencies} == {"paypal_v2"}
 
 
 def test_a_key_is_stored_by_onetime_wherever_there_is_onetime_but_at_two():
     storing = {row.provider for row in PG_CAPABILITIES.values() if row.stores_key_on_onetime}
     assert storing == {row.provider for row in PG_CAPABILITIES.values() if row.key_in} - {"tosspayments", "ksnet"}
+
+
+def test_what_the_guide_names_and_the_schema_does_not_works_by_the_guide_and_says_so():
+    assert {row.provider for row in PG_CAPABILITIES.values() if row.by_guide_only} == {"smilepay"}
+    assert "by the guide" in " ".join(note.text for note in PG_NOTES["smilepay"])
+
+
+def test_phone_bills_are_known_and_so_is_where_the_method_decides(facts):
+    rows = PG_CAPABILITIES.values()
+    assert {row.provider for row in rows if row.phone_billing is PhoneBilling.ONLY} == {"danal", "mobilians"}
+    assert {row.provider for row in rows if row.phone_billing is PhoneBilling.BY_METHOD} == {"welcome", "mobilians_v2"}
+    for row in rows:
+        methods = facts[row.provider]["details"].get("sdk_pay_methods", [])
+        assert ("phone" in methods) == (row.phone_billing is not PhoneBilling.NEVER), row.provider
+        assert (methods == ["phone"]) == (row.phone_billing is PhoneBilling.ONLY), row.provider
+
+
+def test_only_phone_bills_are_known_to_take_no_partial_refund():
+    refusing = {row.provider for row in PG_CAPABILITIES.values() if row.partial_cancel is False}
+    assert refusing == {"danal", "mobilians"}
+
+
+def test_every_module_has_notes_that_say_where_they_were_read():
+    assert set(PG_NOTES) == set(PG_CAPABILITIES)
+    for provider, notes in PG_NOTES.items():
+        assert notes, provider
+        assert all(note.text.endswith(".") and note.source for note in notes), provider
+
+
+def test_what_the_sources_leave_open_is_said_to_be_open():
+    said = {provider: " ".join(note.text for note in notes) for provider, notes in PG_NOTES.items()}
+    for row in PG_CAPABILITIES.values():
+        if row.vat_amount is None:
+            assert "vat_amount" in said[row.provider], row.provider
 
 
 def test_a_row_is_found_under_its_own_name():

@@ -49,6 +49,10 @@ class Merchant:
     async def issue(self, customer_uid: str = "kim", last_four: str = "1111", **more: Any) -> Any:
         return await self.ok("POST", f"/subscribe/customers/{customer_uid}", card(last_four, **more))
 
+    async def window(self, customer_uid: str = "kim", last_four: str = "1111", **more: Any) -> Any:
+        key = {"customer_uid": customer_uid, "card_number": FRONT + last_four}
+        return await self.control("POST", "window/billing-key", key | more)
+
     async def again(self, merchant_uid: str, customer_uid: str = "kim", amount: Any = 9900, **more: Any) -> Any:
         body = {"customer_uid": customer_uid, "merchant_uid": merchant_uid, "amount": amount, "name": "Plan"}
         return await self.call("POST", "/subscribe/payments/again", body | more)

@@ -97,7 +97,7 @@ async def _by_status(merchant: Any, number: str) -> Call:
 
 
 async def _balance(merchant: Any, number: str) -> Call:
-    await merchant.issue("payco", pg="payco")
+    await merchant.window("payco", pg="payco")
     row = (await merchant.again(f"b{number}", "payco", tax_free=1000)).json()["response"]
     await merchant.ok("POST", "/payments/cancel", {"imp_uid": row["imp_uid"], "amount": 900})
     return Call(f"/payments/{row['imp_uid']}/balance")

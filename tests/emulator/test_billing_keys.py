@@ -57,7 +57,7 @@ async def test_a_wrong_channel_falls_back_to_the_default_without_a_word(merchant
 async def test_a_channel_key_of_users_pg_chooses_that_channel(merchant):
     channels = await merchant.ok("GET", "/users/pg")
     chosen = next(row for row in channels if row["pg_provider"] == "welcome" and row["type"] == "api_payment")
-    issued = await merchant.issue(channel_key=chosen["channel_key"])
+    issued = await merchant.issue(channel_key=chosen["channel_key"], customer_name="Kim")
     assert (issued["pg_provider"], issued["pg_id"]) == ("welcome", chosen["pg_id"])
 
 

@@ -122,7 +122,7 @@ async def test_a_card_typed_in_and_refused_stores_nothing(merchant, make_card):
 
 
 async def test_foreign_money_keeps_its_cents(merchant):
-    await merchant.issue()
+    await merchant.issue(pg="nice_v2")
     payment = (await merchant.again("m1", amount=9.99, currency="USD")).json()["response"]
     assert (payment["amount"], payment["currency"]) == (9.99, "USD")
 

@@ -100,7 +100,7 @@ async def test_customers_advance_side_by_side_and_each_answer_names_its_own(merc
 
 async def test_the_books_hold_every_charge_and_are_read_by_key_or_by_order(merchant):
     for customer_uid, last_four in (("kim", "1111"), ("lee", "0002")):
-        await merchant.issue(customer_uid, last_four)
+        await merchant.issue(customer_uid, last_four, pg="nice_v2")
         await merchant.again(f"{customer_uid}1", customer_uid)
     await merchant.again("kim2", amount=9.99, currency="USD")
     books = await merchant.control("GET", "books")

@@ -10,7 +10,6 @@ ISSUER = ("card_issuer_code", "card_issuer_name", "card_publisher_code", "card_p
     [
         ("nice", "95404900****1569"),
         ("nice_v2", "95404900****1569"),
-        ("danal_tpay", "95404900****1569"),
         ("kcp", "9540490000001569"),
         ("html5_inicis", "954049*********9"),
         ("tosspayments", "95404900****156*"),
@@ -37,9 +36,10 @@ async def test_only_the_pgs_of_the_schema_tell_the_issuer_and_inicis_tells_no_ty
     [("kakaopay", "point"), ("paypal_v2", "paypal"), ("danal", "phone"), ("settle_acc", "trans"), ("payco", "card")],
 )
 async def test_a_pg_without_cards_tells_of_none(merchant, pg, method):
-    window = {"customer_uid": "kim", "card_number": "4518-4212-3456-1111", "pg": pg}
-    key = await merchant.control("POST", "window/billing-key", window)
-    payment = (await merchant.again("m1", amount=10, currency="USD")).json()["response"]
+    key = await merchant.window(pg=pg, amount=1000)
+    money = {"amount": 10, "currency": "USD"} if pg == "paypal_v2" else {"amount": 1000}
+    await merchant.advance(31 * 24 * 3600)
+    payment = (await merchant.again("m1", **money)).json()["response"]
     assert payment["pay_method"] == method
     for row in (key, payment):
         assert (row["card_number"] is None) is (row["card_name"] is None) is (pg != "payco")

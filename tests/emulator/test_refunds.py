@@ -91,7 +91,7 @@ async def test_a_refunded_order_number_is_not_paid_again_and_its_schedule_tells(
 
 
 async def test_cents_are_refunded_to_the_cent(merchant):
-    await merchant.issue()
+    await merchant.issue(pg="nice_v2")
     await merchant.again("m1", amount=9.99, currency="USD")
     await merchant.ok("POST", CANCEL, {"merchant_uid": "m1", "amount": 5.0})
     row = await merchant.ok("POST", CANCEL, {"merchant_uid": "m1", "checksum": 4.99})

@@ -153,7 +153,7 @@ async def test_without_a_lifespan_what_is_due_runs_when_a_call_comes(make_card):
         token = (await http.post("/users/getToken", json=key)).json()["response"]["access_token"]
         http.headers["Authorization"] = token
         await http.post("/subscribe/customers/kim", json=make_card())
-        item = {"merchant_uid": "m1", "schedule_at": int(world.clock.now()) + 60, "amount": 1}
+        item = {"merchant_uid": "m1", "schedule_at": int(world.clock.now()) + 60, "amount": 100}
         await http.post("/subscribe/payments/schedule", json={"customer_uid": "kim", "schedules": [item]})
         world.advance(60, None)
         row = (await http.get("/subscribe/payments/schedule/m1")).json()["response"]

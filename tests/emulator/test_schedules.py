@@ -176,7 +176,7 @@ async def test_what_is_paid_by_hand_before_its_time_is_not_charged_again(merchan
 
 
 async def test_toss_pay_offers_no_change_of_a_schedule(merchant):
-    await merchant.issue(pg="tosspay_v2", last_four="0002")
+    await merchant.window(pg="tosspay_v2", last_four="0002")
     await merchant.schedule("m1", after=60)
     await merchant.advance(60)
     answer = await merchant.call("POST", f"{SCHEDULE}/m1/retry")

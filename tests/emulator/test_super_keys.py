@@ -42,7 +42,7 @@ async def test_a_charge_goes_to_the_first_channel_or_to_the_one_it_names(merchan
 
 
 async def test_a_card_typed_in_may_be_kept_at_a_group_too(merchant, make_card):
-    order = {"merchant_uid": "m1", "amount": 100, "name": "n", "customer_uid": "kim"}
+    order = {"merchant_uid": "m1", "amount": 1000, "name": "n", "customer_uid": "kim"}
     paid = await merchant.ok(
         "POST", "/subscribe/payments/onetime", order | make_card() | {"channelGroupId": "channel-group-kcp-nice"}
     )
@@ -51,7 +51,7 @@ async def test_a_card_typed_in_may_be_kept_at_a_group_too(merchant, make_card):
 
 
 async def test_the_parts_of_a_payment_by_payco_are_net_of_refunds(merchant):
-    await merchant.issue(pg="payco")
+    await merchant.window(pg="payco")
     row = (await merchant.again("m1", amount=12000, tax_free=1000)).json()["response"]
     assert "tax_free" not in row
     path = f"/payments/{row['imp_uid']}/balance"

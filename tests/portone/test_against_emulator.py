@@ -93,7 +93,7 @@ async def test_a_card_is_charged_once_and_kept_when_a_customer_uid_comes_along(e
         amount=Money(999, "USD"),
         name="A book",
         customer_uid="customer-1",
-        pg="nice",
+        pg="nice_v2",
     )
     answer = await emulator.portone.charge_onetime(request)
     assert answer.outcome is ChargeOutcome.PAID

@@ -100,6 +100,15 @@ async def refused_card(stack):
     await stack.start("refused_card", card="4518-4212-3456-0001", expect=402)
 
 
+async def refused_by_its_pg(stack):
+    """A phone bill that only the key tells of, and a plan that no phone bill is charged by."""
+    uid = "refused_by_its_pg"
+    window = {"customer_uid": uid, "card_number": CARD, "pg": "mobilians", "amount": 9900}
+    await stack.emulator.post("/emulator/window/billing-key", json=window)
+    plan = {"name": "연간권", "amount": 9900, "interval": "year"}
+    await stack.start(uid, payment_method={"billing_key": True}, plan=plan, expect=422)
+
+
 STORIES = (
     plain,
     every_webhook_lost,
@@ -112,6 +121,7 @@ STORIES = (
     yearly_beyond_the_horizon,
     our_own_retries,
     refused_card,
+    refused_by_its_pg,
 )
 
 

@@ -13,6 +13,7 @@ from billing.emulator.form import require
 from billing.emulator.keys import keep_key
 from billing.emulator.lists import shown
 from billing.emulator.orders import read_order
+from billing.emulator.pgs import require_fields, require_key_in, require_offer, require_order
 from billing.emulator.smart_routing import at_channel, channels_of, group_of
 from billing.emulator.store import Record
 
@@ -45,6 +46,9 @@ async def again(request: Request, account: TheAccount) -> Response:
             raise Refusal(PAID_ALREADY)
         at = account.world.clock.now(key["customer_uid"])
         card = at_channel(key, order["channel_key"])
+        require_offer(account.world, card["pg_provider"], "again")
+        require_fields(account.world, card["pg_provider"], "again", body)
+        require_order(account.world, card["pg_provider"], order)
         return told(account, account.execution.attempt(order, card, at, usage="payment", path="again"))
 
     return await account.perform(request, "again", work)
@@ -73,6 +77,7 @@ def _onetime(account: Account, request: Request, body: dict[str, Any]) -> Respon
     at = world.clock.now(customer_uid)
     group = group_of(body)
     provider, pg_id = channels_of(group)[0] if group else channel_of(body)
+    require_key_in(world, provider, body, order)
     card = read_card(body, at, sentence=CARD_REFUSED, provider=provider)
     used = {**card.told(), "pg_provider": provider, "pg_id": pg_id}
     payment = account.execution.attempt(order, used, at, usage="issue" if customer_uid else None, path="onetime")

@@ -8,16 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from billing.emulator.account import Account, TheAccount
 from billing.emulator.books import read_books
-from billing.emulator.cards import KEY_REFUSED, read_card
 from billing.emulator.console import act_in_console
 from billing.emulator.console_acts import FARTHEST_SECONDS, ConsoleAct
 from billing.emulator.envelope import Refusal
 from billing.emulator.fault_kinds import KINDS, MOMENTS
 from billing.emulator.faults import Plan, PlanError, read_faults
-from billing.emulator.keys import keep_key
-from billing.emulator.lists import shown
 from billing.emulator.settings import EmulatorSettings
 from billing.emulator.store import Record
+from billing.emulator.window import issue_in_window
 
 router = APIRouter(prefix="/emulator")
 
@@ -33,7 +31,10 @@ class Advance(BaseModel):
 
 
 class WindowKey(BaseModel):
-    """A key issued in the payment window, where the card never passes the merchant's server."""
+    """A key issued in the payment window, where the card never passes the merchant's server.
+
+    `amount` is charged where the PG charges when a key is issued, and only shown in the window elsewhere.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -44,6 +45,12 @@ class WindowKey(BaseModel):
     channel_key: str | None = None
     customer_id: str | None = None
     buyer_name: str | None = None
+    buyer_email: str | None = None
+    buyer_tel: str | None = None
+    merchant_uid: str | None = Field(default=None, min_length=1, max_length=40)
+    amount: float | None = Field(default=None, ge=0)
+    currency: str = "KRW"
+    name: str | None = None
 
 
 @router.get("/clock")
@@ -152,15 +159,19 @@ async def post_console(account: TheAccount, act: ConsoleAct) -> Record:
 
 @router.post("/window/billing-key", status_code=201)
 async def post_window_key(account: TheAccount, window: WindowKey) -> Record:
-    """Issue a key as the SDK window does; 402 with the PG's words when it refuses the card."""
+    """Issue a key as the SDK window does; 402 with the PG's words when it refuses the card.
+
+    Where the PG charges at issue, the key's `payment` is that charge; one that always charges needs an `amount`.
+    """
     body = {
         **window.model_dump(),
         "card_number": window.card_number.get_secret_value(),
         "expiry": window.expiry.get_secret_value(),
     }
     try:
-        card = read_card(body, account.world.clock.now(window.customer_uid), sentence=KEY_REFUSED)
+        with account.world.store.writing():
+            answer = issue_in_window(account, body)
     except Refusal as refusal:
         raise HTTPException(402, refusal.message) from None
-    with account.world.store.writing():
-        return shown(keep_key(account.world, window.customer_uid, body, card))
+    account.webhooks.start()
+    return answer

@@ -8,7 +8,9 @@ from billing.emulator.account import TheAccount
 from billing.emulator.envelope import bad_request, done, not_found
 from billing.emulator.keys import delete_key, find_key, issue_key
 from billing.emulator.lists import page_and_limit, paged, shown
+from billing.emulator.pgs import require_fields
 from billing.emulator.routes.schedules import customer_schedules
+from billing.emulator.store import Record
 
 router = APIRouter(prefix="/subscribe/customers")
 
@@ -44,10 +46,21 @@ async def post_one(request: Request, account: TheAccount, customer_uid: str) -> 
 
 @router.delete("/{customer_uid}")
 async def delete_one(request: Request, account: TheAccount, customer_uid: str) -> Response:
-    """Delete a key."""
-    return await account.perform(
-        request, "customers_delete", lambda _body: shown(delete_key(account.world, customer_uid))
-    )
+    """Delete a key; some PGs want to know why, and who asks."""
+
+    def work(body: dict[str, Any]) -> Record:
+        key = find_key(account.world, customer_uid)
+        require_fields(account.world, key["pg_provider"], "delete", _said(request, body))
+        return shown(delete_key(account.world, customer_uid))
+
+    return await account.perform(request, "customers_delete", work)
+
+
+def _said(request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    """What a DELETE says in its query, or as other clients do in a body."""
+    extra = body.get("extra")
+    requester = {"extra[requester]": extra.get("requester")} if isinstance(extra, dict) else {}
+    return {**body, **requester, **request.query_params}
 
 
 @router.get("/{customer_uid}/payments")
