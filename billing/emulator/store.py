@@ -14,7 +14,7 @@ Record = dict[str, Any]
 
 KINDS = (
     "tokens", "keys", "payments", "schedules", "webhooks", "faults", "prepared", "clocks", "counters", "late",
-    "switches", "recoveries", "cash_receipts", "certifications",
+    "switches", "recoveries", "cash_receipts", "certifications", "windows",
 )  # fmt: skip
 
 

@@ -5,6 +5,8 @@ The two timeouts are PortOne's: 10 s to connect and 30 s in all the first time, 
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,6 +15,9 @@ import aiohttp
 from billing.emulator.faults import WEBHOOK, Faults
 from billing.emulator.store import Record
 from billing.emulator.world import World
+
+HELD_SECONDS = 5
+"""How long a webhook waits for a page that never says that it has been told."""
 
 RESENDS = 5
 RESEND_SECONDS = 60
@@ -34,6 +39,9 @@ class Webhooks:
         self._queued = [key for key, hook in hooks.items() if hook["state"] in ("queued", "sending")]
         self._last: dict[str, asyncio.Task[None]] = {}
         self._sending: set[asyncio.Task[None]] = set()
+        # The webhooks that wait until a browser was told, by payment; those queued now belong to the one held.
+        self._held: dict[str, list[str]] = {}
+        self._holding: str | None = None
         self._session: aiohttp.ClientSession | None = None
 
     def queue(self, payment: Record, at: float, *, cancellation_id: str | None = None) -> None:
@@ -41,6 +49,27 @@ class Webhooks:
         told = payment.get("notice_url") or self._world.settings.webhook_url or []
         for url in told if isinstance(told, list) else [told]:
             self._queue(url, payment, at, cancellation_id)
+
+    @contextmanager
+    def held(self, imp_uid: str) -> Iterator[None]:
+        """Let what is queued meanwhile wait until `release`, or HELD_SECONDS by the payment's clock."""
+        self._holding, self._held[imp_uid] = imp_uid, []
+        try:
+            yield
+        finally:
+            self._holding = None
+
+    def release(self, imp_uid: str) -> None:
+        """The browser has been told: the webhooks that waited for it are queued."""
+        hooks = self._world.store["webhooks"]
+        for key in self._held.pop(imp_uid, []):
+            if key in hooks and hooks[key]["state"] == "waiting":
+                self.send_again(key)
+
+    async def attempted(self, merchant_uid: str) -> None:
+        """Wait until the last webhook of an order that has begun to leave was answered, or failed."""
+        if (last := self._last.get(merchant_uid)) is not None:
+            await asyncio.wait([last])
 
     def _queue(self, url: str, payment: Record, at: float, cancellation_id: str | None) -> None:
         fault = self._faults.take(
@@ -65,6 +94,9 @@ class Webhooks:
             self._world.store.put("webhooks", key, hook)
             if kind == "delay_webhook" and fault is not None:
                 self._send_later(key, hook, at + fault["seconds"])
+            elif hook["state"] == "queued" and self._holding is not None:
+                self._held[self._holding].append(key)
+                self._send_later(key, hook, at + HELD_SECONDS)
             elif hook["state"] == "queued":
                 self._queued.append(key)
 
