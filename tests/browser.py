@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import ElementNotInteractableException, NoSuchElementException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 PHONE = (
@@ -60,7 +60,7 @@ class Browser:
         return await self.do(lambda driver: driver.execute_script(script, *arguments))
 
     async def click(self, css: str) -> None:
-        await self.until(lambda driver: _clicked(driver.find_elements(By.CSS_SELECTOR, css)))
+        await self.until(lambda driver: _clicked(driver, css))
 
     async def type(self, css: str, text: str) -> None:
         def work(driver: webdriver.Chrome) -> None:
@@ -99,10 +99,11 @@ class Browser:
         await self.do(work)
 
 
-def _clicked(found: list[WebElement]) -> bool:
-    if not found or not found[0].is_displayed() or not found[0].is_enabled():
+def _clicked(driver: webdriver.Chrome, css: str) -> bool:
+    try:
+        driver.find_element(By.CSS_SELECTOR, css).click()
+    except (NoSuchElementException, ElementNotInteractableException):
         return False
-    found[0].click()
     return True
 
 

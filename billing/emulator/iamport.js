@@ -25,7 +25,7 @@
   }
 
   function failed(param, message) {
-    return { success: false, error_code: null, error_msg: message, imp_uid: null, merchant_uid: param.merchant_uid };
+    return { success: false, error_code: "F400", error_msg: message, imp_uid: null, merchant_uid: param.merchant_uid };
   }
 
   function absolute(address) {
