@@ -81,6 +81,12 @@ class EmulatorSettings(BaseModel):
     window_requirements: Literal["refuse", "ignore"] = Field(
         "refuse", description="What becomes of a key's window that lacks what its PG's page calls required."
     )
+    confirm_url: bool = Field(
+        True, description="Whether a page's `confirm_url` is asked before an approval; PortOne turns it on by request."
+    )
+    confirm_seconds: Literal["10", "5"] = Field(
+        "10", description="How long a `confirm_url` may take: the developers' page says 10, the help page 5."
+    )
     window_pg: str = Field("nice", description="The PG of a window whose page names none that is known here.")
     window_error_code: str = Field(
         "F400", description="`error_code` where no PG's own code says what went wrong; no source explains it."

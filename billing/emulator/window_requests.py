@@ -107,6 +107,7 @@ def open_window(world: World, asked: WindowRequest, user_agent: str | None) -> R
         "origin": asked.origin,
         "customer_id": as_text(param.get("customer_id")),
         "custom_data": param.get("custom_data"),
+        "confirm_url": as_text(param.get("confirm_url")) if world.settings.confirm_url else None,
         "period": param.get("period") if isinstance(param.get("period"), dict) else None,
         "language": str(param.get("language") or ""),
         "lost": False,

@@ -38,6 +38,10 @@ class Windows:
         self._webhooks = webhooks
         self._execution = execution
 
+    def waits(self, imp_uid: str) -> bool:
+        """Whether there is such a window and it has not ended."""
+        return imp_uid in self._world.store["windows"] and _waits(self._world.store["payments"][imp_uid])
+
     def find(self, imp_uid: str) -> tuple[Record, Record]:
         """A window and the payment behind it.
 
@@ -73,6 +77,11 @@ class Windows:
                 return self._fail(payment, refusal.message)
             return self._take(window, payment, card, at)
 
+    def object(self, imp_uid: str, reason: str) -> Record:
+        """The merchant's own server does not want the payment; answers it."""
+        _, payment = self.find(imp_uid)
+        return self._fail(payment, reason) if _waits(payment) else payment
+
     def decline(self, imp_uid: str) -> Record:
         """The PG declines, whatever the card is; answers the payment."""
         window, payment = self.find(imp_uid)
@@ -84,8 +93,7 @@ class Windows:
 
     def close(self, imp_uid: str) -> Record:
         """The buyer goes away; answers the payment, which stays as it is when it had ended before."""
-        _, payment = self.find(imp_uid)
-        return self._fail(payment, CLOSED) if _waits(payment) else payment
+        return self.object(imp_uid, CLOSED)
 
     def lose(self, imp_uid: str) -> None:
         """The browser will never hear of the approval: to it the buyer went away."""

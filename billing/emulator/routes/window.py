@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import ValidationError
 
 from billing.emulator.account import Account, TheAccount
+from billing.emulator.confirmation import objection
 from billing.emulator.envelope import LostAnswer, Refusal, bad_request
 from billing.emulator.store import Record
 from billing.emulator.window_requests import WindowRequest, channel_of_window, open_window
@@ -72,22 +73,27 @@ async def get_view(request: Request, account: TheAccount, imp_uid: str) -> Respo
     """What the page shows; once the window has ended, how."""
 
     def work(_body: dict[str, Any]) -> Response:
-        window, payment = account.windows.find(imp_uid)
+        window, _ = account.windows.find(imp_uid)
         shown = {
             name: window[name] for name in ("imp_uid", "provider", "form", "charges", "origin", "period", "language")
         }
-        waits = payment["status"] == "ready" and not payment["vbank_num"]
         view = shown | {name: window["order"][name] for name in _SHOWN_OF_ORDER} | {"ended": None}
-        return JSONResponse(view if waits else view | {"ended": _ending(account, imp_uid)})
+        return JSONResponse(view if account.windows.waits(imp_uid) else view | {"ended": _ending(account, imp_uid)})
 
     return await account.perform(request, "window_view", work, authorized=False)
 
 
 @router.post("/emulator/window/{imp_uid}/approve")
 async def post_approve(request: Request, account: TheAccount, imp_uid: str) -> Response:
-    """The buyer approves; with card 0005 the browser never hears of it."""
+    """The buyer approves, and a `confirm_url` has nothing against it; with card 0005 the browser never hears of it."""
+    refusal = None
+    if account.windows.waits(imp_uid):
+        refusal = await objection(account.windows.find(imp_uid)[0], float(account.settings.confirm_seconds))
 
     def work(body: dict[str, Any]) -> Response:
+        if refusal is not None:
+            account.windows.object(imp_uid, refusal)
+            return JSONResponse(_ending(account, imp_uid))
         payment = account.windows.approve(imp_uid, body)
         if payment["status"] == "paid" and account.execution.loses_answer(payment):
             account.windows.lose(imp_uid)
