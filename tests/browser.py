@@ -22,7 +22,9 @@ _FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-sync",
     "--disable-extensions", "--disable-client-side-phishing-detection", "--metrics-recording-only", "--no-pings",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--lang=ko", "--window-size=1200,900",
+    "--disable-software-rasterizer", "--renderer-process-limit=1", "--disable-site-isolation-trials",
+    "--disable-features=AutofillServerCommunication,OptimizationHints,AccountConsistency",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--lang=ko", "--window-size=800,600",
 )  # fmt: skip
 
 
@@ -114,6 +116,9 @@ def chromium() -> Iterator[Browser]:
     options.binary_location = str(shutil.which("chromium"))
     for flag in _FLAGS:
         options.add_argument(flag)
+    options.add_experimental_option(
+        "prefs", {"credentials_enable_service": False, "autofill.credit_card_enabled": False}
+    )
     driver = webdriver.Chrome(options=options, service=Service(str(shutil.which("chromedriver"))))
     try:
         yield Browser(driver)
