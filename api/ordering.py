@@ -1,5 +1,6 @@
 """An order to a running subscription: one update, and its answer, its refusal, or 202 while it is being done."""
 
+import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -81,18 +82,19 @@ async def send_update(
     """The answer of one update of any workflow; None while it is still being done.
 
     Raises:
-        Problem: 409 or 422 with the code of the refusal.
+        Problem: 409 or 422 with the code of the refusal; 503 when no worker took it, so that it may never be done.
     """
-
-    async def ask() -> Answered:
-        started = await handle.start_update(
-            update, message, id=update_id, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=result
-        )
-        answered: Answered = await started.result()
-        return answered
-
+    clock = asyncio.get_running_loop()
+    until = clock.time() + desk.settings.first_answer_seconds
+    taken = handle.start_update(
+        update, message, id=update_id, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=result
+    )
     try:
-        return await within(desk.settings.first_answer_seconds, ask())
+        started = await within(desk.settings.first_answer_seconds, taken)
+        if started is None:
+            # Temporal keeps an update for good only once it is accepted.
+            raise Problem(503, "order_not_taken", "no worker has taken the order yet; send the same request again")
+        return await within(max(0.0, until - clock.time()), started.result())
     except WorkflowUpdateFailedError as error:
         raise _refusal(error, update) from None
     except RPCError as error:

@@ -5,12 +5,27 @@ select the cluster, as they do for Temporal's own CLI.
 """
 
 import dataclasses
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
-from temporalio.client import Client
+from temporalio.client import (
+    Client,
+    DescribeWorkflowInput,
+    Interceptor,
+    OutboundInterceptor,
+    QueryWorkflowInput,
+    SignalWorkflowInput,
+    StartWorkflowInput,
+    StartWorkflowUpdateInput,
+    StartWorkflowUpdateWithStartInput,
+    WorkflowExecutionDescription,
+    WorkflowHandle,
+    WorkflowUpdateHandle,
+)
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DefaultFailureConverterWithEncodedAttributes
 from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError, RPCStatusCode
 
 DEFAULT_ADDRESS = "127.0.0.1:7233"
 
@@ -23,10 +38,51 @@ DATA_CONVERTER = dataclasses.replace(
 async def connect(address: str | None = None, *, lazy: bool = False) -> Client:
     """A client for the configured cluster, or for `address`.
 
-    A lazy client connects with its first call: the api answers webhooks while Temporal is away.
+    A lazy client connects with its first call: the api answers webhooks while Temporal is away. A call that does not
+    reach Temporal fails as one that was cut off does: RPCError with UNAVAILABLE.
     """
     found: dict[str, Any] = dict(ClientConfig.load_client_connect_config())
     found.setdefault("target_host", DEFAULT_ADDRESS)
     if address is not None:
         found["target_host"] = address
-    return await Client.connect(**found, data_converter=DATA_CONVERTER, lazy=lazy)
+    return await Client.connect(**found, data_converter=DATA_CONVERTER, lazy=lazy, interceptors=[_Unreached()])
+
+
+Answer = TypeVar("Answer")
+
+
+async def _reached(call: Awaitable[Answer]) -> Answer:
+    """The answer; the SDK says RuntimeError where a lazy client has never come to connect."""
+    try:
+        return await call
+    except RuntimeError as error:
+        if not str(error).startswith("Failed client connect"):
+            raise
+        raise RPCError(str(error), RPCStatusCode.UNAVAILABLE, b"") from None
+
+
+class _UnreachedCalls(OutboundInterceptor):
+    async def start_workflow(self, asked: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
+        return await _reached(super().start_workflow(asked))
+
+    async def describe_workflow(self, asked: DescribeWorkflowInput) -> WorkflowExecutionDescription:
+        return await _reached(super().describe_workflow(asked))
+
+    async def query_workflow(self, asked: QueryWorkflowInput) -> Any:
+        return await _reached(super().query_workflow(asked))
+
+    async def signal_workflow(self, asked: SignalWorkflowInput) -> None:
+        await _reached(super().signal_workflow(asked))
+
+    async def start_workflow_update(self, asked: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:
+        return await _reached(super().start_workflow_update(asked))
+
+    async def start_update_with_start_workflow(
+        self, asked: StartWorkflowUpdateWithStartInput
+    ) -> WorkflowUpdateHandle[Any]:
+        return await _reached(super().start_update_with_start_workflow(asked))
+
+
+class _Unreached(Interceptor):
+    def intercept_client(self, following: OutboundInterceptor) -> OutboundInterceptor:
+        return _UnreachedCalls(following)

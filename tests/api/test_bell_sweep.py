@@ -1,5 +1,7 @@
 """The sweep rings what could not be rung, and one bell that Temporal refuses holds up none of those behind it."""
 
+import dataclasses
+import socket
 from datetime import timedelta
 
 from sqlalchemy import insert
@@ -8,6 +10,8 @@ from api.bell import GRACE_SECONDS, Rung, ring, sweep
 from billing.ledger import ReceivedWebhook
 from billing.ledger.engine import writing
 from billing.ledger.tables import webhook_inbox
+from billing.temporal import connect
+from tests.api.requests import subscription_body
 from tests.facts import current, until
 from tests.stack import now
 
@@ -68,3 +72,21 @@ async def test_a_bell_says_whether_temporal_was_away_or_refused_it(stack):
     assert await ring(desk, inbox_id, NOBODY, hook) is Rung.DONE
     settled = await stack.temporal.get_workflow_handle("fact/imp_1").result()
     assert settled["state"] == "unknown_payment"
+
+
+async def test_a_temporal_that_was_never_there_is_away_and_nothing_of_what_was_asked_is_half_done(stack):
+    nowhere = await connect(f"127.0.0.1:{_closed_port()}", lazy=True)
+    desk = stack.app.state.desk
+    stack.app.state.desk = dataclasses.replace(desk, temporal=nowhere)
+    hook = ReceivedWebhook("imp_2", "order-2", "paid", "token")
+    assert await ring(stack.app.state.desk, await waiting(stack, "imp_2"), NOBODY, hook) is Rung.AWAY
+    refused = await stack.api.post("/v1/subscriptions", json=subscription_body("nobody_there"))
+    assert (refused.status_code, refused.json()["code"]) == (503, "temporal_unavailable")
+    stack.app.state.desk = desk
+    assert stack.account().world.store["keys"].get("nobody_there") is None
+
+
+def _closed_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]

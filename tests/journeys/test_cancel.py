@@ -192,6 +192,21 @@ async def test_a_charge_revoked_in_the_console_is_parked_and_a_cancel_and_its_un
     assert await stack.agree(uid) == 2
 
 
+async def test_a_cancel_that_no_worker_takes_is_refused_and_sent_again_it_is_done(stack):
+    uid = await stack.start()
+    await stack.settled(uid)
+    await stack.stop_worker()
+    stack.quick()
+    refused = await stack.order(uid, "cancel", expect=503)
+    assert refused["code"] == "order_not_taken"
+    await stack.start_worker()
+    stack.answer_within(20.0)
+    assert (await stack.order(uid, "cancel"))["cancel_at_period_end"] is True
+    await stack.advance(uid, days=35)
+    assert (await stack.subscription(uid))["status"] == "canceled"
+    assert await stack.agree(uid) == 1
+
+
 async def test_a_second_cancel_at_period_end_says_the_same_and_a_cancel_now_ends_it(stack):
     uid = await stack.start()
     await stack.advance(uid, days=3)

@@ -1,6 +1,9 @@
 """The consent gate: nothing is registered at PortOne before the buyer has agreed, and silence is no consent."""
 
+import random
 from datetime import datetime, timedelta
+
+import pytest
 
 from tests.facts import current
 from tests.journeys.plans import BASIC, NOON, PREMIUM, coupon, paid, thirty_days
@@ -210,6 +213,43 @@ async def test_an_answer_that_nobody_asked_for_is_refused(stack):
     refused = await stack.order(uid, "consent", expect=409, decision="granted", **ANSWER)
     assert "consent" in refused["code"]
     assert await consents(stack, uid) == []
+
+
+# ---------------------------------------------------------------- whatever is ordered
+
+
+def amounts_of(calls):
+    """What PortOne was asked to charge, now or later."""
+    for path, body in calls:
+        if path == "schedule":
+            yield from (int(item["amount"]) for item in body["schedules"])
+        elif path == "again":
+            yield int(body["amount"])
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+async def test_whatever_is_ordered_and_answered_nothing_higher_is_registered_without_consent(stack, received, seed):
+    chance = random.Random(seed)  # noqa: S311 - a seed, not a secret
+    weekly = {"interval": "week", "interval_count": 1, "on_no_consent": "hold_price"}
+    uid = await stack.start(plan=asking(9000, **weekly))
+    answers, seen = [], len(received)
+    for _ in range(9):
+        before = (await paid(stack, uid))[-1]
+        if chance.random() < 0.7:
+            await stack.order(uid, "change-plan", plan=asking(chance.choice([5000, 12_000, 30_000]), **weekly))
+        else:
+            await stack.order(uid, "change-plan", coupon=coupon())
+        await stack.settled(uid)
+        if (await stack.subscription(uid))["consent"] == "asked" and chance.random() < 0.7:
+            answers.append(chance.choice(["granted", "granted", "refused"]))
+            await answered(stack, uid, answers[-1])
+        await stack.advance(uid, days=chance.randint(1, 5))
+        last = max(before, (await paid(stack, uid))[-1])
+        agreed = {row["amount_after"] for row in await consents(stack, uid) if row["state"] == "granted"}
+        assert [amount for amount in amounts_of(received[seen:]) if amount > last and amount not in agreed] == []
+        seen = len(received)
+    assert "granted" in answers
+    assert await stack.agree(uid) == len(await paid(stack, uid)) >= 3
 
 
 # ---------------------------------------------------------------- a pause
