@@ -25,7 +25,7 @@ from billing.emulator.world import World
 PAID_ALREADY = "이미 결제가 이루어진 merchant_uid입니다."
 CUSTOMER_UID_LENGTH = 80
 _PAYPAL_BUTTONS = ("paypal-rt", "paypal-spb")
-_UNSAFE_SCHEMES = ("javascript", "data", "vbscript", "blob", "file", "")
+_UNSAFE_SCHEMES = ("javascript", "data", "vbscript", "blob")
 _BUYER = ("buyer_name", "buyer_email", "buyer_tel", "buyer_addr", "buyer_postcode")
 
 

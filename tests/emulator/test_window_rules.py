@@ -120,6 +120,31 @@ async def test_a_key_without_a_charge_is_never_refunded_money(merchant):
     assert payment["paid_at"]
 
 
+async def test_no_window_opens_before_init_and_none_that_must_charge_for_nothing(merchant):
+    body = {"param": PARAM, "origin": "http://shop"}
+    refused = (await merchant.http.post("/emulator/window", json=body)).json()["refused"]
+    assert "IMP.init" in refused["error_msg"]
+    for pg, method in (("danal", "phone"), ("mobilians", "phone"), ("welcome", "phone"), ("paymentwall", "card")):
+        refused = (await asked(merchant, pg=pg, pay_method=method, amount=0))["refused"]
+        assert (refused["imp_uid"], refused["error_msg"]) == (None, "결제금액이 올바르지 않습니다.")
+    assert (await asked(merchant, pg="paypal_v2", amount=None))["imp_uid"]
+
+
+@pytest.mark.parametrize(
+    ("pg", "pc", "phone"),
+    [
+        ("html5_inicis", False, True), ("tosspayments", False, True), ("smartro_v2", False, True),
+        ("danal_tpay", False, False), ("danal", False, False), ("payco", False, False), ("paypal_v2", False, False),
+        ("paymentwall", False, False), ("naverpay", True, True),
+    ],
+)  # fmt: skip
+async def test_each_pg_redirects_where_its_page_says(merchant, pg, pc, phone):
+    back = {"pg": pg, "m_redirect_url": "http://shop/back"}
+    assert (await asked(merchant, **back))["redirects"] is pc
+    assert (await asked(merchant, mobile=True, **back))["redirects"] is phone
+    assert (await asked(merchant, **back, naverPopupMode=True))["redirects"] is False
+
+
 async def test_what_a_pgs_page_calls_required_can_be_left_out_by_a_switch(start):
     strict, lenient = await start(), await start(window_requirements="ignore")
     for pg, without in (("welcome", "buyer_name"), ("nice_v2", "customer_id"), ("paymentwall", "currency")):
