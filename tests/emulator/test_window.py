@@ -1,10 +1,11 @@
 """PortOne's payment window in a real browser: a merchant's page, the SDK's script, a buyer who presses buttons."""
 
-import asyncio
 import json
+from contextlib import AsyncExitStack
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 
 from billing.emulator import EmulatorSettings, create_emulator
@@ -32,9 +33,9 @@ document.getElementById("pay").addEventListener("click", () => IMP.request_pay(w
 class Shop:
     """A merchant's site on an origin of its own: one page, what its callback heard, where buyers came back to."""
 
-    def __init__(self, browser, emulator_app, emulator_url):
+    def __init__(self, browser, emulator_app, emulator_url, url):
         self.browser, self.account, self.emulator = browser, emulator_app.state.account, emulator_url
-        self.url, self.script = "", f"{emulator_url}/v1/iamport.js"
+        self.url, self.script = url, f"{emulator_url}/v1/iamport.js"
         self.heard, self.order = [], []
 
     async def page(self, _request):
@@ -96,12 +97,48 @@ class Shop:
         return self.account.world.store["keys"].get(customer_uid)
 
 
-@pytest.fixture(scope="session")
-def _chromium():
-    """One browser for each xdist worker."""
+class Stage:
+    """One address for every emulator and one for every shop: a browser may still connect when its test has ended."""
+
+    def __init__(self):
+        self.app, self.shop, self.emulator, self.site = None, None, "", ""
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
+            return
+        for step in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{step}.complete"})
+
+    async def shops(self, request):
+        """The merchant's site, whichever it is now."""
+        pages = {"/": "page", "/told": "told", "/back": "back", "/hook": "hook"}
+        if request.path not in pages:
+            return web.Response(status=404)
+        return await getattr(self.shop, pages[request.path])(request)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def stage():
     reason = missing()
     if reason:
         pytest.skip(f"the payment window is driven in a browser: {reason}")
+    stage = Stage()
+    site = web.Application()
+    site.router.add_route("*", "/{tail:.*}", stage.shops)
+    runner = web.AppRunner(site)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    stage.site = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with served(stage) as stage.emulator:
+        yield stage
+    await runner.cleanup()
+
+
+@pytest.fixture(scope="session")
+def _chromium(stage):
+    """One browser for each xdist worker."""
     with chromium() as browser:
         yield browser
 
@@ -109,34 +146,23 @@ def _chromium():
 @pytest.fixture
 async def browser(_chromium):
     """It, with one empty page."""
-    yield _chromium
     await _chromium.tidy()
+    return _chromium
 
 
 @pytest.fixture
-async def shop(browser):
+async def shop(browser, stage):
     """A shop over an emulator in memory; called with switches it stands over one that is set so."""
-    runners, servers = [], []
+    async with AsyncExitStack() as exits:
 
-    async def start(**switches):
-        app = create_emulator(EmulatorSettings(**switches))
-        server = served(app)
-        made = Shop(browser, app, await server.__aenter__())
-        site = web.Application()
-        site.router.add_get("/", made.page)
-        site.router.add_post("/told", made.told)
-        site.router.add_get("/back", made.back)
-        site.router.add_post("/hook", made.hook)
-        runner = web.AppRunner(site)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        servers.append(server)
-        runners.append(runner)
-        return made
+        async def start(**switches):
+            stage.app = create_emulator(EmulatorSettings(**switches))
+            await exits.enter_async_context(stage.app.router.lifespan_context(stage.app))
+            stage.shop = Shop(browser, stage.app, stage.emulator, stage.site)
+            return stage.shop
 
-    yield start
-    await asyncio.gather(*(one.__aexit__(None, None, None) for one in servers), *(one.cleanup() for one in runners))
+        yield start
+        await browser.tidy()
 
 
 async def test_a_buyer_who_goes_away_leaves_a_failed_payment_and_no_key(shop):
@@ -372,18 +398,12 @@ async def test_both_languages_have_every_word(shop):
     await page.browser.until(lambda driver: driver.find_element("id", "approve").text == "등록하기")
 
 
-async def test_a_key_from_the_window_starts_a_subscription_that_is_charged(browser, stack):
-    page = Shop(browser, stack.emulator_app, str(stack.emulator.base_url).rstrip("/"))
-    site = web.Application()
-    site.router.add_get("/", page.page)
-    site.router.add_post("/told", page.told)
-    runner = web.AppRunner(site)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    page.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+async def test_a_key_from_the_window_starts_a_subscription_that_is_charged(browser, stage, stack):
+    emulator = str(stack.emulator.base_url).rstrip("/")
+    page = stage.shop = Shop(browser, stack.emulator_app, emulator, stage.site)
     hook = f"{stack.settings.public_url}/iamport-callback/schedule"
     await page.layer("#approve", pg="kcp_billing", customer_uid="from_window", amount=0, notice_url=hook)
+    await browser.tidy()
     uid = await stack.start("from_window", payment_method={"billing_key": True})
     assert (await stack.subscription(uid))["status"] == "active"
     assert await stack.agree(uid) == 1
-    await runner.cleanup()
