@@ -3,11 +3,17 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from selenium import webdriver
-from selenium.common.exceptions import ElementNotInteractableException, NoSuchElementException
+from selenium.common.exceptions import (
+    ElementNotInteractableException,
+    NoSuchElementException,
+    NoSuchWindowException,
+    StaleElementReferenceException,
+    WebDriverException,
+)
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -18,6 +24,7 @@ PHONE = (
 )
 _WAIT_SECONDS = 20
 _LOOK_SECONDS = 0.02
+_ENDED = ("detached", "no such window", "target window already closed", "no such frame", "aborted by navigation")
 _FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-sync",
@@ -86,6 +93,7 @@ class Browser:
 
     async def leave_popup(self) -> None:
         await self.do(lambda driver: driver.switch_to.window(self.first))
+        await self.until(lambda driver: driver.window_handles == [self.first])
 
     async def tidy(self) -> None:
         """As it was when it started: one empty page."""
@@ -93,8 +101,9 @@ class Browser:
         def work(driver: webdriver.Chrome) -> None:
             for handle in driver.window_handles:
                 if handle != self.first:
-                    driver.switch_to.window(handle)
-                    driver.close()
+                    with suppress(NoSuchWindowException):
+                        driver.switch_to.window(handle)
+                        driver.close()
             driver.switch_to.window(self.first)
             driver.get("about:blank")
 
@@ -104,8 +113,12 @@ class Browser:
 def _clicked(driver: webdriver.Chrome, css: str) -> bool:
     try:
         driver.find_element(By.CSS_SELECTOR, css).click()
-    except (NoSuchElementException, ElementNotInteractableException):
+    except (NoSuchElementException, ElementNotInteractableException, StaleElementReferenceException):
         return False
+    except WebDriverException as error:
+        # What was clicked ended its own frame or window before the driver had answered.
+        if not any(words in str(error) for words in _ENDED):
+            raise
     return True
 
 

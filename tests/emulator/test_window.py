@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from starlette.responses import PlainTextResponse
 
 from billing.emulator import EmulatorSettings, create_emulator
 from tests.browser import chromium, missing
@@ -101,7 +102,7 @@ class Stage:
     """One address for every emulator and one for every shop: a browser may still connect when its test has ended."""
 
     def __init__(self):
-        self.app, self.shop, self.emulator, self.site = None, None, "", ""
+        self.app, self.shop, self.emulator, self.site = _nobody, None, "", ""
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "lifespan":
@@ -117,6 +118,10 @@ class Stage:
         if request.path not in pages:
             return web.Response(status=404)
         return await getattr(self.shop, pages[request.path])(request)
+
+
+async def _nobody(scope, receive, send):
+    await PlainTextResponse("", 404)(scope, receive, send)
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -163,6 +168,7 @@ async def shop(browser, stage):
 
         yield start
         await browser.tidy()
+        stage.app = _nobody
 
 
 async def test_a_buyer_who_goes_away_leaves_a_failed_payment_and_no_key(shop):
