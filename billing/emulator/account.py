@@ -19,6 +19,7 @@ from billing.emulator.store import Record
 from billing.emulator.timeline import Timeline
 from billing.emulator.tokens import require_token
 from billing.emulator.webhooks import Webhooks
+from billing.emulator.windows import Windows
 from billing.emulator.world import World
 
 Work = Callable[[dict[str, Any]], Any]
@@ -35,6 +36,7 @@ class Account:
         self.faults = Faults(self.world)
         self.webhooks = Webhooks(self.world, self.faults)
         self.execution = Execution(self.world, self.faults, self.webhooks)
+        self.windows = Windows(self.world, self.faults, self.webhooks, self.execution)
         self.desk = Desk(self.world, self.execution)
         self.timeline = Timeline(self.desk, self.webhooks, self.faults)
 

@@ -23,6 +23,7 @@ from billing.emulator.routes import (
     schedules,
     users,
     vbanks,
+    window,
 )
 from billing.emulator.settings import EmulatorSettings
 
@@ -51,7 +52,7 @@ def create_emulator(settings: EmulatorSettings | None = None, *, plan: Plan | No
     app.state.account = account
     families = (
         users, customers, charges, schedules, payments, vbanks, cash_receipts, certifications, codes, control,
-        index,
+        window, index,
     )  # fmt: skip
     for routes in families:
         app.include_router(routes.router)

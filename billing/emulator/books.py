@@ -10,11 +10,11 @@ from billing.emulator.world import World
 def read_books(world: World, customer_uid: str | None, merchant_uid: str | None) -> dict[str, Any]:
     """`{"charges": [...], "totals": {...}}`, of one key, of one order number, or of all.
 
-    A charge is a payment that was approved, refunded or not. Totals: how many, order numbers charged twice, failed
-    attempts, and `amount` and `refunded` by currency.
+    A charge is a payment that was approved, refunded or not; a key issued without one is none. Totals: how many, order
+    numbers charged twice, failed attempts, and `amount` and `refunded` by currency.
     """
     rows = _rows(world, customer_uid, merchant_uid)
-    charges = [_charge(row) for row in rows if row["paid_at"]]
+    charges = [_charge(row) for row in rows if row["paid_at"] and row["amount"]]
     amounts: dict[str, dict[str, float]] = {}
     for charge in charges:
         sums = amounts.setdefault(charge["currency"], {"amount": 0, "refunded": 0})

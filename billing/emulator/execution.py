@@ -31,22 +31,26 @@ class Execution:
         self._faults = faults
         self._webhooks = webhooks
 
-    def attempt(self, order: Record, card: Record, at: float, *, usage: str | None, path: str) -> Record:
+    def attempt(
+        self, order: Record, card: Record, at: float, *, usage: str | None, path: str, row: Record | None = None
+    ) -> Record:
         """Try to charge `card` (a billing key, or a card typed in) for `order`; answers the payment, paid or failed.
 
         A success sends a webhook; a failure does so only where a schedule ran (facts.md 3.3). `path` is the call that
-        fault switches know it by.
+        fault switches know it by; `row` is the payment that waits for it since its window opened.
         """
         refusal = self._decline(order, card, usage, path, at)
         payment = make_payment(
             order,
             card,
             int(at),
-            imp_uid=self._world.imp_uid("imp_" if path == "window" else "imps_"),
+            imp_uid=row["imp_uid"] if row else self._world.imp_uid("imp_" if path == "window" else "imps_"),
             usage=usage,
             refusal=refusal,
             sandbox=self._world.settings.sandbox,
         )
+        if row:
+            payment["started_at"] = row["started_at"]
         self._world.keep_payment(payment)
         if refusal is None or usage == SCHEDULED:
             self._webhooks.queue(payment, at)

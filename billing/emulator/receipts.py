@@ -16,8 +16,8 @@ def make_payment(
     return {
         "imp_uid": imp_uid,
         "merchant_uid": order["merchant_uid"],
-        "pay_method": pay_method(card.get("pg_provider")),
-        "channel": "api",
+        "pay_method": order.get("pay_method") or pay_method(card.get("pg_provider")),
+        "channel": order.get("channel") or "api",
         "pg_provider": card.get("pg_provider"),
         "emb_pg_provider": None,
         "pg_tid": f"emu{secrets.token_hex(10)}" if paid else None,

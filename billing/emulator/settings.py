@@ -65,6 +65,35 @@ class EmulatorSettings(BaseModel):
         "enforce", description="Whether each PG's own rules hold: what it offers, wants, takes at least, and when."
     )
     lag_seconds: int = Field(0, ge=0, description="How late schedules run; no source says how late PortOne's do.")
+    window_webhook: Literal["after", "before"] = Field(
+        "after", description="Whether the window's webhook leaves after its page was told, or is answered before."
+    )
+    window_result: Literal["by_pg", "full", "limited"] = Field(
+        "by_pg",
+        description="What the callback tells: ids and error fields alone for the six PGs that PortOne names, or for "
+        "all, or for none.",
+    )
+    window_issue_webhook: bool = Field(
+        True,
+        description="Whether a key issued without a charge sends a webhook, as two PGs' pages say and the others do "
+        "not.",
+    )
+    window_refused_card: Literal["end", "stay"] = Field(
+        "end", description="Whether a refused card ends the window, or may be followed by another one."
+    )
+    window_requirements: Literal["refuse", "ignore"] = Field(
+        "refuse", description="What becomes of a key's window that lacks what its PG's page calls required."
+    )
+    confirm_url: bool = Field(
+        True, description="Whether a page's `confirm_url` is asked before an approval; PortOne turns it on by request."
+    )
+    confirm_seconds: Literal["10", "5"] = Field(
+        "10", description="How long a `confirm_url` may take: the developers' page says 10, the help page 5."
+    )
+    window_pg: str = Field("nice", description="The PG of a window whose page names none that is known here.")
+    window_error_code: str = Field(
+        "F400", description="`error_code` where no PG's own code says what went wrong; no source explains it."
+    )
     sandbox: bool = Field(False, description="Whether every channel is a test channel; `gudok emulator` says so.")
     include_sandbox_by_default: bool = Field(
         True, description="Whether the single look-up shows test payments to a caller that does not say."

@@ -41,20 +41,28 @@ def issue_vbank(world: World, body: dict[str, Any], user_agent: str | None) -> R
     return world.keep_payment(
         {
             **row,
-            "pay_method": "vbank",
-            "status": "ready",
-            "paid_at": 0,
-            "apply_num": None,
-            "receipt_url": None,
-            "vbank_code": str(body["vbank_code"]),
-            "vbank_name": BANKS.get(str(body["vbank_code"]), str(body["vbank_code"])),
-            "vbank_num": str(body.get("vbank_num") or f"{secrets.randbelow(10**14):014d}"),
-            "vbank_holder": str(body.get("vbank_holder") or HOLDER),
-            "vbank_date": due,
-            "vbank_issued_at": int(now),
+            **waiting_account(body, due, int(now)),
             "notice_url": [str(url) for url in urls] if isinstance(urls, list) else order["notice_url"],
         }
     )
+
+
+def waiting_account(body: dict[str, Any], due: int, now: int) -> Record:
+    """What makes a payment one that waits for a deposit: the account, and nothing of an approval."""
+    code = str(body["vbank_code"])
+    return {
+        "pay_method": "vbank",
+        "status": "ready",
+        "paid_at": 0,
+        "apply_num": None,
+        "receipt_url": None,
+        "vbank_code": code,
+        "vbank_name": BANKS.get(code, code),
+        "vbank_num": str(body.get("vbank_num") or f"{secrets.randbelow(10**14):014d}"),
+        "vbank_holder": str(body.get("vbank_holder") or HOLDER),
+        "vbank_date": due,
+        "vbank_issued_at": now,
+    }
 
 
 def change_vbank(world: World, imp_uid: str, body: dict[str, Any]) -> Record:

@@ -5,6 +5,8 @@ The two timeouts are PortOne's: 10 s to connect and 30 s in all the first time, 
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +16,9 @@ from billing.emulator.fault_rules import WEBHOOK, Faults
 from billing.emulator.faulty_answers import made_up
 from billing.emulator.store import Record
 from billing.emulator.world import World
+
+HELD_SECONDS = 5
+"""How long a webhook waits for a page that never says that it has been told."""
 
 RESENDS = 5
 RESEND_SECONDS = 60
@@ -41,14 +46,41 @@ class Webhooks:
         self._sending: set[asyncio.Task[None]] = set()
         # A time-out counts from when an attempt begins, not from when it began to wait for its turn.
         self._turns = asyncio.Semaphore(_PARALLEL)
+        # The webhooks that wait until a browser was told, by payment; those queued now belong to the one that holds.
+        self._untold: dict[str, list[str]] = {}
+        self._holding: str | None = None
         self._session: aiohttp.ClientSession | None = None
 
     def queue(self, payment: Record, at: float, *, cancellation_id: str | None = None) -> None:
         """Queue the webhook that a change of a payment causes, one for each notice_url; nothing when no URL is set."""
         told = payment.get("notice_url") or self._world.settings.webhook_url or []
+        queued = len(self._queued)
         for place, url in enumerate(told if isinstance(told, list) else [told]):
             whose = f"{payment['customer_uid'] or payment['merchant_uid']}/{place}"
             self._queue(url, payment, at, cancellation_id, whose)
+        if self._holding is not None:
+            self._wait_for_the_page(self._holding, queued, at)
+
+    @contextmanager
+    def held(self, imp_uid: str) -> Iterator[None]:
+        """Let what is queued meanwhile wait until `release`, or HELD_SECONDS by the payment's clock."""
+        self._holding, self._untold[imp_uid] = imp_uid, []
+        try:
+            yield
+        finally:
+            self._holding = None
+
+    def release(self, imp_uid: str) -> None:
+        """The browser has been told: the webhooks that waited for it are queued."""
+        hooks = self._world.store["webhooks"]
+        for key in self._untold.pop(imp_uid, []):
+            if key in hooks and hooks[key]["state"] == "waiting":
+                self.send_again(key)
+
+    async def attempted(self, merchant_uid: str) -> None:
+        """Wait until the last webhook of an order that has begun to leave was answered, or failed."""
+        if (last := self._last.get(merchant_uid)) is not None:
+            await asyncio.wait([last])
 
     def _queue(self, url: str, payment: Record, at: float, cancellation_id: str | None, whose: str) -> None:
         fault = self._faults.take(
@@ -91,6 +123,15 @@ class Webhooks:
             if len(self._queued) > queued:
                 self._behind[held] = self._queued[-1]
             self._queued.append(held)
+
+    def _wait_for_the_page(self, imp_uid: str, queued: int, at: float) -> None:
+        """What was queued just now leaves once the page was told, but what a fault sends before the answer."""
+        hooks = self._world.store["webhooks"]
+        waiting = [key for key in self._queued[queued:] if not hooks[key].get("early")]
+        self._queued = [key for place, key in enumerate(self._queued) if place < queued or key not in waiting]
+        for key in waiting:
+            self._untold[imp_uid].append(key)
+            self._send_later(key, hooks[key], at + HELD_SECONDS)
 
     def _keep(self, hook: Record) -> str:
         key = f"{self._world.store.count('webhook'):08d}"

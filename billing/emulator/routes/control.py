@@ -15,7 +15,7 @@ from billing.emulator.fault_kinds import KINDS, MOMENTS
 from billing.emulator.faults import Plan, PlanError, read_faults
 from billing.emulator.settings import EmulatorSettings
 from billing.emulator.store import Record
-from billing.emulator.window import issue_in_window
+from billing.emulator.window_keys import issue_in_window
 
 router = APIRouter(prefix="/emulator")
 
