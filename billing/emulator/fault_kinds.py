@@ -10,8 +10,9 @@ CALLS = (
     "onetime", "again", "schedule", "schedule_get", "schedule_put", "schedule_list", "schedule_customers",
     "reschedule", "retry", "unschedule", "payments", "payments_get", "find", "findAll", "status", "balance", "cancel",
     "prepare", "prepare_get", "vbanks", "receipts", "certifications", "cards", "banks",
+    "window_open", "window_view", "window", "window_close", "window_told",
 )  # fmt: skip
-ATTEMPTS = ("onetime", "again", "schedule", "retry", "console", "recovery")
+ATTEMPTS = ("onetime", "again", "schedule", "retry", "window", "console", "recovery")
 """Where a card is charged; `schedule` is also the schedule that runs when its time comes."""
 
 Moment = Literal["before", "after", "around", "charge", "webhook", "console"]

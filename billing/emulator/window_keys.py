@@ -34,5 +34,5 @@ def issue_in_window(account: Account, body: dict[str, Any]) -> Record:
     payment = account.execution.attempt(order, key, at, usage="issue", path="window")
     if payment["status"] == "failed":
         raise Refusal(payment["fail_reason"], code=REFUSED)
-    in_browser = world.store.put("payments", payment["imp_uid"], {**payment, "channel": "pc"})
+    in_browser = world.change_payment({**payment, "channel": "pc"})
     return {**shown(key), "payment": shown(in_browser)}

@@ -127,21 +127,21 @@ class Windows:
             sandbox=self._world.settings.sandbox,
         )  # fmt: skip
         issued["started_at"] = payment["started_at"]
-        self._world.store.put("payments", payment["imp_uid"], issued)
+        self._world.change_payment(issued)
         if self._world.settings.window_issue_webhook:
             self._webhooks.queue(issued, at)
         return issued
 
     def _wait_for_deposit(self, payment: Record, at: float) -> Record:
         account = waiting_account({"vbank_code": VBANK_CODE}, int(at) + VBANK_SECONDS, int(at))
-        waiting = self._world.store.put("payments", payment["imp_uid"], {**payment, **account})
+        waiting = self._world.change_payment({**payment, **account})
         self._webhooks.queue(waiting, at)
         return waiting
 
     def _fail(self, payment: Record, reason: str) -> Record:
         now = int(self._world.clock.now(payment["customer_uid"]))
         failed = {**payment, "status": "failed", "failed_at": now, "fail_reason": reason}
-        return self._world.store.put("payments", payment["imp_uid"], failed)
+        return self._world.change_payment(failed)
 
 
 def _waits(payment: Record) -> bool:

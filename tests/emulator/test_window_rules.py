@@ -110,7 +110,11 @@ async def test_each_pg_charges_at_issue_as_its_page_says(merchant, pg, method, c
     assert ("success" in result) is not limited
     key = await merchant.ok("GET", "/subscribe/customers/kim")
     assert key["pg_provider"] == pg
-    assert (await merchant.again("m9")).json()["response"]["status"] == "paid"
+    buyer = {"buyer_name": "Kim", "buyer_email": "kim@example.com", "buyer_tel": "010-0000-0000"}
+    buyer |= {"currency": "USD"} if pg == "paypal_v2" else {}
+    buyer |= {"browser_ip": "192.0.2.1"} if pg == "paymentwall" else {}
+    if pg not in {"danal", "mobilians"}:  # their phone bills come once a month
+        assert (await merchant.again("m9", **buyer)).json()["response"]["status"] == "paid"
 
 
 async def test_a_key_without_a_charge_is_never_refunded_money(merchant):
