@@ -4,12 +4,14 @@ import asyncio
 import gzip
 import json
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from api.replay import history_files, read_history
+from api.replay import read_history
+from api.replay_command import COMMITTED
 from tests.replay.fingerprint import HISTORIES
 
 RUNNER = CliRunner()
@@ -32,10 +34,14 @@ def foreign(tmp_path):
     return tmp_path
 
 
-def test_the_committed_histories_are_what_it_replays_unless_told_otherwise():
+def test_the_committed_histories_are_what_it_replays_unless_told_otherwise(tmp_path, monkeypatch):
+    assert Path(__file__).parents[2] / COMMITTED == HISTORIES
+    monkeypatch.chdir(tmp_path)
+    for place in (COMMITTED, COMMITTED / "journeys"):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "plain.json.gz").write_bytes(PLAIN.read_bytes())
     code, output = gudok_replay()
-    count = len(history_files(HISTORIES))
-    assert (code, f"{count} of {count} histories replay on this code" in output) == (0, True)
+    assert (code, "2 of 2 histories replay on this code" in output) == (0, True)
 
 
 def test_a_history_of_other_code_is_told_with_the_command_that_parts_them(foreign):
