@@ -1,6 +1,6 @@
 """What the journeys of unpaid periods share."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from billing.domain.states import CycleState
 from tests.journeys.watching import watch
@@ -48,7 +48,7 @@ async def attempts(stack, uid):
     results = [result for number in numbers for result in await stack.ledger.list_results(number)]
     tried = sorted((result.at, result.state.value) for result in results if result.state in (PAID, DECLINED))
     assert len(tried) == sum([len(await stack.portone.find_all_payments(number)) for number in numbers])
-    return [(state, (moment - tried[0][0]).days) for moment, state in tried]
+    return [(state, round((moment - tried[0][0]) / timedelta(days=1))) for moment, state in tried]
 
 
 def at(text):

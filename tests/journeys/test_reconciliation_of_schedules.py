@@ -112,7 +112,7 @@ async def test_every_difference_at_once_is_found_once_each(deaf):
     await console(deaf, "execute", merchant_uid=number["early"])
     await console(deaf, "revoke", merchant_uid=number["revoked"])
     await console(deaf, "move", merchant_uid=number["moved"], schedule_at=far)
-    await console(deaf, "register", customer_uid=uid["unplanned"], merchant_uid="x", amount=1, schedule_at=far)
+    await console(deaf, "register", customer_uid=uid["unplanned"], merchant_uid="x", amount=100, schedule_at=far)
     await console(deaf, "delete_key", customer_uid=uid["key"])
     deaf.account().world.store.drop("schedules", number["lost"])
     await deaf.handle(uid["gone"]).terminate()
