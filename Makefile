@@ -19,8 +19,8 @@ YEARS_ARGS ?=
 RACE_ARGS ?=
 
 # Test processes wait as much as they work, so more of them than cores; each may run a Temporal server of its own, so
-# no more than four.
-TEST_PROCESSES ?= 4
+# no more than five.
+TEST_PROCESSES ?= 5
 
 BIN := .venv/bin
 READY := .venv/.ready

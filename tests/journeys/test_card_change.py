@@ -190,9 +190,8 @@ async def test_where_portone_will_not_schedule_the_new_card_the_old_one_is_charg
     ("path", "kind"),
     [
         ("customers", "drop_after"),
-        ("customers", "500_before"),
-        ("unschedule", "drop_after"),
         ("unschedule", "500_before"),
+        ("unschedule", "drop_after"),
         ("schedule", "drop_after"),
         ("customers_delete", "500_after"),
     ],

@@ -41,13 +41,13 @@ async def shop_order(stack, name, **changes):
 # ---------------------------------------------------------------- pages and borders
 
 
-@pytest.mark.parametrize("page_size", [1, 2, 4, 1000])
+@pytest.mark.parametrize("page_size", [1, 3, 1000])
 async def test_every_page_is_compared_whatever_its_size(deaf, page_size):
-    uids = await several(deaf, 4)
+    uids = await several(deaf, 3)
     counts = await reconcile(deaf, page_size=page_size)
-    assert sorted(await kinds(deaf)) == ["paid_at_portone_unknown_here"] * 4 + ["schedule_unplanned"] * 4
-    assert (counts["payments"], counts["schedules"], counts["charges"], counts["subscriptions"]) == (8, 8, 4, 4)
-    assert (counts["opened"], counts["differences"], counts["rung"]) == (8, 8, 8)
+    assert sorted(await kinds(deaf)) == ["paid_at_portone_unknown_here"] * 3 + ["schedule_unplanned"] * 3
+    assert (counts["payments"], counts["schedules"], counts["charges"], counts["subscriptions"]) == (6, 6, 3, 3)
+    assert (counts["opened"], counts["differences"], counts["rung"]) == (6, 6, 6)
     for uid in uids:
         assert sorted(name for name, _ in await rung(deaf, uid)) == ["look_again", "payment_reported"]
 
