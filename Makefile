@@ -19,8 +19,8 @@ YEARS_ARGS ?=
 RACE_ARGS ?=
 
 # Test processes wait as much as they work, so more of them than cores; each may run a Temporal server of its own, so
-# no more than five.
-TEST_PROCESSES ?= 5
+# no more than four.
+TEST_PROCESSES ?= 4
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -30,7 +30,7 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo test check journeys cancel-race years up clean
+.PHONY: help demo test soak check journeys cancel-race years up clean
 
 help: ## List what can be made (the default)
 	@echo 'make TARGET'
@@ -51,9 +51,14 @@ years: $(READY) ## Ten years of one subscription, daily and monthly: wall time, 
 up: $(READY) ## Run everything in the foreground: Temporal with its UI, PortOne emulator, worker, api
 	@$(BIN)/gudok up $(UP_ARGS)
 
-# The tests start many processes of ours, which would each compile every module again.
-test: $(READY) ## Run every test; ends with the slowest ones and what was skipped and why (PYTEST_ARGS=...)
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --durations=15 $(PYTEST_ARGS)
+# The tests start many processes of ours, which would each compile every module again without a place to keep it.
+PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --durations=15
+
+test: $(READY) ## Run the tests; ends with the slowest ones and what was skipped and why (PYTEST_ARGS=...)
+	@$(PYTEST) -m 'not soak' $(PYTEST_ARGS)
+
+soak: $(READY) ## Run the long tests that `make test` leaves out: storms, fleets, kills, long walks
+	@$(PYTEST) -m soak $(PYTEST_ARGS)
 
 check: $(READY) ## Lint, formatting, types, import directions
 	$(BIN)/ruff check

@@ -117,6 +117,7 @@ async def test_a_distance_that_leads_nowhere_is_refused_by_name(stack_with_one, 
     assert (await stack.api.get(clock_of(uid))).json()["advance"] is None
 
 
+@pytest.mark.soak
 async def test_a_second_advance_of_the_same_subscription_waits_for_nobody_and_is_refused(stack):
     uid, other = await stack.start(), await stack.start()
     assert (await advance(stack, uid, distance="P1Y")).status_code == 202
@@ -139,6 +140,7 @@ async def test_a_world_whose_worker_is_away_stands_still_until_it_is_back(stack)
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_an_advance_that_was_cut_off_is_finished_by_the_same_request_and_goes_no_further(stack):
     uid = await stack.start()
     before = datetime.now(UTC)
@@ -261,6 +263,7 @@ async def test_an_instant_is_gone_to_and_not_past(stack):
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_webhooks_that_are_lost_on_the_way_are_settled_all_the_same(stack):
     uid = await stack.start()
     await stack.fault(kind="drop_webhook", path="webhook", customer_uid=uid)

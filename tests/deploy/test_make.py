@@ -87,5 +87,5 @@ async def test_an_environment_is_made_again_when_what_it_was_made_from_changes(c
 def test_ci_runs_nothing_but_make_and_brings_the_browser_that_the_tests_drive() -> None:
     script = (ROOT / ".ci" / "run").read_text()
     steps = re.findall(r"^step (.+)$", script, re.MULTILINE)
-    assert steps == ["browser", "make .venv/.ready", "make check", "make test"]
+    assert steps == ["browser", "make .venv/.ready", "make check", "make test", "make soak"]
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111

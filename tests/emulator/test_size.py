@@ -2,8 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from bench.emulator import run
 from billing.emulator import webhooks
+
+pytestmark = pytest.mark.soak
 
 DAY = 24 * 3600
 

@@ -3,6 +3,8 @@
 import random
 from datetime import datetime, timedelta
 
+import pytest
+
 from tests.facts import current
 from tests.journeys.plans import BASIC, NOON, PREMIUM, coupon, paid, thirty_days
 
@@ -225,6 +227,7 @@ def amounts_of(calls):
             yield int(body["amount"])
 
 
+@pytest.mark.soak
 async def test_whatever_is_ordered_and_answered_nothing_higher_is_registered_without_consent(stack, received):
     chance = random.Random(3)  # noqa: S311 - a seed, not a secret
     weekly = {"interval": "week", "interval_count": 1, "on_no_consent": "hold_price"}

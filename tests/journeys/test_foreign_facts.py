@@ -3,6 +3,8 @@ nothing, announced, and never silently absorbed."""
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from billing.domain.dunning import EndAction
 from tests.facts import (
     DECLINED,
@@ -313,6 +315,7 @@ async def test_with_every_webhook_lost_a_late_approval_is_reported_by_reconcilia
     assert await kept(deaf, number) == 0
 
 
+@pytest.mark.soak
 async def test_a_late_fact_whose_refund_lost_its_answer_and_whose_run_was_killed_goes_back_once(stack):
     uid = await stack.start(plan=TRIAL, card=DECLINED)
     number = await current(stack, uid)

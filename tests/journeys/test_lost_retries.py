@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.journeys.owing import AMOUNT, GOOD, SOFT, SOFT_TWICE, at, attempts, begin, declined, method, number
 
 # ---------------------------------------------------------------- the schemes' limit
 
 
+@pytest.mark.soak
 async def test_a_card_is_tried_at_most_15_times_in_30_days_whatever_subscriptions_it_pays_for(stack):
     every_day = {"after_days": [1] * 9, "grace_days": 30, "end_action": "leave"}
     subscriptions = []
@@ -191,6 +194,7 @@ async def test_retries_and_another_card_need_no_second_consent_to_the_same_charg
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_dunning_goes_on_where_it_stood_after_continuing_as_new(stack):
     stack.roll_after(20)
     uid, seen = await begin(stack, SOFT, end_action="unpaid")

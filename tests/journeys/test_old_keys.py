@@ -4,6 +4,8 @@ import asyncio
 import random
 from datetime import datetime, timedelta
 
+import pytest
+
 from tests.journeys.cards import (
     GOOD,
     HARD,
@@ -18,6 +20,8 @@ from tests.journeys.cards import (
     open_schedules,
 )
 from tests.journeys.watching import watch
+
+pytestmark = pytest.mark.soak
 
 # ---------------------------------------------------------------- the old key
 

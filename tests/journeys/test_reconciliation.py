@@ -28,6 +28,7 @@ DECLINED = "4518-4212-3456-0002"
 # ---------------------------------------------------------------- clean
 
 
+@pytest.mark.soak
 async def test_nothing_is_found_in_months_without_a_fault_and_the_merchants_other_orders_are_only_counted(deaf):
     uid = await deaf.start()
     await deaf.advance(uid, days=100)

@@ -6,6 +6,8 @@ import pytest
 
 from tests.reconciled import current, found
 
+pytestmark = pytest.mark.soak
+
 TRIAL = {"name": "월간 이용권", "amount": 9900, "interval": "month", "trial_days": 1}
 BIGGER = {"name": "큰 이용권", "amount": 29900, "interval": "month"}
 NEW_CARD = {"card_number": "4518-4212-3456-1234", "expiry": "2099-12", "birth": "900101", "pwd_2digit": "12"}

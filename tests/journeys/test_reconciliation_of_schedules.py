@@ -17,6 +17,8 @@ from tests.reconciled import (
     told_to_look,
 )
 
+pytestmark = pytest.mark.soak
+
 TRIAL = {"name": "월간 이용권", "amount": 9900, "interval": "month", "trial_days": 1}
 DECLINED = "4518-4212-3456-0002"
 

@@ -15,6 +15,8 @@ from worker import reconciling
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.reconciliation_contracts import CompareSlice, Leg, Stretch
 
+pytestmark = pytest.mark.soak
+
 MINUTE = timedelta(minutes=1)
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from temporalio.client import WorkflowHistory
 
 
@@ -14,6 +15,7 @@ async def test_a_lost_webhook_still_renews_on_time(stack):
     assert [hook["state"] for hook in (await stack.emulator.get("/emulator/webhooks")).json()].count("dropped") == 1
 
 
+@pytest.mark.soak
 async def test_with_every_webhook_lost_every_cycle_still_settles(stack):
     await stack.fault(path="webhook", kind="drop_webhook")
     uid = await stack.start()
@@ -42,6 +44,7 @@ async def test_webhooks_that_come_twice_change_nothing(stack):
     assert {row.count for row in rows} == {2}
 
 
+@pytest.mark.soak
 async def test_a_year_and_a_half_of_monthly_billing_runs_clean(stack):
     # Ten of them, and ten years of days, are `make years`.
     uid = await stack.start()
