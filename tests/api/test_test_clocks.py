@@ -163,6 +163,7 @@ async def test_an_advance_that_was_cut_off_is_finished_by_the_same_request_and_g
     assert await stack.agree(uid) == 13
 
 
+@pytest.mark.soak
 async def test_a_step_that_was_cut_off_between_the_two_clocks_is_completed_first(stack):
     uid = await stack.start()
     await stack.settled(uid)
@@ -274,6 +275,7 @@ async def test_webhooks_that_are_lost_on_the_way_are_settled_all_the_same(stack)
     assert (await stack.snapshot(uid))["paid_cycles"] == 13
 
 
+@pytest.mark.soak
 async def test_a_card_that_is_declined_goes_through_its_retries_and_ends(stack):
     uid = await stack.start()
     await stack.fault(kind="decline", path="schedule", customer_uid=uid)

@@ -86,6 +86,7 @@ async def test_a_worker_that_is_asked_to_gives_work_to_the_first_version_of_its_
         await until(is_at_work)
 
 
+@pytest.mark.soak
 async def test_a_refund_ends_on_the_version_that_it_began_on(stack, fleet):
     await fleet.start("v1")
     await fleet.make_current("v1")
@@ -134,6 +135,7 @@ async def test_the_state_of_a_deployment_tells_what_each_version_carries(stack, 
     ]
 
 
+@pytest.mark.soak
 async def test_the_command_line_moves_the_work_and_shows_where_it_goes(stack, fleet, monkeypatch):
     monkeypatch.setenv("TEMPORAL_ADDRESS", stack.temporal.service_client.config.target_host)
     for build_id in ("v1", "v2"):

@@ -186,6 +186,7 @@ async def test_where_portone_will_not_schedule_the_new_card_the_old_one_is_charg
     assert "payment_method.changed" not in await stack.events(uid)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("path", "kind"),
     [

@@ -2,9 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from workflows.contracts import PaymentReported
 
 
+@pytest.mark.soak
 async def test_a_subscription_rolls_at_its_limit_and_goes_on(stack):
     stack.roll_after(60)
     uid = await stack.start()

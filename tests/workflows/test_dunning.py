@@ -1,5 +1,7 @@
 """A declined renewal is tried again under its own order number, then given up with the reason."""
 
+import pytest
+
 
 async def test_two_declines_then_approval_recover_under_one_order_number(stack):
     uid = await stack.start(card="4518-4212-3456-0004", plan=trial())
@@ -101,6 +103,7 @@ async def test_a_refused_registration_is_no_decline_and_is_charged_on_its_day(st
     assert shown["status"] == "active"
 
 
+@pytest.mark.soak
 async def test_a_schedule_revoked_in_the_console_stands_still_for_months_and_can_be_cancelled(stack):
     uid = await stack.start()
     number = (await stack.snapshot(uid))["merchant_uid"]
