@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -172,7 +173,15 @@ class Stack:
         return self.temporal.get_workflow_handle(f"subscription/{customer_uid}")
 
     async def snapshot(self, customer_uid):
-        return await self.handle(customer_uid).query("snapshot")
+        """Where the subscription stands; a run that has just continued as new is asked again in a moment."""
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    return await self.handle(customer_uid).query("snapshot")
+                except RPCError as error:
+                    if "not scheduled yet" not in error.message:
+                        raise
+                await asyncio.sleep(0.01)
 
     async def settled(self, customer_uid):
         """Wait until the run has nothing to do but wait."""
