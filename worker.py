@@ -185,9 +185,9 @@ def portone_client(settings: Settings) -> PortOneClient:
 
 
 @contextlib.asynccontextmanager
-async def running_worker(settings: Settings) -> AsyncIterator[Worker]:
-    """A worker that runs until the block ends, then finishes what it is doing."""
-    ledger, client = Ledger(settings.database_url.get_secret_value()), portone_client(settings)
+async def running_worker(settings: Settings, ledger: Ledger) -> AsyncIterator[Worker]:
+    """A worker that runs until the block ends, then finishes what it is doing and closes the ledger."""
+    client = portone_client(settings)
     try:
         await ledger.migrate()
         temporal, version = await connect(), version_of(settings)
@@ -220,13 +220,19 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     serve_metrics(settings)
-    async with running_worker(settings):
+    ledger = Ledger(settings.database_url.get_secret_value())
+    async with running_worker(settings, ledger):
         version = version_of(settings)
         structlog.get_logger().info(
             "worker is running", task_queue=BILLING_TASK_QUEUE, build_id=version.build_id if version else None
         )
-        await stop.wait()
+        ends = [asyncio.create_task(stop.wait()), asyncio.create_task(ledger.lost())]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
         structlog.get_logger().info("worker finishes what it is doing")
+    if ledger.loss is not None:
+        raise ledger.loss
 
 
 if __name__ == "__main__":

@@ -11,28 +11,38 @@ import uvicorn
 from rich.console import Console
 from rich.table import Table
 
-from api import bench_command, clock_command, deployment, listening, local, replay_command
+from api import bench_command, clock_command, db_command, deployment, listening, local, replay_command
 from api import demo as demonstration
 from api.app import create_app
+from api.doctor import doctor
 from api.history import CycleCost, cycle_costs
 from api.listening import Forwarding, Listener, ListenError
 from api.processes import LocalStackError
 from api.reconcile import reconcile
-from billing.emulator import EmulatorSettings, Plan, PlanError, create_emulator, read_plan, read_switches, serve
-from billing.ledger import Ledger
+from billing.emulator import (
+    EmulatorSettings,
+    Plan,
+    PlanError,
+    StateLostError,
+    create_emulator,
+    read_plan,
+    read_switches,
+    serve,
+)
+from billing.ledger import Ledger, LedgerLostError
 from billing.observability import configure_logging
 from billing.settings import InvalidSettingsError, Settings, load_settings
 from billing.signing import new_secret
 from billing.temporal import connect
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Subscription billing on PortOne V1.")
-db = typer.Typer(no_args_is_help=True, help="The ledger's database.")
-app.add_typer(db, name="db")
+app.add_typer(db_command.app, name="db")
 app.add_typer(clock_command.app, name="clock")
 app.add_typer(bench_command.app, name="bench")
 app.add_typer(deployment.app, name="deployment")
 app.command()(replay_command.replay)
 app.command()(reconcile)
+app.command()(doctor)
 
 Answer = TypeVar("Answer")
 
@@ -136,14 +146,6 @@ def _switches(given: list[str]) -> dict[str, str]:
 
 
 @app.command()
-def doctor() -> None:
-    """Say which parts answer and which do not."""
-    settings = load_settings()
-    if not _run(_examine(settings)):
-        raise typer.Exit(1)
-
-
-@app.command()
 def history(customer_uid: str) -> None:
     """Print events and bytes of a subscription's history for each settled cycle."""
     costs, events, size = _run(_costs(customer_uid))
@@ -177,13 +179,6 @@ def listen(
         _run(listening.listen(listener, out, as_json=as_json, forwarding=forwarding))
 
 
-@db.command("upgrade")
-def db_upgrade() -> None:
-    """Bring the ledger's schema to the newest migration."""
-    _run(_upgrade(load_settings()))
-    typer.echo("the ledger is at its newest migration")
-
-
 async def _serve_api(settings: Settings, host: str, port: int) -> None:
     ledger = Ledger(settings.database_url.get_secret_value())
     await ledger.migrate()
@@ -192,49 +187,30 @@ async def _serve_api(settings: Settings, host: str, port: int) -> None:
     config = uvicorn.Config(
         application, host=host, port=port, access_log=False, log_config=None, proxy_headers=False, server_header=False
     )
+    server = uvicorn.Server(config)
+    watching = asyncio.create_task(_end_when_lost(ledger, server))
     try:
-        await uvicorn.Server(config).serve()
+        await server.serve()
     finally:
+        watching.cancel()
         await ledger.aclose()
+    if ledger.loss is not None:
+        raise ledger.loss
 
 
-async def _upgrade(settings: Settings) -> None:
-    ledger = Ledger(settings.database_url.get_secret_value())
-    try:
-        await ledger.migrate()
-    finally:
-        await ledger.aclose()
+async def _end_when_lost(ledger: Ledger, server: uvicorn.Server) -> None:
+    await ledger.lost()
+    server.should_exit = True
 
 
 async def _costs(customer_uid: str) -> tuple[list[CycleCost], int, int]:
     return await cycle_costs(await connect(), customer_uid)
 
 
-async def _examine(settings: Settings) -> bool:
-    from worker import portone_client  # noqa: PLC0415 - only where the whole is put together
-
-    console, fine = Console(), True
-    ledger, client = Ledger(settings.database_url.get_secret_value()), portone_client(settings)
-
-    async def temporal() -> object:
-        return await (await connect()).service_client.check_health()
-
-    for name, check in (("ledger", ledger.ping), ("PortOne", client.server_now), ("Temporal", temporal)):
-        try:
-            await asyncio.wait_for(check(), 5)
-            console.print(f"[green]ok[/]      {name}")
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the diagnosis
-            fine = False
-            console.print(f"[red]failed[/]  {name}: {type(error).__name__}")
-    await client.aclose()
-    await ledger.aclose()
-    return fine
-
-
 def _run(main: Coroutine[Any, Any, Answer]) -> Answer:
     try:
         return asyncio.run(main)
-    except (LocalStackError, ListenError) as error:
+    except (LocalStackError, ListenError, LedgerLostError, StateLostError) as error:
         typer.echo(f"gudok: {error}", err=True)
         raise typer.Exit(1) from None
 

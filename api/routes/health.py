@@ -22,10 +22,10 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(desk: DeskDep) -> JSONResponse:
-    """Whether the ledger and Temporal answer; webhooks are stored while Temporal does not."""
+    """Whether the ledger takes a write and Temporal answers; webhooks are stored while Temporal does not."""
     parts = {}
     for name, check in (
-        ("ledger", desk.ledger.ping()),
+        ("ledger", desk.ledger.check()),
         ("temporal", desk.temporal.service_client.check_health(timeout=timedelta(seconds=CHECK_SECONDS))),
     ):
         try:

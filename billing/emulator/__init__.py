@@ -7,5 +7,15 @@ from billing.emulator.app import create_emulator
 from billing.emulator.faults import Plan, PlanError, read_plan
 from billing.emulator.serving import serve
 from billing.emulator.settings import EmulatorSettings, read_switches
+from billing.emulator.store import StateLostError
 
-__all__ = ["EmulatorSettings", "Plan", "PlanError", "create_emulator", "read_plan", "read_switches", "serve"]
+__all__ = [
+    "EmulatorSettings",
+    "Plan",
+    "PlanError",
+    "StateLostError",
+    "create_emulator",
+    "read_plan",
+    "read_switches",
+    "serve",
+]

@@ -1,10 +1,13 @@
 """The emulator on a port of its own."""
 
+import asyncio
 import socket
 from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
+
+from billing.emulator.store import StateLostError
 
 
 class _Server(uvicorn.Server):
@@ -24,11 +27,23 @@ async def serve(app: FastAPI, *, host: str, port: int, listens: Callable[[str], 
 
     Raises:
         SystemExit: the port is taken.
+        StateLostError: the state file is no longer the one that was opened; nothing was written to it since.
     """
+    lost: asyncio.Event = app.state.account.world.store.lost
     config = uvicorn.Config(app, host=host, port=port, access_log=False, log_level="warning", proxy_headers=False)
     bound = config.bind_socket()
     try:
         address = f"http://{host}:{bound.getsockname()[1]}"
-        await _Server(config, lambda: listens(address)).serve(sockets=[bound])
+        server = _Server(config, lambda: listens(address))
+        watching = asyncio.create_task(_end_when(lost, server))
+        await server.serve(sockets=[bound])
+        watching.cancel()
     finally:
         bound.close()
+    if lost.is_set():
+        raise StateLostError(f"{app.state.account.settings.state_file} is no longer the file that was opened")
+
+
+async def _end_when(lost: asyncio.Event, server: uvicorn.Server) -> None:
+    await lost.wait()
+    server.should_exit = True

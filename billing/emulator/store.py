@@ -4,7 +4,10 @@ In memory the objects are plain dictionaries in PortOne's own field names; a sto
 Without a file there is no database either.
 """
 
+import asyncio
+import contextlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,16 +23,31 @@ KINDS = (
 
 
 _READ_AT_ONCE = 5_000
+_OWNER_ONLY = 0o600
+
+
+Identity = tuple[tuple[int, int] | None, ...]
+"""Device and inode of the state file and of its log, as they are on disk; None for one that is not there."""
+
+
+class StateLostError(Exception):
+    """The state file or its log was replaced, moved or deleted under the running emulator: start it again."""
 
 
 class Store:
-    """Dictionaries by kind and id; what is put inside `writing` is on disk when `writing` ends."""
+    """Dictionaries by kind and id; what is put inside `writing` is on disk when `writing` ends.
+
+    `lost` is set once the file on disk is no longer the one that was opened: nothing is written any more.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self.kinds: dict[str, dict[str, Record]] = {kind: {} for kind in KINDS}
+        self.lost = asyncio.Event()
+        self._path = path
         self._database = _open(path) if path is not None else None
         if self._database is not None:
             self._read(self._database)
+        self._opened = self._on_disk()
         self._before: dict[tuple[str, str], Record | None] = {}
 
     def __getitem__(self, kind: str) -> dict[str, Record]:
@@ -89,6 +107,7 @@ class Store:
 
     def _keep(self, database: sqlite3.Connection) -> None:
         try:
+            self._require_file()
             database.execute("BEGIN IMMEDIATE")
             for kind, key in self._before:
                 _write(database, kind, key, self.kinds[kind].get(key))
@@ -98,6 +117,18 @@ class Store:
                 database.execute("ROLLBACK")
             self._undo()
             raise
+
+    def _require_file(self) -> None:
+        if self._on_disk() != self._opened:
+            self.lost.set()
+        if self.lost.is_set():
+            raise StateLostError(
+                f"{self._path} or its -wal file was replaced, moved or deleted while the emulator had it open; "
+                "nothing more is written to it: start the emulator again"
+            )
+
+    def _on_disk(self) -> Identity:
+        return () if self._path is None else (_identity(self._path), _identity(Path(f"{self._path}-wal")))
 
     def _undo(self) -> None:
         for (kind, key), record in self._before.items():
@@ -110,12 +141,24 @@ class Store:
 
 def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Exclusive: a file that is there is opened by SQLite alone. Closing any other descriptor of it would drop SQLite's
+    # locks, and whoever looks at the file next would delete its log (https://sqlite.org/howtocorrupt.html, 2.2).
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _OWNER_ONLY))
     # One event loop works on it, which need not run in the thread that made it.
     database = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=NORMAL")
     database.execute("CREATE TABLE IF NOT EXISTS objects (kind TEXT, id TEXT, body TEXT, PRIMARY KEY (kind, id))")
     return database
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _write(database: sqlite3.Connection, kind: str, key: str, record: Record | None) -> None:

@@ -1,9 +1,17 @@
 """The ledger: the only place SQLAlchemy is imported."""
 
+from billing.ledger.backup import Backup, BackupError, back_up, restore
 from billing.ledger.deliveries import Deliveries
 from billing.ledger.differences import DifferenceRow, Noted, RunRow
 from billing.ledger.endpoints import Endpoints
-from billing.ledger.errors import CardGoneError, LedgerConflictError, LedgerError, LedgerUnavailableError
+from billing.ledger.errors import (
+    CardGoneError,
+    LedgerConflictError,
+    LedgerDamagedError,
+    LedgerError,
+    LedgerLostError,
+    LedgerUnavailableError,
+)
 from billing.ledger.event_rows import (
     AttemptClosed,
     DeliveryRow,
@@ -33,10 +41,14 @@ from billing.ledger.rows import (
     ResultRow,
     SubscriptionRow,
 )
+from billing.ledger.sqlite_file import holders_of_deleted
+from billing.ledger.sqlite_version import sqlite_warning
 from billing.ledger.vault import CardVault
 
 __all__ = [
     "AttemptClosed",
+    "Backup",
+    "BackupError",
     "BillingKeyRow",
     "CardGoneError",
     "CardVault",
@@ -57,7 +69,9 @@ __all__ = [
     "InboxRow",
     "Ledger",
     "LedgerConflictError",
+    "LedgerDamagedError",
     "LedgerError",
+    "LedgerLostError",
     "LedgerUnavailableError",
     "LivingSubscription",
     "Noted",
@@ -71,4 +85,8 @@ __all__ = [
     "RunRow",
     "Sent",
     "SubscriptionRow",
+    "back_up",
+    "holders_of_deleted",
+    "restore",
+    "sqlite_warning",
 ]

@@ -1,7 +1,6 @@
 """The database behind the ledger: a SQLite file, or PostgreSQL, by its URL; its transactions, and their errors."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
@@ -12,8 +11,13 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
-from billing.ledger.errors import LedgerConflictError, LedgerError, LedgerUnavailableError
+from billing.ledger.errors import LedgerConflictError, LedgerDamagedError, LedgerError, LedgerUnavailableError
+from billing.ledger.sqlite_file import SqliteFile
+
+# What a connection remembers of the file it has open: which one it was before, and which log came with it.
+_FILE, _LOG = "gudok_file", "gudok_log"
 
 # The execution option that says how SQLite begins: IMMEDIATE unless told otherwise.
 _BEGIN = "gudok_begin"
@@ -27,6 +31,7 @@ _CONNECT_TIMEOUT_SECONDS = 10.0
 _COMMAND_TIMEOUT_SECONDS = 30.0
 
 _UNIQUE_VIOLATION = "23505"
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 # Classes of SQLSTATE that another try can cure: connection, deadlock and other rollbacks, resources, operator, system.
 _RETRYABLE_SQLSTATES = ("08", "40", "53", "55", "57", "58")
 
@@ -45,7 +50,7 @@ def async_url(url: str) -> URL:
     backend = parsed.drivername.split("+")[0]
     if backend not in _DRIVERS:
         raise ValueError(f"no ledger runs on {backend!r}: use sqlite:///path or postgresql://host/name")
-    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+    if backend == "sqlite" and (parsed.database in (None, "", ":memory:") or str(parsed.database).startswith("file:")):
         raise ValueError("a ledger is a file: use sqlite:///path")
     return parsed.set(drivername=_DRIVERS[backend])
 
@@ -55,8 +60,9 @@ def open_engine(
     *,
     busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
     command_timeout_seconds: float | None = _COMMAND_TIMEOUT_SECONDS,
+    creates: bool = False,
 ) -> AsyncEngine:
-    """An engine for one database; nothing is connected yet.
+    """An engine for one database; nothing is connected yet. Only one that `creates` makes a missing SQLite file.
 
     Raises:
         ValueError: see `async_url`.
@@ -74,13 +80,19 @@ def open_engine(
     engine = create_async_engine(
         parsed, hide_parameters=True, pool_size=5, max_overflow=10, connect_args={"timeout": busy_timeout_seconds}
     )
-    event.listen(engine.sync_engine, "do_connect", _create_private_file)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    _files[engine.sync_engine] = _watch(engine, SqliteFile(Path(str(parsed.database)), creates=creates))
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
 
 
+def file_of(engine: AsyncEngine) -> SqliteFile | None:
+    """The file behind an engine on SQLite; None on PostgreSQL."""
+    return _files.get(engine.sync_engine)
+
+
 _turns: WeakKeyDictionary[Engine, asyncio.Lock] = WeakKeyDictionary()
+_files: WeakKeyDictionary[Engine, SqliteFile] = WeakKeyDictionary()
 
 
 @asynccontextmanager
@@ -89,6 +101,8 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
     Raises:
         LedgerConflictError: the schema's own uniqueness refused it; reached only when two writers race.
+        LedgerLostError: the file on disk is no longer the one that this process opened.
+        LedgerDamagedError: SQLite calls the file damaged.
         LedgerUnavailableError: the database is away or locked.
         LedgerError: the database refused a value.
     """
@@ -161,19 +175,30 @@ def _refused(error: IntegrityError) -> LedgerError:
 def _failed(error: DBAPIError) -> LedgerError:
     sqlstate = str(getattr(error.orig, "sqlstate", None) or "")
     name = getattr(error.orig, "sqlite_errorname", None) or sqlstate or type(error.orig).__name__
+    if name.startswith(_DAMAGED):
+        return LedgerDamagedError(f"the database file is damaged ({name}): restore a backup, docs/runbooks/backup.md")
     away = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
     if (away and not sqlstate) or sqlstate.startswith(_RETRYABLE_SQLSTATES):
         return LedgerUnavailableError(f"the database is away or locked: {name}")
     return LedgerError(f"the database refuses the statement: {name}")
 
 
-def _create_private_file(_dialect: object, _record: object, arguments: list[Any], _options: dict[str, Any]) -> None:
-    # Buyers' names and numbers are in it: it, and the -wal and -shm that inherit its mode, are the owner's alone.
-    if arguments[0].startswith("file:"):
-        return
-    path = Path(arguments[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+def _watch(engine: AsyncEngine, file: SqliteFile) -> SqliteFile:
+    """Let every connection be one to the same file, and every transaction begin by making sure that it still is."""
+
+    def create(_dialect: object, record: ConnectionPoolEntry, _arguments: list[Any], _options: dict[str, Any]) -> None:
+        record.info[_FILE] = file.before_opening()
+
+    def note_log(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info[_LOG] = file.opened(record.info[_FILE])
+
+    def check(connection: Connection) -> None:
+        file.check(connection.info[_LOG])
+
+    event.listen(engine.sync_engine, "do_connect", create)
+    event.listen(engine.sync_engine, "connect", note_log)
+    event.listen(engine.sync_engine, "begin", check)
+    return file
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -183,6 +208,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
+    # The first read opens the log.
+    cursor.execute("SELECT count(*) FROM sqlite_master")
+    cursor.fetchall()
     cursor.close()
 
 

@@ -3,6 +3,8 @@
 LedgerError                   not written: a value the database cannot hold, or a rule of the schema
 ├── LedgerConflictError       a step contradicts what is written; never worth a retry
 ├── LedgerUnavailableError    the database is away, locked or broke off; worth a retry, every write is idempotent
+│   └── LedgerLostError       the file was replaced under this process; worth a retry, by a process started anew
+├── LedgerDamagedError        the file is damaged; restore a backup
 └── CardGoneError             the vault has no such card any more
 
 No error carries a bound value: messages name tables, columns and ids, and the driver's own error is not chained.
@@ -22,6 +24,14 @@ class LedgerUnavailableError(LedgerError):
 
     When it broke at COMMIT nobody knows whether the step was written: do it again, it does nothing the second time.
     """
+
+
+class LedgerLostError(LedgerUnavailableError):
+    """The SQLite file or its log is not the one this process opened: it must end, and be started again."""
+
+
+class LedgerDamagedError(LedgerError):
+    """SQLite calls the file damaged, or no database: see docs/runbooks/backup.md."""
 
 
 class CardGoneError(LedgerError):

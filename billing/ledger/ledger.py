@@ -1,9 +1,10 @@
 """The ledger: what was ordered, what PortOne was found to have, and what came of every webhook."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.domain.plans import PlanTerms
@@ -14,9 +15,11 @@ from billing.ledger.attempts import attempts_on_card
 from billing.ledger.deliveries import Deliveries
 from billing.ledger.differences import Differences
 from billing.ledger.endpoints import Endpoints
-from billing.ledger.engine import open_engine, reading, writing
+from billing.ledger.engine import file_of, open_engine, writing
+from billing.ledger.errors import LedgerLostError
 from billing.ledger.event_rows import EventStream, HistoryRow
 from billing.ledger.events import Events
+from billing.ledger.health_check import HealthCheck
 from billing.ledger.history import history
 from billing.ledger.idempotency import IdempotencyKeys
 from billing.ledger.inbox import Inbox
@@ -60,6 +63,7 @@ class Ledger:
         self._inbox = Inbox(self._engine, self._reads)
         self._plans = Plans(self._engine, self._reads)
         self._idempotency = IdempotencyKeys(self._engine)
+        self._health = HealthCheck(self._engine)
         self.events = Events(self._engine)
         self.parking = Parking(self._reads)
         self.known_orders = KnownOrders(self._engine)
@@ -71,14 +75,40 @@ class Ledger:
         """The database itself, for the card vault."""
         return self._engine
 
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None on PostgreSQL."""
+        file = file_of(self._engine)
+        return None if file is None else file.path
+
     async def migrate(self) -> None:
         """Bring the schema to the newest migration; safe when several processes start at once."""
         await migrate.upgrade(self._url)
+        if (file := file_of(self._engine)) is not None:
+            file.expect()
 
-    async def ping(self) -> None:
-        """Raise unless the database answers."""
-        async with reading(self._engine) as connection:
-            await connection.execute(text("SELECT 1"))
+    async def check(self) -> None:
+        """Raise unless a page can be written to the database and read back; at most one check a second writes.
+
+        Raises:
+            LedgerLostError: the SQLite file on disk is not the one that this process has open.
+            LedgerDamagedError: the file is damaged.
+        """
+        await self._health.run()
+
+    async def lost(self) -> None:
+        """Return once the SQLite file on disk is no longer the one that this process has open; never on PostgreSQL.
+
+        The process must end then, and be started again: whatever it does with the ledger raises LedgerLostError.
+        """
+        file = file_of(self._engine)
+        await (file.until_lost() if file is not None else asyncio.Event().wait())
+
+    @property
+    def loss(self) -> LedgerLostError | None:
+        """Why this process can no longer use the ledger; None while it can."""
+        file = file_of(self._engine)
+        return file.loss if file is not None else None
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -85,7 +85,7 @@ async def _run(url: str, work: Callable[[Connection], Any]) -> None:
 
 @asynccontextmanager
 async def _opened(url: str) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(url, busy_timeout_seconds=_WAIT_SECONDS, command_timeout_seconds=_WAIT_SECONDS)
+    engine = open_engine(url, busy_timeout_seconds=_WAIT_SECONDS, command_timeout_seconds=_WAIT_SECONDS, creates=True)
     try:
         yield engine
     finally:

@@ -331,3 +331,11 @@ card_vault = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
 )
+
+health_checks = Table(
+    "health_checks",
+    metadata,
+    Column("name", Id, primary_key=True),
+    Column("checks", BigInteger, nullable=False),
+    Column("checked_at", Instant, nullable=False),
+)

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from api.cli import app
 from api.deployment import shown
 from billing.deployments import DeploymentRefusedError, WorkerDeployment
+from billing.ledger import Ledger
 from billing.settings import Settings
 from tests.deploy.fleet import Fleet, until
 from worker import WORKFLOWS, running_worker, version_of
@@ -76,7 +77,7 @@ async def test_a_worker_that_is_asked_to_gives_work_to_the_first_version_of_its_
     name = f"gudok-{uuid.uuid4().hex[:8]}"
     version = {"temporal_deployment_name": name, "temporal_worker_build_id": "v1"}
     settings = stack.settings.model_copy(update={**version, "first_version_becomes_current": True})
-    async with running_worker(settings):
+    async with running_worker(settings, Ledger(settings.database_url.get_secret_value())):
         deployment = WorkerDeployment(dev_server.client, name)
 
         async def is_at_work():

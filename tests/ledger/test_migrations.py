@@ -31,7 +31,7 @@ SCHEMA = {
 
 
 async def schema(database: Database) -> list[tuple[str, str]]:
-    engine = open_engine(database.url)
+    engine = open_engine(database.url, creates=True)
     async with reading(engine) as connection:
         rows = (await connection.execute(text(SCHEMA[database.backend]))).all()
     await engine.dispose()
@@ -77,7 +77,7 @@ async def test_every_single_step_leads_back_to_where_it_came_from(empty: Databas
 
 
 async def current(database: Database) -> str:
-    engine = open_engine(database.url)
+    engine = open_engine(database.url, creates=True)
     async with reading(engine) as connection:
         found: str = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one()
     await engine.dispose()
@@ -96,7 +96,7 @@ async def test_autogenerate_finds_nothing_to_do(empty: Database) -> None:
 
 async def test_migrations_and_models_make_the_same_schema_to_the_letter(empty: Database) -> None:
     """Autogenerate does not look at checks nor at the WHERE of an index: the databases' own words do."""
-    engine = open_engine(empty.url)
+    engine = open_engine(empty.url, creates=True)
     async with writing(engine) as connection:
         await connection.run_sync(metadata.create_all)
     modelled = await schema(empty)
