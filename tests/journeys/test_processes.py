@@ -1,103 +1,223 @@
-"""Journeys through real processes: every part is killed with -9 in the middle of cycles; nothing is lost or doubled."""
+"""Real processes on one ledger, many subscribers at once, each process killed in turn: four books agree in the end.
+
+`tests/stack.py` runs everything in one process on one engine, where what one process does to the files of another is
+never seen. Here api, worker, emulator and Temporal are what `gudok up` starts.
+"""
 
 import asyncio
 import base64
+import contextlib
 import os
 import signal
-from datetime import datetime, timedelta
+import sqlite3
+import sys
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 import aiohttp
 import pytest
 
-from api.clock import advance
+from api.clock import NoTestClockError, SubscriptionClock, world_time
 from api.demo import find_card
 from api.processes import AUTHORIZATION, LocalStack, choose_ports
+from billing.ledger import Ledger, holders_of_deleted
 from billing.temporal import connect
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.soak]
+pytestmark = pytest.mark.timeout(1200)
 
 CARD = {"card_number": "4518-4212-3456-7890", "expiry": "2099-12", "birth": "900101", "pwd_2digit": "12"}
 PLAN = {"name": "월간 이용권", "amount": 9900, "interval": "month"}
 
+# So many start at once, while for so many others a month goes by: charges, webhooks and reads meet each kill.
+STARTING, GOING_ON = 5, 3
+MONTH = timedelta(days=31)
 
-def stack_in(folder, said):
-    return LocalStack(folder=folder, ports=choose_ports(folder, wanted={}, preferred=None), say=said.append)
-
-
-async def start(stack, uid):
-    body = {"customer_uid": uid, "plan": PLAN, "payment_method": {"card": CARD}}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(f"{stack.api_url}/v1/subscriptions", json=body, headers=AUTHORIZATION) as answer,
-    ):
-        assert answer.status == 201, await answer.text()
+# What the api may say while a part is away: it is done, it is open, it is not there yet, or a part is away.
+TRUE_MEANWHILE = {200, 201, 202, 404, 409, 503}
 
 
-async def get(url):
-    """An answer, asked for until the part that was killed is back."""
-    async with aiohttp.ClientSession() as session:
+@dataclass
+class Shop:
+    """Everybody who subscribes in this test, and whatever the api answered with."""
+
+    stack: LocalStack
+    session: aiohttp.ClientSession
+    paid: dict[str, int] = field(default_factory=dict)
+    said: Counter[str] = field(default_factory=Counter)
+
+    async def call(self, method, path, **options):
+        """One call: the status and the document of the answer. A part that is away, or dies meanwhile, answers none."""
+        try:
+            url = f"{self.stack.api_url}{path}"
+            async with self.session.request(method, url, headers=AUTHORIZATION, **options) as answer:
+                told = await answer.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError):
+            return None, {}
+        self.said[f"{method} {answer.status} {told.get('code', '')}".strip()] += 1
+        assert answer.status in TRUE_MEANWHILE, (path, answer.status, told)
+        return answer.status, told
+
+    async def read(self, path):
+        """What a path answers with, asked for until it does."""
         while True:
-            try:
-                async with session.get(url, headers=AUTHORIZATION) as answer:
-                    if answer.status == 200:
-                        return await answer.json()
-            except aiohttp.ClientError:
-                pass
+            status, told = await self.call("GET", path)
+            if status == 200:
+                return told
             await asyncio.sleep(0.1)
 
+    async def subscribe(self, uid):
+        """Start by card, the same request again until it is taken; followed until the first charge is settled."""
+        body = {"customer_uid": uid, "plan": PLAN, "payment_method": {"card": CARD}}
+        while True:
+            status, told = await self.call("POST", "/v1/subscriptions", json=body)
+            if status in (201, 202) or told.get("code") == "subscription_running":
+                break
+            await asyncio.sleep(0.1)
+        while (await self.read(f"/v1/subscriptions/{uid}"))["status"] != "active":
+            await asyncio.sleep(0.1)
+        self.paid[uid] = 1
 
-async def kill(stack, name):
-    """Kill a part with -9 and wait until it stands again."""
-    part = next(part for part in stack._parts if part.name == name)
-    dead = part.process
-    os.kill(dead.pid, signal.SIGKILL)
-    await dead.wait()
-    while part.process is dead:
-        await asyncio.sleep(0.05)
-    await stack._ready(part)
+    async def go_on(self, uid):
+        """A month goes by for one subscriber; where a part was away, from where the clocks stand."""
+        target = None
+        while target is None or not await self._moved(uid, target):
+            with contextlib.suppress(NoTestClockError):
+                target = target or (await world_time(self.stack.emulator_url, uid)).now + MONTH
+            await asyncio.sleep(0.1)
+        self.paid[uid] += 1
+        while len(await self.charged(uid)) < self.paid[uid]:
+            await asyncio.sleep(0.1)
 
-
-async def go_on(stack, uid, days):
-    """Time goes on; an attempt that meets a dead part is made again from where the clocks stand."""
-    url = f"{stack.emulator_url}/emulator/clock?customer_uid={uid}"
-    target = _instant(await get(url)) + timedelta(days=days)
-    while (left := target - _instant(await get(url))) > timedelta(seconds=1):
+    async def _moved(self, uid, target):
         try:
-            await advance(await connect(stack.address), stack.emulator_url, uid, left)
+            clock = SubscriptionClock(await connect(self.stack.address), self.stack.emulator_url, uid)
+            return await clock.advance_to(target) >= target
         except Exception:  # noqa: BLE001 - whatever part was away, the next attempt says whether it is back
-            await asyncio.sleep(0.2)
+            return False
+
+    async def charged(self, uid):
+        rows = (await self.read(f"/v1/subscriptions/{uid}/charges"))["charges"]
+        return sorted(row["merchant_uid"] for row in rows if row["state"] == "paid")
+
+    async def busy(self, name, disturb):
+        """Starts, months and reads, all at once, and in the middle of them a disturbance."""
+        newcomers = [f"{name}_{number}".replace(" ", "_") for number in range(STARTING)]
+        old = list(self.paid)[-GOING_ON:]
+        lists = asyncio.create_task(self._read_on())
+        work = [asyncio.create_task(self.subscribe(uid)) for uid in newcomers]
+        work += [asyncio.create_task(self.go_on(uid)) for uid in old]
+        await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+        await disturb()
+        await asyncio.gather(*work)
+        lists.cancel()
+
+    async def _read_on(self):
+        while True:
+            await self.call("GET", "/v1/subscriptions")
+            await asyncio.sleep(0.05)
 
 
-def _instant(clock):
-    return datetime.fromisoformat(clock["now"])
+def part_of(stack, name):
+    return next(part for part in stack._parts if part.name == name)
 
 
-async def agree(stack, uid):
-    books = await get(f"{stack.emulator_url}/emulator/books?customer_uid={uid}")
+async def kill(stack, *names):
+    """Kill parts with -9, one after the other, and wait until all of them stand again."""
+    dead = [part_of(stack, name).process for name in names]
+    for process in dead:
+        os.kill(process.pid, signal.SIGKILL)
+        await process.wait()
+    for name, process in zip(names, dead, strict=True):
+        while part_of(stack, name).process is process:
+            await asyncio.sleep(0.05)
+        await stack._ready(part_of(stack, name))
+
+
+async def command(stack, *arguments):
+    """A `gudok` command beside what runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "api.cli", *arguments,
+        env=stack._environment(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    return process.returncode, said.decode()
+
+
+async def books_of(stack, session, what):
+    async with session.get(f"{stack.emulator_url}/emulator/{what}") as answer:
+        return await answer.json()
+
+
+async def agree(shop):
+    """PortOne's books, the ledger, its inbox and the workflows say the same; answers the charges, all of them once."""
+    stack, session = shop.stack, shop.session
+    books = await books_of(stack, session, "books")
     assert books["totals"]["charged_twice"] == []
-    rows = (await get(f"{stack.api_url}/v1/subscriptions/{uid}/charges"))["charges"]
-    charged = sorted(row["merchant_uid"] for row in books["charges"] if row["status"] == "paid")
-    assert charged == sorted(row["merchant_uid"] for row in rows if row["state"] == "paid")
-    return len(charged)
+    at_portone = Counter(row["customer_uid"] for row in books["charges"] if row["status"] == "paid")
+    assert at_portone == Counter(shop.paid), "PortOne charged every period once"
+    numbers = sorted(row["merchant_uid"] for row in books["charges"] if row["status"] == "paid")
+    written = [number for uid in shop.paid for number in await shop.charged(uid)]
+    assert sorted(written) == numbers, "the ledger has what PortOne has"
+    temporal = await connect(stack.address)
+    for uid, periods in shop.paid.items():
+        snapshot = await temporal.get_workflow_handle(f"subscription/{uid}").query("snapshot")
+        assert (snapshot["status"], snapshot["paid_cycles"], snapshot["parked_reason"]) == ("active", periods, None)
+    attempts = await books_of(stack, session, "webhooks")
+    return numbers, {_webhook(each["body"]) for each in attempts if each.get("status") == 200}
 
 
-async def test_killing_every_part_in_the_middle_of_cycles_doubles_and_loses_nothing(tmp_path):
+async def every_webhook_reached_its_workflow(file):
+    """The rows of the inbox, once each has been reported to its workflow or settled without: by a look of its own."""
+    ledger = Ledger(f"sqlite:///{file}")
+    try:
+        rows = await ledger.list_webhooks()
+        while any(row.rung_at is None and row.disposition is None for row in rows):
+            await asyncio.sleep(0.2)
+            rows = await ledger.list_webhooks()
+        return rows
+    finally:
+        await ledger.aclose()
+
+
+def _webhook(body):
+    return (body["imp_uid"], body["merchant_uid"], body["status"])
+
+
+async def test_whatever_process_is_killed_in_whatever_order_no_charge_and_no_webhook_is_lost_or_doubled(tmp_path):
     said = []
-    async with stack_in(tmp_path, said).running() as stack:
-        await start(stack, "survivor")
-        for name in ("worker", "api", "emulator", "temporal"):
-            moving = asyncio.create_task(go_on(stack, "survivor", 61))
-            await asyncio.sleep(0)
-            await kill(stack, name)
-            await moving
-        assert {line.split()[0] for line in said} >= {"worker", "api", "emulator", "temporal"}
-        assert await agree(stack, "survivor") == 9
-    # And the whole of it killed at once: the next start goes on where it stood.
-    async with stack_in(tmp_path, said).running() as stack:
-        await go_on(stack, "survivor", 31)
-        assert await agree(stack, "survivor") == 10
-        shown = await get(f"{stack.api_url}/v1/subscriptions/survivor")
-        assert shown["status"] == "active"
+    stack = LocalStack(folder=tmp_path, ports=choose_ports(tmp_path, wanted={}, preferred=None), say=said.append)
+    timeout = aiohttp.ClientTimeout(total=60)
+    async with stack.running(), aiohttp.ClientSession(timeout=timeout) as session:
+        shop = Shop(stack, session)
+        await asyncio.gather(*(shop.subscribe(f"first_{number}") for number in range(8)))
+
+        async def beside():
+            for arguments in (["reconcile"], ["doctor"], ["db", "upgrade"], ["db", "backup", str(tmp_path / "copy")]):
+                code, told = await command(stack, *arguments)
+                # What is being charged at this moment may differ: a comparison that was made is what counts here.
+                assert code == 0 or (arguments == ["reconcile"] and code == 1), told
+
+        for name, disturb in {
+            "worker": lambda: kill(stack, "worker"),
+            "api": lambda: kill(stack, "api"),
+            "worker then api": lambda: kill(stack, "worker", "api"),
+            "api then worker": lambda: kill(stack, "api", "worker"),
+            "commands beside": beside,
+            "temporal": lambda: kill(stack, "temporal"),
+            "emulator": lambda: kill(stack, "emulator"),
+        }.items():
+            await shop.busy(name, disturb)
+            assert list(holders_of_deleted(tmp_path / "ledger.db")) == [], name
+        numbers, delivered = await agree(shop)
+        rows = await every_webhook_reached_its_workflow(tmp_path / "ledger.db")
+
+    assert len(numbers) == 8 + 7 * (STARTING + GOING_ON)
+    assert {line.split()[0] for line in said} == {"worker", "api", "temporal", "emulator"}
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as ledger:
+        assert ledger.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert {(row.imp_uid, row.merchant_uid, row.status) for row in rows} >= delivered, "every 200 is in the inbox"
     assert find_card(tmp_path) == []
 
 
