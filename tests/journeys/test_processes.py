@@ -14,7 +14,7 @@ from api.demo import find_card
 from api.processes import AUTHORIZATION, LocalStack, choose_ports
 from billing.temporal import connect
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.soak]
+pytestmark = pytest.mark.soak
 
 CARD = {"card_number": "4518-4212-3456-7890", "expiry": "2099-12", "birth": "900101", "pwd_2digit": "12"}
 PLAN = {"name": "월간 이용권", "amount": 9900, "interval": "month"}
