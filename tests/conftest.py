@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings as hypothesis_settings
 
 from tests.stack import running_stack, start_dev_server
 
@@ -52,6 +53,9 @@ def pytest_configure() -> None:
     """Close the ways out for the whole run; Temporal's core is Rust and talks to servers that the tests start here."""
     # Looking through everything that was imported, again and again, is a tenth of the work.
     gc.set_threshold(50_000, 20, 50)
+    # The same examples in every run, no stop-watch for each, because the machine is shared, and no database on disk.
+    hypothesis_settings.register_profile("gudok", deadline=None, derandomize=True, database=None)
+    hypothesis_settings.load_profile("gudok")
     connect, connect_ex, getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
 
     def guarded_connect(self: socket.socket, address: Any) -> None:

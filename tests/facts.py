@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 
+from tests.patience import PATIENCE_SECONDS
 from tests.reconciled import console, current, order_of
 from tests.stack import now
 
@@ -12,7 +13,7 @@ DECLINED = "4518-4212-3456-0002"
 __all__ = ["DECLINED", "TRIAL", "console", "current", "order_of"]
 
 
-async def until(asked, timeout_seconds=30):
+async def until(asked, timeout_seconds=PATIENCE_SECONDS):
     """The first answer of `asked` that is true: what follows from a webhook comes when it comes."""
     limit = now().timestamp() + timeout_seconds
     while not (answer := await asked()):

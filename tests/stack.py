@@ -10,6 +10,7 @@ import sys
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
@@ -26,6 +27,7 @@ from billing.ledger import Ledger
 from billing.portone import PortOneClient
 from billing.settings import Settings
 from billing.temporal import DATA_CONVERTER
+from tests.patience import PATIENCE_SECONDS
 from worker import create_event_worker, create_worker
 
 CARD = "4518-4212-3456-7890"
@@ -43,6 +45,7 @@ async def start_dev_server(*flags: str) -> WorkflowEnvironment:
     return await WorkflowEnvironment.start_time_skipping_v2(
         ts_config=TimeSkippingConfig(enabled=False, max_session_skip_count=100_000),
         dev_server_existing_path=executable("temporal"),
+        dev_server_startup_timeout=timedelta(seconds=PATIENCE_SECONDS),
         search_attributes=SEARCH_ATTRIBUTES,
         dev_server_extra_args=[*TIME_SKIPPING_FLAGS, *flags],
         data_converter=DATA_CONVERTER,
@@ -120,6 +123,31 @@ class Stack:
         fields = {field.name: getattr(desk, field.name) for field in dataclasses.fields(desk)}
         self.app.state.desk = Rolling(**fields)
 
+    @contextlib.asynccontextmanager
+    async def holding(self, path, *, after=False):
+        """PortOne keeps calls of this path waiting, before or after it acts; yields the event of the first of them."""
+        account, perform = self.account(), self.account().perform
+        came, let_go = asyncio.Event(), asyncio.Event()
+
+        async def held(request, name, work, **options):
+            if name != path:
+                return await perform(request, name, work, **options)
+            if after:
+                answer = await perform(request, name, work, **options)
+                came.set()
+                await let_go.wait()
+                return answer
+            came.set()
+            await let_go.wait()
+            return await perform(request, name, work, **options)
+
+        account.perform = held
+        try:
+            yield came
+        finally:
+            account.perform = perform
+            let_go.set()
+
     def account(self):
         """The emulator from the inside, for what no route of PortOne's can do."""
         return self.emulator_app.state.account
@@ -155,7 +183,11 @@ class Stack:
     async def order(self, customer_uid, path, /, *, expect=200, method="POST", **body):
         """One of the orders under /v1/subscriptions/{customer_uid}/; answers its document."""
         url = f"/v1/subscriptions/{customer_uid}/{path}"
-        answer = await self.api.request(method, url, json=body or None)
+        headers = {"Idempotency-Key": uuid.uuid4().hex} if expect == HTTPStatus.ACCEPTED else None
+        answer = await self.api.request(method, url, json=body or None, headers=headers)
+        # Whoever waits only a moment for the outcome may have waited too short for the order to be taken, too.
+        while expect == HTTPStatus.ACCEPTED and answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            answer = await self.api.request(method, url, json=body or None, headers=headers)
         assert answer.status_code == expect, answer.text
         return answer.json()
 
@@ -174,7 +206,7 @@ class Stack:
 
     async def snapshot(self, customer_uid):
         """Where the subscription stands; a run that has just continued as new is asked again in a moment."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 try:
                     return await self.handle(customer_uid).query("snapshot")
@@ -265,7 +297,7 @@ async def running_stack(temporal: Client, tmp_path: Path, **settings_changes):
             portone_include_sandbox=True,
             database_url=os.environ.get("DATABASE_URL") or f"sqlite:///{tmp_path}/ledger.db",
             public_url=f"http://127.0.0.1:{port}",
-            **{"first_answer_seconds": 20, **settings_changes},
+            **{"first_answer_seconds": PATIENCE_SECONDS, **settings_changes},
         )
         ledger = await _migrated(settings.database_url.get_secret_value())
         exits.push_async_callback(ledger.aclose)
@@ -274,7 +306,7 @@ async def running_stack(temporal: Client, tmp_path: Path, **settings_changes):
             imp_key=settings.portone_imp_key,
             imp_secret=settings.portone_imp_secret,
             include_sandbox=True,
-            timeout_seconds=10,
+            timeout_seconds=30,
         )
         exits.push_async_callback(portone.aclose)
         task_queue = f"billing-{uuid.uuid4().hex[:8]}"
@@ -282,8 +314,9 @@ async def running_stack(temporal: Client, tmp_path: Path, **settings_changes):
         api_url = await exits.enter_async_context(served(app))
         # The notice_url must name the port that was really taken.
         settings = settings.model_copy(update={"public_url": api_url})
-        api = await exits.enter_async_context(httpx.AsyncClient(base_url=api_url, headers=AUTH, timeout=60))
-        emulator = await exits.enter_async_context(httpx.AsyncClient(base_url=emulator_url, timeout=120))
+        patience = 2 * PATIENCE_SECONDS  # the answer is what is waited for, and that has a bound of its own
+        api = await exits.enter_async_context(httpx.AsyncClient(base_url=api_url, headers=AUTH, timeout=patience))
+        emulator = await exits.enter_async_context(httpx.AsyncClient(base_url=emulator_url, timeout=patience))
         stack = Stack(temporal, settings, ledger, portone, api, emulator, task_queue, app, emulator_app)
         await stack.start_worker()
         try:

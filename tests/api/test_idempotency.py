@@ -17,6 +17,7 @@ from tests.api.requests import (
     subscription_body,
     won,
 )
+from tests.patience import PATIENCE_SECONDS
 
 REPLAYED = "idempotent-replayed"
 
@@ -172,7 +173,7 @@ async def test_a_refund_asked_again_after_a_202_is_not_done_twice(stack):
     path = f"/v1/payments/{number}/refunds"
     wait_no_longer_than(stack, 0.001)
     assert (await send(stack, path, {"amount": 1000})).status_code == 202
-    wait_no_longer_than(stack, 20)
+    wait_no_longer_than(stack, PATIENCE_SECONDS)
     await stack.temporal.get_workflow_handle(f"refund/{number}").result()
     again = await send(stack, path, {"amount": 1000})
     assert won((await all_books(stack))["totals"])["refunded"] == 1000
@@ -185,7 +186,7 @@ async def test_a_payment_asked_again_after_a_202_is_charged_once(stack):
     wait_no_longer_than(stack, 0.001)
     first = await send(stack, "/v1/payments", body)
     assert first.status_code == 202
-    wait_no_longer_than(stack, 20)
+    wait_no_longer_than(stack, PATIENCE_SECONDS)
     await stack.temporal.get_workflow_handle(f"payment/{first.json()['merchant_uid']}").result()
     again = await send(stack, "/v1/payments", body)
     assert (again.status_code, again.json()["merchant_uid"]) == (201, first.json()["merchant_uid"])
@@ -197,7 +198,7 @@ async def test_a_start_asked_again_after_a_202_is_charged_once(stack):
     body = subscription_body()
     wait_no_longer_than(stack, 0.001)
     assert (await send(stack, "/v1/subscriptions", body)).status_code == 202
-    wait_no_longer_than(stack, 20)
+    wait_no_longer_than(stack, PATIENCE_SECONDS)
     again = await send(stack, "/v1/subscriptions", body)
     assert (again.status_code, again.json()["status"]) == (201, "active")
     assert len(await stack.ledger.list_subscriptions()) == 1
@@ -209,7 +210,7 @@ async def test_a_declined_start_asked_again_after_a_202_is_not_tried_twice(stack
     body = changed(subscription_body(), payment_method__card__card_number="4518-4212-3456-0002")
     wait_no_longer_than(stack, 0.001)
     assert (await send(stack, "/v1/subscriptions", body)).status_code == 202
-    wait_no_longer_than(stack, 20)
+    wait_no_longer_than(stack, PATIENCE_SECONDS)
     await stack.handle(body["customer_uid"]).result()
     assert_problem(await send(stack, "/v1/subscriptions", body), status=402, code="card_declined")
     assert len(await stack.ledger.list_subscriptions()) == 1
@@ -222,7 +223,7 @@ async def test_a_billing_key_asked_for_again_after_a_202_is_answered(stack):
     body = key_body(uid)
     wait_no_longer_than(stack, 0.001)
     assert (await send(stack, "/v1/billing-keys", body)).status_code == 202
-    wait_no_longer_than(stack, 20)
+    wait_no_longer_than(stack, PATIENCE_SECONDS)
     await stack.temporal.get_workflow_handle(f"billing-key/{uid}").result()
     again = await send(stack, "/v1/billing-keys", body)
     assert (again.status_code, again.json()["customer_uid"]) == (201, uid)

@@ -55,8 +55,8 @@ async def test_without_a_body_the_last_days_are_compared(stack):
 
 async def test_a_run_that_takes_long_is_answered_202_with_a_link(stack):
     stack.quick()
-    await stack.fault(path="status", kind="delay", seconds=2.5, count=1)
-    answer = await run(stack)
+    async with stack.holding("status"):
+        answer = await run(stack)
     told = answer.json()
     assert (answer.status_code, told["state"]) == (202, "running")
     while (await stack.api.get("/v1/reconciliation/runs")).json()["runs"][0]["state"] != "done":

@@ -3,6 +3,7 @@
 import asyncio
 
 from api.repeating import repeating
+from tests.patience import PATIENCE_SECONDS
 
 
 async def test_work_that_makes_another_error_of_being_cancelled_still_ends():
@@ -15,7 +16,7 @@ async def test_work_that_makes_another_error_of_being_cancelled_still_ends():
         except asyncio.CancelledError:
             raise OSError("the connection was closed") from None
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         async with repeating("work", 0, work):
             await begun.wait()
 
@@ -27,6 +28,6 @@ async def test_work_that_fails_is_done_again():
         done.release()
         raise OSError("once more")
 
-    async with asyncio.timeout(5), repeating("work", 0, work):
+    async with asyncio.timeout(PATIENCE_SECONDS), repeating("work", 0, work):
         for _ in range(3):
             await done.acquire()

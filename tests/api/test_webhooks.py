@@ -7,6 +7,7 @@ import pytest
 
 from billing.domain.notice_token import sign_notice
 from tests.api.requests import assert_problem
+from tests.patience import PATIENCE_SECONDS
 from tests.stack import now
 
 SAYS_PAID = {"imp_uid": "imp_000000000001", "merchant_uid": "nobody-1", "status": "paid"}
@@ -20,7 +21,7 @@ def token(stack, uid, merchant_uid, *, secret=None):
 
 async def hook(stack, path, body, **more):
     """A webhook as PortOne sends it: no API key."""
-    async with httpx.AsyncClient(base_url=stack.api.base_url, timeout=30) as portone:
+    async with httpx.AsyncClient(base_url=stack.api.base_url, timeout=PATIENCE_SECONDS) as portone:
         return await portone.post(path, json=body, **more)
 
 
@@ -41,7 +42,7 @@ async def started(stack):
     await stack.fault(path="webhook", kind="drop_webhook")
     uid = await stack.start()
     number = (await stack.snapshot(uid))["merchant_uid"]
-    limit = now().timestamp() + 20
+    limit = now().timestamp() + PATIENCE_SECONDS
     while await stack.portone.find_schedule(number) is None:
         assert now().timestamp() < limit
         await asyncio.sleep(0.02)
@@ -51,7 +52,7 @@ async def started(stack):
 async def looked_into(stack, uid, imp_uid):
     """Once the workflow has asked PortOne for the payment a webhook named, and has nothing more under way."""
     handle = stack.handle(uid)
-    limit = now().timestamp() + 20
+    limit = now().timestamp() + PATIENCE_SECONDS
     while True:
         events = (await handle.fetch_history()).events
         orders = [event.activity_task_scheduled_event_attributes for event in events]

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from importlinter.cli import lint_imports
 
+from tests.patience import PATIENCE_SECONDS
+
 ROOT = Path(__file__).parents[2]
 
 PACKAGES = (
@@ -61,7 +63,7 @@ def test_the_contracts_notice_a_wrong_import(tmp_path: Path, module: str, line: 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     broken = [row for row in run.stdout.splitlines() if row.endswith("BROKEN")]
     assert run.returncode == 1, run.stdout + run.stderr

@@ -6,10 +6,11 @@ import uuid
 from temporalio.common import WorkerDeploymentVersion
 
 from billing.deployments import DeploymentRefusedError, WorkerDeployment
+from tests.patience import PATIENCE_SECONDS
 from worker import WORKFLOWS, create_worker
 
 
-async def until(holds, seconds=60):
+async def until(holds, seconds=PATIENCE_SECONDS):
     """Wait for what another process brings about."""
     async with asyncio.timeout(seconds):
         while not await holds():

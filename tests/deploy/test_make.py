@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
 
@@ -23,7 +25,7 @@ async def make(folder: Path, *arguments: str, path: str = "/usr/bin:/bin") -> tu
         stdout=PIPE,
         stderr=STDOUT,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         output, _ = await process.communicate()
     return process.returncode, output.decode()
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "deploy" / "temporal" / "create-namespace.sh"
 BIN = Path(sys.executable).parent
@@ -50,7 +52,7 @@ async def run(environment: Environment, *command: str) -> tuple[int | None, str]
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdin=DEVNULL, stdout=PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         output, _ = await process.communicate()
     return process.returncode, output.decode()
 

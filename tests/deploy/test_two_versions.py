@@ -14,7 +14,7 @@ from tests.replay.replaying import with_subscription
 from tests.replay.variants import PATCH, AddedActivity, PatchedActivity
 from tests.stack import executable, running_stack, start_dev_server
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.soak]
+pytestmark = pytest.mark.soak
 
 TRIAL = {"name": "월간 이용권", "amount": 9900, "interval": "month", "trial_days": 1}
 

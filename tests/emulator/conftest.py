@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from billing.emulator import EmulatorSettings, create_emulator
+from tests.patience import PATIENCE_SECONDS
 
 KEY = {"imp_key": "imp_apikey", "imp_secret": EmulatorSettings().imp_secret}
 FRONT = "4518-4212-3456-"
@@ -107,7 +108,7 @@ class Receiver:
         return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
 
     async def have(self, count: int) -> list[dict[str, str]]:
-        async with self._arrived, asyncio.timeout(10):
+        async with self._arrived, asyncio.timeout(PATIENCE_SECONDS):
             await self._arrived.wait_for(lambda: len(self.received) >= count)
         return self.received
 

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
+from tests.patience import PATIENCE_SECONDS
 
 PLAN = '[[rules]]\nkind = "500_before"\npath = "getToken"\ncount = 1\n'
 
@@ -21,7 +22,7 @@ async def running(folder, *arguments):
         cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             said = (await process.stdout.readline()).decode()
         address = re.search(r"http://127\.0\.0\.1:\d+", said)
         assert address, said + (await process.stderr.read()).decode()

@@ -19,10 +19,11 @@ async def test_the_clock_goes_forward_only(merchant):
 
 
 async def test_moving_to_an_instant_arrives_there(merchant):
-    target = datetime.now(UTC) + timedelta(days=400)
+    began = datetime.now(UTC)
+    target = began + timedelta(days=400)
     answer = await merchant.control("POST", "clock", {"to": target.isoformat()})
     arrived = datetime.fromisoformat(answer["now"])
-    assert timedelta(0) <= arrived - target < timedelta(seconds=5)
+    assert timedelta(0) <= arrived - target <= datetime.now(UTC) - began
     assert answer["next_due"] is None
 
 
@@ -82,10 +83,11 @@ async def test_a_customer_can_live_ahead_of_the_others(merchant):
 
 async def test_a_late_approval_shows_as_the_next_thing_of_its_customer(merchant):
     await merchant.issue(last_four="0006")
+    before = await merchant.now("kim")
     await merchant.again("m1")
     clock = await merchant.control("GET", "clock", params={"customer_uid": "kim"})
-    left = datetime.fromisoformat(clock["next_due"]) - datetime.fromisoformat(clock["now"])
-    assert timedelta(seconds=590) < left <= timedelta(seconds=600)
+    due = datetime.fromisoformat(clock["next_due"]).timestamp()
+    assert before + 600 <= due <= datetime.fromisoformat(clock["now"]).timestamp() + 600
 
 
 async def test_customers_advance_side_by_side_and_each_answer_names_its_own(merchant):

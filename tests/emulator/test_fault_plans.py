@@ -204,7 +204,7 @@ IDENTITIES = [("again", "m1", "kim"), ("again", "m2", "kim"), ("cancel", "m2", N
 CALLS = st.lists(st.sampled_from(IDENTITIES), max_size=25)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(), st.lists(RULES, max_size=4), CALLS, st.randoms(use_true_random=False))
 def test_the_same_plan_and_calls_give_each_order_the_same_faults_whatever_the_interleaving(seed, rules, calls, random):
     plan = Plan.model_validate({"seed": seed, "rules": rules})

@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 30
 
 SERVER = """
 import socket, sys

@@ -19,6 +19,7 @@ from billing.domain.event_catalogue import event
 from billing.domain.event_data import ChargeData
 from billing.domain.events import EventType
 from billing.domain.records import LedgerEntry
+from tests.patience import PATIENCE_SECONDS
 from tests.stack import served
 
 _numbers = itertools.count(1)
@@ -67,7 +68,7 @@ class Receiver:
         return Webhook(secret).verify(self.got[at]["body"], self.got[at]["headers"])
 
     async def wait_for(self, count):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(self.got) < count:
                 self.came.clear()
                 await self.came.wait()
@@ -108,13 +109,13 @@ class Telling:
 
     async def ended(self, endpoint, customer_uid):
         """Wait until nothing is left to deliver."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while await self.status(endpoint, customer_uid) is not WorkflowExecutionStatus.COMPLETED:
                 await asyncio.sleep(0.02)
 
     async def idle(self, endpoint, customer_uid):
         """Wait until the run waits for a retry, or has ended."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 description = (await self.handle(endpoint, customer_uid).describe()).raw_description
                 if not description.pending_activities and not description.HasField("pending_workflow_task"):

@@ -16,6 +16,7 @@ from billing.ledger import Deliveries
 from billing.temporal import connect
 from tests.deploy.fleet import Fleet
 from tests.events.conftest import body_of, paid
+from tests.patience import PATIENCE_SECONDS
 from worker import create_event_worker
 from workflows import delivery_bell
 from workflows.event_delivery import EventDeliveryWorkflow
@@ -74,7 +75,7 @@ async def test_a_run_that_continues_as_new_loses_nothing_and_doubles_nothing(tel
     told = [paid("kim") for _ in range(8)]
     await telling.tell(*told)
     await receiver.wait_for(8)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await telling.status(target, "kim") is not COMPLETED:
             await asyncio.sleep(0.05)
     assert receiver.ids() == [event.event_id for event in told]
@@ -297,7 +298,7 @@ async def test_a_cancelled_run_ends(telling, receiver):
     await receiver.wait_for(1)
     await telling.idle(target, "kim")
     await telling.handle(target, "kim").cancel()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await telling.status(target, "kim") is WorkflowExecutionStatus.RUNNING:
             await asyncio.sleep(0.02)
     assert await telling.status(target, "kim") is WorkflowExecutionStatus.CANCELED

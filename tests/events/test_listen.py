@@ -17,6 +17,7 @@ from api.listening import listen as listen_to
 from billing.settings import LOCAL_API_KEY
 from billing.signing import new_secret
 from tests.events.conftest import paid
+from tests.patience import PATIENCE_SECONDS
 
 
 class Listening:
@@ -26,12 +27,12 @@ class Listening:
         self.process = process
 
     async def lines(self, count, stream=None):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return [(await (stream or self.process.stdout).readline()).decode().rstrip() for _ in range(count)]
 
     async def stop(self):
         self.process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             _, err = await self.process.communicate()
         return self.process.returncode, err.decode()
 
@@ -60,7 +61,7 @@ async def listen(stack):
 
 async def test_a_key_that_the_api_refuses_ends_it_with_a_sentence(listen):
     listening = await listen(key="another")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         out, err = await listening.process.communicate()
     assert (listening.process.returncode, out) == (1, b"")
     assert "answers 401" in err.decode()
@@ -93,7 +94,7 @@ async def here(stack, *, from_start=False, forwarding=None, as_json=False):
 
 
 async def until(holds):
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not holds():
             await asyncio.sleep(0.02)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from api.clock import SubscriptionClock
+from tests.patience import PATIENCE_SECONDS
 
 TRIAL = {"name": "월간 이용권", "amount": 9900, "interval": "month", "trial_days": 14}
 YEARLY = {"name": "연간 이용권", "amount": 99000, "interval": "year"}
@@ -200,7 +201,7 @@ async def test_a_cancel_that_no_worker_takes_is_refused_and_sent_again_it_is_don
     refused = await stack.order(uid, "cancel", expect=503)
     assert refused["code"] == "order_not_taken"
     await stack.start_worker()
-    stack.answer_within(20.0)
+    stack.answer_within(PATIENCE_SECONDS)
     assert (await stack.order(uid, "cancel"))["cancel_at_period_end"] is True
     await stack.advance(uid, days=35)
     assert (await stack.subscription(uid))["status"] == "canceled"

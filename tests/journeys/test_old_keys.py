@@ -122,7 +122,6 @@ def dying(stack, deaths):
 
 
 async def test_a_worker_that_dies_at_any_step_of_a_card_change_is_carried_on_from_there(stack):
-    stack.answer_within(120.0)
     points = [(*step, before) for *step, when in STEPS for before in when]
     deaths = {}
     for n, point in enumerate(points):

@@ -106,12 +106,12 @@ async def test_a_page_that_rows_have_left_is_empty_and_no_failure(deaf):
 
 async def test_a_run_that_is_killed_half_way_and_run_again_leaves_the_same_rows_as_one_that_was_not(deaf):
     await several(deaf)
-    await deaf.fault(path="schedule_list", kind="delay", seconds=4.0, count=1)
     run_id = f"reconciliation/killed-{uuid.uuid4().hex}"
-    killed = await start_run(deaf, run_id, page_size=2)
-    while len(await rows(deaf)) < 3:
-        await asyncio.sleep(0.02)
-    await killed.terminate("by a test")
+    async with deaf.holding("schedule_list") as came:
+        killed = await start_run(deaf, run_id, page_size=2)
+        await came.wait()
+        assert len(await rows(deaf)) == 3
+        await killed.terminate("by a test")
     assert set(await kinds(deaf)) == {"paid_at_portone_unknown_here"}
     counts = await reconcile(deaf, page_size=2)
     assert (counts["opened"], counts["differences"]) == (3, 6)
@@ -146,16 +146,15 @@ async def test_a_long_run_continues_as_new_and_loses_nothing(deaf):
 
 async def test_a_run_says_where_it_is_while_it_goes(deaf):
     await several(deaf, 1)
-    await deaf.fault(path="schedule_list", kind="delay", seconds=2.0, count=1)
-    run = await start_run(deaf)
-    shown = await run.query(ReconciliationWorkflow.progress)
-    while shown.stretch is None or shown.stretch.leg is not Leg.SCHEDULES:
-        await asyncio.sleep(0.02)
+    async with deaf.holding("schedule_list") as came:
+        run = await start_run(deaf)
+        await came.wait()
         shown = await run.query(ReconciliationWorkflow.progress)
-    assert (shown.state, shown.stretches_done, shown.stretches) == (RunState.RUNNING, 1, 6)
-    assert shown.counts["payments"] == 2
-    details = (await run.query("__temporal_workflow_metadata")).current_details
-    assert "Step 2 of 6: schedules" in details
+        assert shown.stretch.leg is Leg.SCHEDULES
+        assert (shown.state, shown.stretches_done, shown.stretches) == (RunState.RUNNING, 1, 6)
+        assert shown.counts["payments"] == 2
+        details = (await run.query("__temporal_workflow_metadata")).current_details
+        assert "Step 2 of 6: schedules" in details
     await run.result()
 
 

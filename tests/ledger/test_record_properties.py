@@ -61,9 +61,7 @@ async def begin(ledger: Ledger) -> None:
     await ledger.receive_webhook(ReceivedWebhook("imps_1", order(), "paid", "token", workflow_id="w"), day(0))
 
 
-fast = settings(
-    max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+fast = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @fast

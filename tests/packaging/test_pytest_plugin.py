@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 SUITE = """
 import asyncio, json, sys
 from datetime import timedelta
@@ -95,7 +97,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     # Found as its installation announces it; of the others here, none that wants settings or loads what we look for.
     others = [f"-pno:{name}" for name in ("cacheprovider", "asyncio", "anyio", "hypothesispytest", "xdist", "timeout")]
     command = [sys.executable, "-m", "pytest", "-W", "error", *others, *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)  # noqa: S603
 
 
 @pytest.fixture

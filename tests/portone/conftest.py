@@ -168,6 +168,20 @@ async def client(wire: Wire) -> AsyncIterator[PortOneClient]:
         yield client
 
 
+@pytest.fixture
+async def skip() -> Callable[[float], None]:
+    """Let seconds pass at once, for whatever waits in this event loop; its clock never goes back, even afterwards."""
+    loop = asyncio.get_running_loop()
+    clock, ahead = loop.time, 0.0
+
+    def pass_by(seconds: float) -> None:
+        nonlocal ahead
+        ahead += seconds
+
+    loop.time = lambda: clock() + ahead  # type: ignore[method-assign]
+    return pass_by
+
+
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Listen = Callable[[Conversation], Awaitable[PortOneClient]]
 

@@ -11,6 +11,7 @@ from billing.domain.outcomes import ChargeOutcome
 from billing.portone import PortOneAuthError, PortOneRateLimitedError, PortOneUnavailableError
 from billing.portone.exchange import Answer, Call
 from billing.portone.session import Session
+from tests.patience import PATIENCE_SECONDS
 
 CHARGE = Call("POST", "/subscribe/payments/again", body={"merchant_uid": "order_1"})
 
@@ -285,7 +286,7 @@ async def test_closing_ends_a_fetch_that_is_under_way(wire):
     client = wire.client()
     charging = asyncio.create_task(client.charge_again(wire.again()))
     await asked.wait()
-    await asyncio.wait_for(client.aclose(), 5)
+    await asyncio.wait_for(client.aclose(), PATIENCE_SECONDS)
     await asyncio.gather(charging, return_exceptions=True)
     assert charging.done()
 

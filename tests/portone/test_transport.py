@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import logging
 import socket
-import time
 
 import httpx
 import pytest
@@ -81,28 +80,25 @@ async def test_a_connection_cut_in_the_middle_of_the_answer_leaves_a_charge_unkn
     await lands_in(await listening(cuts), wire, UNKNOWN, trouble="RemoteProtocolError")
 
 
-async def test_a_server_that_never_answers_is_left_at_the_deadline(listening, wire):
+async def test_a_server_that_never_answers_is_left_at_the_deadline(listening, wire, skip):
     async def waits(reader, _writer):
+        skip(60)
         await reader.read()
 
-    client = await listening(waits, timeout_seconds=0.2)
-    began = time.monotonic()
-    await lands_in(client, wire, UNKNOWN)
-    assert time.monotonic() - began < 2.0, "two calls of 0.2 s"
+    await lands_in(await listening(waits, timeout_seconds=60), wire, UNKNOWN)
 
 
-async def test_a_slow_drip_meets_the_total_deadline_although_every_gap_is_short(listening, wire):
+async def test_a_slow_drip_meets_the_total_deadline_although_every_gap_is_short(listening, wire, skip):
     async def drips(_reader, writer):
         writer.write(OK_HEAD + b"\r\n")
         while True:
             writer.write(b" ")
             await writer.drain()
-            await asyncio.sleep(0.02)
+            skip(3)
+            await asyncio.sleep(0.01)
 
-    client = await listening(drips, timeout_seconds=0.3)
-    began = time.monotonic()
+    client = await listening(drips, timeout_seconds=60)
     await lands_in(client, wire, UNKNOWN, trouble="no answer within the deadline")
-    assert time.monotonic() - began < 3.0, "two calls of 0.3 s"
 
 
 async def test_waiting_for_a_token_counts_towards_the_deadline_and_sends_nothing(wire):

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from tests.patience import PATIENCE_SECONDS
 from tests.stack import now
 
 
@@ -78,7 +79,7 @@ async def test_an_ended_customer_uid_may_be_started_again_with_new_order_numbers
 async def scheduled(stack, uid):
     """The next charge's order number, once it stands at PortOne."""
     number = (await stack.snapshot(uid))["merchant_uid"]
-    limit = now().timestamp() + 20
+    limit = now().timestamp() + PATIENCE_SECONDS
     while await stack.portone.find_schedule(number) is None:
         assert now().timestamp() < limit
         await asyncio.sleep(0.02)

@@ -103,9 +103,10 @@ async def test_a_wrong_amount_is_never_booked_as_paid(stack):
 async def test_a_worker_that_dies_inside_the_charge_never_sends_it_twice(stack):
     stack.quick()
     # The mark in the ledger is what a dead worker leaves behind; the next one finds it and only looks.
-    await stack.fault(path="again", kind="delay", seconds=1.0, count=1)
-    uid = await stack.start(expect=202)
-    await asyncio.gather(stack.restart_worker(), asyncio.sleep(0))
+    async with stack.holding("again") as came:
+        uid = await stack.start(expect=202)
+        await came.wait()
+        await stack.restart_worker()
     await stack.advance(uid, minutes=15)
     assert await stack.agree(uid) == 1
     assert len((await stack.books(uid))["charges"]) == 1

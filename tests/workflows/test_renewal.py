@@ -32,7 +32,8 @@ async def test_a_webhook_settles_the_cycle_at_its_due_instant(stack):
     row = next(row for row in await stack.ledger.list_webhooks(second["merchant_uid"]))
     assert (row.disposition, row.count) == ("applied", 1)
     charge = await stack.ledger.get_charge(second["merchant_uid"])
-    assert charge.settled_at - charge.due_at < timedelta(seconds=30)
+    # The first deadline looks after three minutes: it was the webhook that settled it.
+    assert charge.settled_at - charge.due_at < timedelta(minutes=3)
 
 
 async def test_webhooks_that_come_twice_change_nothing(stack):
