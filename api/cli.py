@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -35,6 +36,9 @@ app.command()(replay_command.replay)
 app.command()(reconcile)
 
 Answer = TypeVar("Answer")
+
+Descriptor = Annotated[int | None, typer.Option("--fd", hidden=True, help="A socket that listens already, by number.")]
+"""How `gudok up` hands its parts the port that it holds for them."""
 
 
 @app.command()
@@ -77,11 +81,11 @@ def worker() -> None:
 
 
 @app.command()
-def api(*, host: str | None = None, port: int | None = None) -> None:
+def api(*, host: str | None = None, port: int | None = None, fd: Descriptor = None) -> None:
     """Serve the HTTP API; host and port are GUDOK_API_HOST and GUDOK_API_PORT unless given."""
     settings = load_settings()
     configure_logging(settings)
-    _run(_serve_api(settings, host or settings.api_host, settings.api_port if port is None else port))
+    _run(_serve_api(settings, host or settings.api_host, settings.api_port if port is None else port, _socket(fd)))
 
 
 @app.command()
@@ -95,6 +99,7 @@ def emulator(
     webhook_retries: Annotated[bool, typer.Option(help="Resend up to five times, a minute apart.")] = False,
     switch: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, as the emulator's page lists them.")] = None,
     faults: Annotated[Path | None, typer.Option(help="Plan of faults, TOML or JSON; replaces what is set.")] = None,
+    fd: Descriptor = None,
 ) -> None:
     """Run a PortOne V1 with books, a clock and fault switches, for the key and secret in the settings."""
     settings = load_settings()
@@ -114,7 +119,12 @@ def emulator(
     )
     application = create_emulator(account, plan=_plan(faults))
     port = settings.emulator_port if port is None else port
-    _run(serve(application, host=host or settings.emulator_host, port=port, listens=_listens))
+    where = host or settings.emulator_host
+    _run(serve(application, host=where, port=port, listens=_listens, bound=_socket(fd)))
+
+
+def _socket(fd: int | None) -> socket.socket | None:
+    return None if fd is None else socket.socket(fileno=fd)
 
 
 def _plan(path: Path | None) -> Plan | None:
@@ -184,7 +194,7 @@ def db_upgrade() -> None:
     typer.echo("the ledger is at its newest migration")
 
 
-async def _serve_api(settings: Settings, host: str, port: int) -> None:
+async def _serve_api(settings: Settings, host: str, port: int, bound: socket.socket | None) -> None:
     ledger = Ledger(settings.database_url.get_secret_value())
     await ledger.migrate()
     application = create_app(settings, ledger, await connect(lazy=True))
@@ -193,7 +203,7 @@ async def _serve_api(settings: Settings, host: str, port: int) -> None:
         application, host=host, port=port, access_log=False, log_config=None, proxy_headers=False, server_header=False
     )
     try:
-        await uvicorn.Server(config).serve()
+        await uvicorn.Server(config).serve(sockets=[bound] if bound else None)
     finally:
         await ledger.aclose()
 
