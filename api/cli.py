@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -46,6 +47,9 @@ app.command()(doctor)
 
 Answer = TypeVar("Answer")
 
+Descriptor = Annotated[int | None, typer.Option("--fd", hidden=True, help="A socket that listens already, by number.")]
+"""How `gudok up` hands its parts the port that it holds for them."""
+
 
 @app.command()
 def up(
@@ -87,11 +91,11 @@ def worker() -> None:
 
 
 @app.command()
-def api(*, host: str | None = None, port: int | None = None) -> None:
+def api(*, host: str | None = None, port: int | None = None, fd: Descriptor = None) -> None:
     """Serve the HTTP API; host and port are GUDOK_API_HOST and GUDOK_API_PORT unless given."""
     settings = load_settings()
     configure_logging(settings)
-    _run(_serve_api(settings, host or settings.api_host, settings.api_port if port is None else port))
+    _run(_serve_api(settings, host or settings.api_host, settings.api_port if port is None else port, _socket(fd)))
 
 
 @app.command()
@@ -105,6 +109,7 @@ def emulator(
     webhook_retries: Annotated[bool, typer.Option(help="Resend up to five times, a minute apart.")] = False,
     switch: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, as the emulator's page lists them.")] = None,
     faults: Annotated[Path | None, typer.Option(help="Plan of faults, TOML or JSON; replaces what is set.")] = None,
+    fd: Descriptor = None,
 ) -> None:
     """Run a PortOne V1 with books, a clock and fault switches, for the key and secret in the settings."""
     settings = load_settings()
@@ -124,7 +129,12 @@ def emulator(
     )
     application = create_emulator(account, plan=_plan(faults))
     port = settings.emulator_port if port is None else port
-    _run(serve(application, host=host or settings.emulator_host, port=port, listens=_listens))
+    where = host or settings.emulator_host
+    _run(serve(application, host=where, port=port, listens=_listens, bound=_socket(fd)))
+
+
+def _socket(fd: int | None) -> socket.socket | None:
+    return None if fd is None else socket.socket(fileno=fd)
 
 
 def _plan(path: Path | None) -> Plan | None:
@@ -179,7 +189,7 @@ def listen(
         _run(listening.listen(listener, out, as_json=as_json, forwarding=forwarding))
 
 
-async def _serve_api(settings: Settings, host: str, port: int) -> None:
+async def _serve_api(settings: Settings, host: str, port: int, bound: socket.socket | None) -> None:
     ledger = Ledger(settings.database_url.get_secret_value())
     await ledger.migrate()
     application = create_app(settings, ledger, await connect(lazy=True))
@@ -190,7 +200,7 @@ async def _serve_api(settings: Settings, host: str, port: int) -> None:
     server = uvicorn.Server(config)
     watching = asyncio.create_task(_end_when_lost(ledger, server))
     try:
-        await server.serve()
+        await server.serve(sockets=[bound] if bound else None)
     finally:
         watching.cancel()
         await ledger.aclose()

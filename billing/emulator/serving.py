@@ -20,10 +20,12 @@ class _Server(uvicorn.Server):
         self._listens()
 
 
-async def serve(app: FastAPI, *, host: str, port: int, listens: Callable[[str], None]) -> None:
+async def serve(
+    app: FastAPI, *, host: str, port: int, listens: Callable[[str], None], bound: socket.socket | None = None
+) -> None:
     """Serve until the process is told to end; `listens` is told the address once it answers there.
 
-    Port 0 takes any free one.
+    Port 0 takes any free one; a socket that is `bound` already is served instead of host and port.
 
     Raises:
         SystemExit: the port is taken.
@@ -31,7 +33,10 @@ async def serve(app: FastAPI, *, host: str, port: int, listens: Callable[[str], 
     """
     lost: asyncio.Event = app.state.account.world.store.lost
     config = uvicorn.Config(app, host=host, port=port, access_log=False, log_level="warning", proxy_headers=False)
-    bound = config.bind_socket()
+    if bound is None:
+        bound = config.bind_socket()
+    else:
+        host = bound.getsockname()[0]
     try:
         address = f"http://{host}:{bound.getsockname()[1]}"
         server = _Server(config, lambda: listens(address))

@@ -20,6 +20,14 @@ async def test_a_subscription_rolls_at_its_limit_and_goes_on(stack):
     assert description.history_length < 150
 
 
+async def test_time_does_not_go_on_before_a_run_that_continued_as_new_has_begun(stack):
+    """Such a run has no task for up to a second, and does nothing: time that went on then passed over whole periods."""
+    stack.roll_after(10)
+    uid = await stack.start(plan={"name": "일간 이용권", "amount": 1000, "interval": "day"})
+    await stack.advance(uid, days=2)
+    assert await stack.agree(uid) == 3
+
+
 async def test_bells_rung_around_the_roll_are_all_answered_and_charge_nothing(stack):
     stack.roll_after(40)
     uid = await stack.start()
