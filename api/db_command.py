@@ -38,14 +38,14 @@ def backup(
 
 @app.command()
 def restore(file: Annotated[Path, typer.Argument(help="A file that `gudok db backup` made.")]) -> None:
-    """Put a backup in the ledger's place; refused while anything has the ledger open. Then run `gudok reconcile`."""
+    """Put a backup in the place of a lost ledger; refused while anything has it open. Read docs/runbooks/backup.md."""
     try:
         restored = put_back(_url(), file)
     except _NOT_DONE as error:
         raise _failed(error) from None
     typer.echo(
-        f"the ledger is {restored.path} again, at migration {restored.migration}; "
-        "what happened since then is found by `gudok reconcile` once everything runs"
+        f"the ledger is {restored.path} again, at migration {restored.migration}. It knows nothing of what happened "
+        "since: start everything, run `gudok reconcile` at once, and see docs/runbooks/backup.md for what it lists"
     )
 
 

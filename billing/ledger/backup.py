@@ -94,7 +94,7 @@ def inspect(path: Path) -> Backup:
 def restore(url: str, path: Path) -> Backup:
     """Put a backup in the place of the ledger, in one transaction of SQLite's, while nobody else has it open.
 
-    What happened since the backup is at PortOne and in the workflows: reconcile afterwards.
+    What happened since the backup is known to PortOne and the workflows alone: see docs/runbooks/backup.md.
 
     Raises:
         BackupError: not a SQLite file, or the backup is damaged or no ledger.
