@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from api.clock import advance
-from api.demo import find_card
+from api.demo_report import find_card
 from api.processes import AUTHORIZATION, LocalStack, choose_ports
 from billing.temporal import connect
 
