@@ -79,7 +79,7 @@ def print_report(
     """The table, the sum, and what to look at; `begin` and `told` are the seconds to start and to tell the stories."""
     table = Table(title="Charged by PortOne, written in the ledger, expected")
     for heading in ("story", "expected", "PortOne", "ledger", "charged twice", "KRW", "ends as", ""):
-        table.add_column(heading, justify="left" if heading in ("story", "ends as", "") else "right")
+        table.add_column(heading, justify="left" if heading in ("story", "ends as", "") else "right", overflow="fold")
     for ending in endings:
         table.add_row(
             ending.title,
@@ -103,7 +103,11 @@ def print_report(
             highlight=False,
             soft_wrap=True,
         )
-    result = f"[red]{len(wrong)} of {len(endings)} stories went wrong[/]" if wrong else "[green]All equal[/]"
+    result = "[green]All equal[/]"
+    if wrong:
+        result = f"[red]{len(wrong)} of {len(endings)} stories went wrong[/]"
+    elif leaks:
+        result = "[red]All equal, but a card number was written to a file[/]"
     console.print(f"{result}, after {begin + told:.0f} s: {begin:.0f} s to start, {told:.0f} s to bill.")
 
 

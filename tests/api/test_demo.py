@@ -189,3 +189,11 @@ def test_books_that_differ_name_the_orders():
     ending = Ending("x", Expected(2, "active"), charged=2, written=1, status="active", unequal=("s1", "s2"))
     assert not ending.is_right
     assert ending.why_wrong() == "PortOne and the ledger differ about s1, s2"
+
+
+def test_a_card_number_in_a_file_is_no_good_end(tmp_path):
+    out = io.StringIO()
+    ending = Ending("x", Expected(1, "paid"), charged=1, written=1, status="paid")
+    print_report(Console(file=out, width=200), tmp_path, [ending], ["logs/api.log"], begin=1.0, told=1.0)
+    assert "logs/api.log" in out.getvalue()
+    assert "but a card number was written to a file, after 2 s" in out.getvalue()
