@@ -16,6 +16,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
+from api.connections import own_connections
 from workflows.contracts import SubscriptionSnapshot, subscription_workflow_id
 from workflows.subscription import SubscriptionWorkflow
 
@@ -51,6 +52,8 @@ _LONGEST_STEP = timedelta(days=30)
 _LIVES = frozenset({WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW})
 
 _QUERY, _MOST_PATIENCE = timedelta(seconds=5), timedelta(minutes=2)
+# Many schedules that fall due in one step take their time.
+_PATIENCE = 300.0
 _ASK_AGAIN = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
 
 # How often a timer that should have fired is looked for before it counts as one of a clock that lies behind.
@@ -115,13 +118,13 @@ class SubscriptionClock:
 
     async def advance(self, distance: timedelta, progress: Progress | None = None) -> datetime:
         """Move by `distance`, or until the subscription ends; answers the instant it is then."""
-        async with aiohttp.ClientSession(raise_for_status=True) as session:
+        async with own_connections(seconds=_PATIENCE, raise_for_status=True) as session:
             now, _ = await self._emulator(session, self._keys(await self._snapshot()))
             return await self._advance(session, now + distance, progress)
 
     async def advance_to(self, target: datetime, progress: Progress | None = None) -> datetime:
         """Move to an instant; one that has passed moves nothing."""
-        async with aiohttp.ClientSession(raise_for_status=True) as session:
+        async with own_connections(seconds=_PATIENCE, raise_for_status=True) as session:
             return await self._advance(session, target, progress)
 
     async def _advance(self, session: aiohttp.ClientSession, target: datetime, progress: Progress | None) -> datetime:
@@ -285,9 +288,9 @@ async def world_time(emulator_url: str, customer_uid: str) -> WorldTime:
     Raises:
         NoTestClockError: nothing answers there, or something that is no emulator.
     """
-    url, timeout = f"{emulator_url.rstrip('/')}/emulator/clock", aiohttp.ClientTimeout(total=_QUERY.total_seconds())
+    url = f"{emulator_url.rstrip('/')}/emulator/clock"
     try:
-        async with aiohttp.ClientSession(raise_for_status=True, timeout=timeout) as session:
+        async with own_connections(seconds=_QUERY.total_seconds(), raise_for_status=True) as session:
             clock = await (await session.get(url, params={"customer_uid": customer_uid}, allow_redirects=False)).json()
         next_due = clock["next_due"]
         return WorldTime(datetime.fromisoformat(clock["now"]), datetime.fromisoformat(next_due) if next_due else None)

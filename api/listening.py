@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from api.connections import own_connections
 from billing.signing import event_body, signed_headers
 
 POLL_SECONDS = 0.5
@@ -22,7 +23,7 @@ LOOK_BACK = 100
 """On PostgreSQL an event may become visible behind one with a higher number: a poll reads so many numbers back."""
 
 _PAGE = 200
-_TIMEOUT = aiohttp.ClientTimeout(total=20)
+_SECONDS = 20.0
 
 
 class ListenError(Exception):
@@ -67,7 +68,8 @@ class Listener:
                 if away:
                     self._say.print("the api answers again")
                 away = False
-            except (aiohttp.ClientError, TimeoutError):
+            # What is no page of events is nothing of the api's: something in front of it answers while it is away.
+            except (aiohttp.ClientError, TimeoutError, LookupError, TypeError, ValueError):
                 if not away:
                     self._say.print(f"no answer from {self._url}; waiting for it")
                 away, fresh = True, []
@@ -102,7 +104,7 @@ class Listener:
 
 async def listen(listener: Listener, out: Console, *, as_json: bool, forwarding: Forwarding | None) -> None:
     """Print every event, and forward it if asked to, until cancelled."""
-    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+    async with own_connections(seconds=_SECONDS) as session:
         async for event in listener.events(session):
             if as_json:
                 typer.echo(json.dumps(event, ensure_ascii=False))

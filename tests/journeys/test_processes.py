@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 
 from api.clock import NoTestClockError, SubscriptionClock, world_time
-from api.demo import find_card
+from api.demo_report import find_card
 from api.processes import AUTHORIZATION, LocalStack, choose_ports
 from billing.ledger import Ledger, holders_of_deleted
 from billing.temporal import connect

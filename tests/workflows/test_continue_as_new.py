@@ -1,9 +1,13 @@
 """Continue-as-new loses nothing: no bell, no order, no period."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
+from temporalio.client import WorkflowExecutionStatus
 
+from api.clock import SubscriptionClock
 from workflows.contracts import PaymentReported
 
 
@@ -20,12 +24,34 @@ async def test_a_subscription_rolls_at_its_limit_and_goes_on(stack):
     assert description.history_length < 150
 
 
-async def test_time_does_not_go_on_before_a_run_that_continued_as_new_has_begun(stack):
+@pytest.mark.parametrize("status", [WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW])
+async def test_time_does_not_go_on_before_a_run_that_continued_as_new_has_begun(status):
     """Such a run has no task for up to a second, and does nothing: time that went on then passed over whole periods."""
-    stack.roll_after(10)
-    uid = await stack.start(plan={"name": "일간 이용권", "amount": 1000, "interval": "day"})
-    await stack.advance(uid, days=2)
-    assert await stack.agree(uid) == 3
+    answers = [(1, False), (1, False), (2, True), (3, True), (4, False)]
+
+    class Run:
+        async def describe(self):
+            length, has_task = answers.pop(0)
+            raw = DescribeWorkflowExecutionResponse()
+            if has_task:
+                raw.pending_workflow_task.attempt = 1
+            return SimpleNamespace(history_length=length, status=status, raw_description=raw)
+
+    clock = SubscriptionClock.__new__(SubscriptionClock)
+    clock._handle = Run()
+    assert await clock._settled()
+    assert answers == []
+
+
+async def test_a_run_that_has_ended_is_not_waited_for():
+    class Run:
+        async def describe(self):
+            ended = WorkflowExecutionStatus.TERMINATED
+            return SimpleNamespace(history_length=2, status=ended, raw_description=DescribeWorkflowExecutionResponse())
+
+    clock = SubscriptionClock.__new__(SubscriptionClock)
+    clock._handle = Run()
+    assert not await clock._settled()
 
 
 async def test_bells_rung_around_the_roll_are_all_answered_and_charge_nothing(stack):
