@@ -29,6 +29,10 @@ class EmulatorSettings(BaseModel):
     missing_credentials: Literal["400", "200"] = Field(
         "400", description="HTTP status when getToken lacks a key or a secret; clients saw one of the two."
     )
+    auth_time: Literal["real", "clock"] = Field(
+        "real",
+        description="Whether tokens live by real time, as a client that keeps one counts, or by the emulator's clock.",
+    )
     unknown_customer: Literal["404", "200"] = Field(
         "404",
         description="HTTP status of GET and DELETE for an unknown customer_uid: the schema's, or what clients saw.",

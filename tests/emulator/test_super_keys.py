@@ -70,7 +70,7 @@ async def test_each_pg_refuses_in_its_own_words(merchant, make_card):
         ("nice", "[F112]유효하지않은 카드번호를 입력하셨습니다. (card_bin 없음)", "[3095]"),
         ("nice_v2", "[400]Error From NICEPAY. (message: 카드번호 오류, code:F113)", "[400]Error From NICEPAY."),
         ("tosspayments", "[INVALID_CARD_NUMBER]", "[REJECT_CARD_PAYMENT]"),
-        ("daou", "[F112]", "[8002]"),
+        ("daou", "유효하지않은 카드번호", "잔액이 부족하거나"),
     ):
         answer = await merchant.call("POST", "/subscribe/customers/kim", make_card(card_number="1", pg=pg))
         assert answer.json()["message"].startswith(f"카드정보 인증 및 빌키 발급에 실패하였습니다. {issue}")
