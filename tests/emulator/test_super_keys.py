@@ -27,7 +27,7 @@ async def test_a_channel_that_refuses_says_why_beside_those_that_do_not(merchant
     assert [row["pg_provider"] for row in key["succeededChannels"]] == ["nice"]
     refused = [(row["type"], row["pg_provider"]) for row in key["failedChannels"]]
     assert refused == [("PG_PROVIDER", "kcp"), ("PG_PROVIDER", "payco")]
-    assert all("[F118]" in row["message"] for row in key["failedChannels"])
+    assert all("해당카드는" in row["message"] for row in key["failedChannels"])
 
 
 async def test_a_charge_goes_to_the_first_channel_or_to_the_one_it_names(merchant):

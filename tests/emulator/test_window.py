@@ -126,6 +126,7 @@ async def test_the_buyers_own_card_is_typed_in_and_a_refused_one_may_be_followed
     await page.browser.type("[name=card_number]", "9540490012340001")
     await page.browser.click("#approve")
     await page.browser.until(lambda driver: "해당카드는" in driver.find_element("id", "said").text)
+    await page.browser.until(lambda driver: driver.find_element("name", "card_number").is_enabled())
     await page.browser.type("[name=card_number]", "9540490012341569")
     await page.browser.click("#approve")
     await page.browser.leave_frame()
