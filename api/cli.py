@@ -18,7 +18,7 @@ from api.history import CycleCost, cycle_costs
 from api.listening import Forwarding, Listener, ListenError
 from api.processes import LocalStackError
 from api.reconcile import reconcile
-from billing.emulator import EmulatorSettings, Plan, PlanError, create_emulator, read_plan, read_switches, serve
+from billing.emulator import EmulatorSettings, Family, Plan, PlanError, create_emulator, read_plan, read_switches, serve
 from billing.ledger import Ledger
 from billing.observability import configure_logging
 from billing.settings import InvalidSettingsError, Settings, load_settings
@@ -94,6 +94,9 @@ def emulator(
     webhook_encoding: Annotated[str, typer.Option(help="json or form.")] = "json",
     webhook_retries: Annotated[bool, typer.Option(help="Resend up to five times, a minute apart.")] = False,
     switch: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, as the emulator's page lists them.")] = None,
+    as_: Annotated[
+        Family | None, typer.Option("--as", help="Where schema and sightings differ, follow one of them.")
+    ] = None,
     faults: Annotated[Path | None, typer.Option(help="Plan of faults, TOML or JSON; replaces what is set.")] = None,
 ) -> None:
     """Run a PortOne V1 with books, a clock and fault switches, for the key and secret in the settings."""
@@ -109,6 +112,7 @@ def emulator(
             "imp_key": settings.portone_imp_key,
             "imp_secret": settings.portone_imp_secret.get_secret_value(),
             "sandbox": True,
+            **({} if as_ is None else {"as": as_}),
             **_switches(switch or []),
         }
     )

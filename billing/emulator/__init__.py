@@ -6,6 +6,6 @@ It knows nothing of gudok: neither its client nor its domain. It stands for some
 from billing.emulator.app import create_emulator
 from billing.emulator.faults import Plan, PlanError, read_plan
 from billing.emulator.serving import serve
-from billing.emulator.settings import EmulatorSettings, read_switches
+from billing.emulator.settings import EmulatorSettings, Family, read_switches
 
-__all__ = ["EmulatorSettings", "Plan", "PlanError", "create_emulator", "read_plan", "read_switches", "serve"]
+__all__ = ["EmulatorSettings", "Family", "Plan", "PlanError", "create_emulator", "read_plan", "read_switches", "serve"]

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import Request
 
 from billing.emulator.envelope import REFUSED, Refusal
+from billing.emulator.settings import GUIDE_KEYS
 from billing.emulator.store import Record
 from billing.emulator.world import World
 
@@ -30,7 +31,11 @@ def issue_token(world: World, body: dict[str, Any]) -> dict[str, Any]:
         raise Refusal(
             "imp_key, imp_secret 파라메터가 누락되었습니다.", http_status=int(world.settings.missing_credentials)
         )
-    genuine = secrets.compare_digest(str(key).encode(), world.settings.imp_key.encode())
+    own = world.settings.imp_key
+    genuine = any(
+        secrets.compare_digest(str(key).encode(), known.encode())
+        for known in (GUIDE_KEYS if own in GUIDE_KEYS else (own,))
+    )
     if not (secrets.compare_digest(str(secret).encode(), world.settings.imp_secret.encode()) and genuine):
         raise Refusal("Unauthorized", code=REFUSED, http_status=401)
     now = _now(world)
