@@ -22,6 +22,7 @@ from api.processes import LocalStackError
 from api.reconcile import reconcile
 from billing.emulator import (
     EmulatorSettings,
+    Family,
     Plan,
     PlanError,
     StateLostError,
@@ -108,6 +109,9 @@ def emulator(
     webhook_encoding: Annotated[str, typer.Option(help="json or form.")] = "json",
     webhook_retries: Annotated[bool, typer.Option(help="Resend up to five times, a minute apart.")] = False,
     switch: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, as the emulator's page lists them.")] = None,
+    as_: Annotated[
+        Family | None, typer.Option("--as", help="Where schema and sightings differ, follow one of them.")
+    ] = None,
     faults: Annotated[Path | None, typer.Option(help="Plan of faults, TOML or JSON; replaces what is set.")] = None,
     fd: Descriptor = None,
 ) -> None:
@@ -124,6 +128,7 @@ def emulator(
             "imp_key": settings.portone_imp_key,
             "imp_secret": settings.portone_imp_secret.get_secret_value(),
             "sandbox": True,
+            **({} if as_ is None else {"as": as_}),
             **_switches(switch or []),
         }
     )

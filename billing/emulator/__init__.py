@@ -6,11 +6,12 @@ It knows nothing of gudok: neither its client nor its domain. It stands for some
 from billing.emulator.app import create_emulator
 from billing.emulator.faults import Plan, PlanError, read_plan
 from billing.emulator.serving import serve
-from billing.emulator.settings import EmulatorSettings, read_switches
+from billing.emulator.settings import EmulatorSettings, Family, read_switches
 from billing.emulator.store import StateLostError
 
 __all__ = [
     "EmulatorSettings",
+    "Family",
     "Plan",
     "PlanError",
     "StateLostError",

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from billing.emulator.account import Account, account_in
+from billing.emulator.addressing import PlainAddresses
 from billing.emulator.envelope import REFUSED, Refusal, refused
 from billing.emulator.faults import Plan
 from billing.emulator.routes import (
@@ -48,7 +49,8 @@ def create_emulator(settings: EmulatorSettings | None = None, *, plan: Plan | No
         yield
         await account_in(app).timeline.aclose()
 
-    app = FastAPI(title="PortOne V1 emulator", lifespan=lifespan)
+    app = FastAPI(title="PortOne V1 emulator", lifespan=lifespan, redirect_slashes=False)
+    app.add_middleware(PlainAddresses)
     app.state.account = account
     families = (
         users, customers, charges, schedules, payments, vbanks, cash_receipts, certifications, codes, control,

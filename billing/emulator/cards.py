@@ -40,12 +40,15 @@ class KnownCard:
 def read_card(body: dict[str, Any], now: float, *, sentence: str, provider: str | None = None) -> KnownCard:
     """Check a card as PortOne and its PG do, and keep only what may be kept; the PG is the request's unless given.
 
+    The number comes first: what no company has is refused as such, whatever else is wrong with it.
+
     Raises:
         Refusal: code -1, `sentence` and the PG's words.
     """
     provider = provider or channel_of(body)[0]
     digits = re.sub(r"[^0-9]", "", str(body.get("card_number") or ""))
-    if not 14 <= len(digits) <= 16:  # noqa: PLR2004 - Diners has 14 digits, AMEX 15
+    company = card_company(digits) if 14 <= len(digits) <= 16 else None  # noqa: PLR2004 - Diners has 14 digits, AMEX 15
+    if company is None:
         raise _refused(sentence, provider, "number")
     expiry = re.fullmatch(r"(\d{4})-(\d{2})", str(body.get("expiry") or ""), re.ASCII)
     today = datetime.fromtimestamp(now, UTC)
@@ -58,7 +61,7 @@ def read_card(body: dict[str, Any], now: float, *, sentence: str, provider: str 
     last_four = digits[-4:]
     if last_four == "0001":
         raise _refused(sentence, provider, "unusable")
-    code, name = card_company(digits)
+    code, name = company
     return KnownCard(masked=masked(provider, digits), last_four=last_four, code=code, name=name, provider=provider)
 
 

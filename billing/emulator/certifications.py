@@ -10,7 +10,7 @@ from billing.emulator.form import require
 from billing.emulator.store import Record
 from billing.emulator.world import World
 
-UNKNOWN = "본인인증 결과가 존재하지 않습니다."
+UNKNOWN = "인증결과가 존재하지 않습니다."
 WRONG_OTP = "000000"
 CARRIERS = ("SKT", "KT", "LGT")
 _FOREIGNERS = "5678"

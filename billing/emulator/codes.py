@@ -88,13 +88,29 @@ _SEEN = MappingProxyType(
 )
 
 # What the first digits say of themselves (ISO/IEC 7812): schemes that no Korean company issues alone.
-_SCHEMES = (("30", "10002"), ("34", "10003"), ("35", "10006"), ("36", "10002"), ("37", "10003"), ("38", "10002"))
+_SCHEMES = (
+    ("30", "10002"),
+    ("34", "10003"),
+    ("35", "10006"),
+    ("36", "10002"),
+    ("37", "10003"),
+    ("38", "10002"),
+    ("39", "10002"),
+)
 
 # No source lists who issues which number: the rest is spread by the second digit, so that lists look like life.
 _REST = ("361", "381", "367", "365", "368", "371", "041", "374", "366", "370")
 
+# What cards begin with (ISO/IEC 7812): Visa, Mastercard and Maestro, UnionPay and Discover, and 9, where each country's
+# companies have numbers of their own. 1 is airlines', 7 and 8 are fuel, health and telephone cards', 0 is nobody's.
+_OF_CARDS = ("4", "5", "6", "9")
+_MASTERCARD_BY_TWO = range(2221, 2721)
 
-def card_company(digits: str) -> tuple[str, str]:
-    """Code and name of the company of a card number."""
-    code = _SEEN.get(digits[:6]) or dict(_SCHEMES).get(digits[:2]) or _REST[int(digits[1])]
+
+def card_company(digits: str) -> tuple[str, str] | None:
+    """Code and name of the company of a card number; None when no company has numbers that begin so."""
+    code = _SEEN.get(digits[:6]) or dict(_SCHEMES).get(digits[:2])
+    if code is None and not (digits.startswith(_OF_CARDS) or int(digits[:4]) in _MASTERCARD_BY_TWO):
+        return None
+    code = code or _REST[int(digits[1])]
     return code, CARDS[code]

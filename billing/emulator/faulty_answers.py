@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from billing.emulator.envelope import REFUSED, LostAnswer, Refusal, SlowAnswer, done, refused
+from billing.emulator.form import listed
 from billing.emulator.store import Record
 from billing.emulator.world import World
 
@@ -55,11 +56,7 @@ def identity_of(world: World, request: Request, body: dict[str, Any]) -> dict[st
     first = schedules[0] if isinstance(schedules, list) and schedules and isinstance(schedules[0], dict) else {}
 
     def named(name: str) -> str | None:
-        query = request.query_params
-        value = (
-            request.path_params.get(name) or body.get(name) or first.get(name) or query.get(f"{name}[]")
-            or query.get(name)
-        )  # fmt: skip
+        value = request.path_params.get(name) or body.get(name) or first.get(name) or listed(request.query_params, name)
         one = value[0] if isinstance(value, list) and value else value
         return str(one) if one else None
 

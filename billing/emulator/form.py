@@ -1,12 +1,13 @@
-"""Request bodies: JSON, or a form whose brackets nest, as PortOne reads both."""
+"""Request bodies: JSON, or a form whose brackets nest, as PortOne reads both; and lists in a query."""
 
 import json
 import math
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import QueryParams
 
 from billing.emulator.envelope import Refusal, bad_request
 
@@ -15,28 +16,44 @@ LAST_INSTANT = 253_402_300_799 - 24 * 3600
 
 DEEPEST = 8
 
+UNREADABLE = "요청 본문을 읽을 수 없습니다."
+
 _PART = re.compile(r"\[([^\]]*)\]")
 
 
 async def read_body(request: Request) -> dict[str, Any]:
-    """The body as one object; an empty body is an empty one.
+    """The body as one object; an empty body is an empty one, and so is that of a GET, whatever it is.
+
+    PHP writes an empty array as `[]` and nothing as `null`, also where there is nothing to say: both are empty bodies.
 
     Raises:
-        Refusal: it is neither JSON nor a form.
+        Refusal: it is neither JSON nor a form, or no UTF-8.
     """
     raw = await request.body()
-    if not raw.strip():
+    if request.method == "GET" or not raw.strip():
         return {}
-    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        form = await request.form()
-        return nest([(key, value) for key, value in form.multi_items() if not isinstance(value, UploadFile)])
     try:
+        if request.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
+            text = raw.strip().decode()
+            return nest(parse_qsl(text, keep_blank_values=True, errors="strict"))
         body = json.loads(raw)
     except (ValueError, RecursionError):
-        raise bad_request("요청 본문을 읽을 수 없습니다.") from None
+        raise bad_request(UNREADABLE) from None
+    if body in ([], None):
+        return {}
     if not isinstance(body, dict) or not _is_text(body):
-        raise bad_request("요청 본문을 읽을 수 없습니다.")
+        raise bad_request(UNREADABLE)
     return body
+
+
+def listed(query: QueryParams, name: str) -> list[str]:
+    """What a query lists under a name, as clients write lists: `name[]=`, `name[0]=`, or the bare name again and again.
+
+    Numbers order what they name; what has none keeps its place behind them.
+    """
+    pattern = re.compile(rf"{re.escape(name)}(?:\[(\d{{0,9}})\])?", re.ASCII)
+    found = [(match[1], value) for key, value in query.multi_items() if (match := pattern.fullmatch(key))]
+    return [value for _, value in sorted(found, key=lambda one: int(one[0]) if one[0] else math.inf)]
 
 
 def _is_text(body: dict[str, Any]) -> bool:
@@ -61,7 +78,7 @@ def nest(pairs: list[tuple[str, str]]) -> dict[str, Any]:
         for part in parts:
             node = node.setdefault(key, {})
             if not isinstance(node, dict) or len(parts) > DEEPEST:
-                raise bad_request("요청 본문을 읽을 수 없습니다.")
+                raise bad_request(UNREADABLE)
             key = part or str(len(node))
         node[key] = value
     lists: dict[str, Any] = _lists(root)

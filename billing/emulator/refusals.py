@@ -1,6 +1,7 @@
 """What each PG says when it refuses: `<PortOne's sentence> [<code>]<PG's text>` (facts.md 1.6).
 
-Words and codes are those that PGs document or that public logs show; a PG without a known table says the default's.
+Words and codes are those that PGs document or that public logs show; a PG without a known table says what is
+wrong without a code of another's.
 NICE's new module wraps its code in a sentence of its own, as clients have seen; what it says of a charge is inferred
 from that.
 """
@@ -12,30 +13,37 @@ Words = Mapping[str, str]
 
 DECLINES: Words = MappingProxyType(
     {
-        "0002": "[8002]잔액이 부족하거나 한도를 초과하였습니다.",
-        "0003": "[8003]분실 또는 도난 신고된 카드입니다.",
-        "0004": "[8004]일시적으로 승인이 거절되었습니다.",
-        "0006": "[8006]카드사 응답이 지연되고 있습니다.",
+        "0002": "잔액이 부족하거나 한도를 초과하였습니다.",
+        "0003": "분실 또는 도난 신고된 카드입니다.",
+        "0004": "일시적으로 승인이 거절되었습니다.",
+        "0006": "카드사 응답이 지연되고 있습니다.",
     }
 )
-"""What the default PG says of a charge, by the last four digits of the card."""
+"""What is said of a charge by the last four digits of the card, at a PG of which no source has a code."""
 
 _CHECKS: Words = MappingProxyType(
     {
-        "number": "[F112]유효하지않은 카드번호를 입력하셨습니다. (card_bin 없음)",
-        "expiry": "[F113]유효기간 오류",
-        "birth": "[F113]생년월일 또는 사업자번호 오류",
-        "pwd_2digit": "[F113]비밀번호 오류",
-        "cvc": "[F113]CVC 오류",
-        "unusable": "[F118]해당카드는 사용이 불가능 합니다 타사카드를 이용해주세요",
+        "number": "유효하지않은 카드번호를 입력하셨습니다.",
+        "expiry": "유효기간 오류",
+        "birth": "생년월일 또는 사업자번호 오류",
+        "pwd_2digit": "비밀번호 오류",
+        "cvc": "CVC 오류",
+        "unusable": "해당카드는 사용이 불가능 합니다 타사카드를 이용해주세요",
     }
 )
+"""What is wrong with a card, at a PG of which no source has a code: a code of NICE's would be a lie there."""
 
 _NICE_V2 = "[400]Error From NICEPAY. (message: {}, code:{})"
 
 _BY_PROVIDER: Mapping[str, Words] = MappingProxyType(
     {
         "nice": {
+            "number": "[F112]유효하지않은 카드번호를 입력하셨습니다. (card_bin 없음)",
+            "expiry": "[F113]유효기간 오류",
+            "birth": "[F113]생년월일 또는 사업자번호 오류",
+            "pwd_2digit": "[F113]비밀번호 오류",
+            "cvc": "[F113]CVC 오류",
+            "unusable": "[F118]해당카드는 사용이 불가능 합니다 타사카드를 이용해주세요",
             "0002": "[3095]카드사 실패 응답: 한도초과 또는 잔액부족",
             "0003": "[3095]카드사 실패 응답: 분실 또는 도난카드",
             "0004": "[3095]카드사 실패 응답: 일시적으로 승인이 거절되었습니다.",

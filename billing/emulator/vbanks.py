@@ -1,6 +1,8 @@
-"""Virtual accounts made by POST /vbanks: a payment that waits for a deposit (facts.md 3.3)."""
+"""Virtual accounts made by POST /vbanks: a payment that waits for a deposit (facts.md 3.3); and holders of accounts."""
 
+import re
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from billing.emulator.channels import channel_of
@@ -15,6 +17,7 @@ from billing.emulator.world import World
 UNKNOWN = "존재하지 않는 결제정보입니다."
 PAID_ALREADY = "이미 결제가 이루어진 merchant_uid입니다."
 HOLDER = "포트원 에뮬레이터"
+ACCOUNT_HOLDER = "홍길동"
 
 
 def issue_vbank(world: World, body: dict[str, Any], user_agent: str | None) -> Record:
@@ -45,6 +48,19 @@ def issue_vbank(world: World, body: dict[str, Any], user_agent: str | None) -> R
             "notice_url": [str(url) for url in urls] if isinstance(urls, list) else order["notice_url"],
         }
     )
+
+
+def find_holder(query: Mapping[str, str]) -> Record:
+    """Who holds a bank account: everybody's is the same person's, but an account that ends in 0000 is nobody's.
+
+    Raises:
+        Refusal: 400 for a missing part; 404 for a bank that there is not, or an account of nobody.
+    """
+    require(dict(query), "bank_code", "bank_num", http_status=400)
+    account = re.sub(r"\D", "", query["bank_num"])
+    if query["bank_code"] not in BANKS or not account or account.endswith("0000"):
+        raise not_found("예금주 정보를 찾을 수 없습니다.")
+    return {"bank_holder": ACCOUNT_HOLDER}
 
 
 def waiting_account(body: dict[str, Any], due: int, now: int) -> Record:

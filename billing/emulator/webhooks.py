@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
-import aiohttp
-
 from billing.emulator.fault_rules import WEBHOOK, Faults
 from billing.emulator.faulty_answers import made_up
+from billing.emulator.posting import Posting
 from billing.emulator.store import Record
 from billing.emulator.world import World
 
@@ -22,7 +21,7 @@ HELD_SECONDS = 5
 
 RESENDS = 5
 RESEND_SECONDS = 60
-_CONNECT_SECONDS, _FIRST_SECONDS, _RESEND_TOTAL_SECONDS = 10, 30, 15
+_FIRST_SECONDS, _RESEND_TOTAL_SECONDS = 30, 15
 _PARALLEL = 256
 
 
@@ -49,7 +48,7 @@ class Webhooks:
         # The webhooks that wait until a browser was told, by payment; those queued now belong to the one that holds.
         self._untold: dict[str, list[str]] = {}
         self._holding: str | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._posting = Posting(_PARALLEL)
 
     def queue(self, payment: Record, at: float, *, cancellation_id: str | None = None) -> None:
         """Queue the webhook that a change of a payment causes, one for each notice_url; nothing when no URL is set."""
@@ -183,8 +182,7 @@ class Webhooks:
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
+        await self._posting.aclose()
 
     def attempts(self, merchant_uid: str | None = None) -> list[dict[str, Any]]:
         """Every attempt to send, oldest webhook first; one that was not sent (yet) is listed with status null."""
@@ -243,22 +241,9 @@ class Webhooks:
         self._world.store.flush()
 
     async def _post(self, hook: Record) -> tuple[int, str | None]:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_PARALLEL))
         if self._world.settings.webhook_encoding == "form":
             data, content_type = urlencode(hook["body"]).encode(), "application/x-www-form-urlencoded"
         else:
             data, content_type = json.dumps(hook["body"]).encode(), "application/json"
-        total = _RESEND_TOTAL_SECONDS if hook["resends"] else _FIRST_SECONDS
-        try:
-            async with self._session.post(
-                hook["url"],
-                data=data,
-                headers={"Content-Type": content_type, "User-Agent": "PortOne-Webhook (emulator)"},
-                timeout=aiohttp.ClientTimeout(total=total, connect=_CONNECT_SECONDS),
-                allow_redirects=False,
-            ) as answer:
-                await answer.read()
-                return answer.status, None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return 0, type(error).__name__
+        seconds = _RESEND_TOTAL_SECONDS if hook["resends"] else _FIRST_SECONDS
+        return await self._posting.post(hook["url"], data, content_type, seconds=seconds)

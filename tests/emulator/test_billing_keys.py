@@ -24,6 +24,46 @@ async def test_a_card_that_is_refused_leaves_no_key(merchant, make_card, changes
     assert (await merchant.call("GET", "/subscribe/customers/kim")).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "number",
+    ["1111-1111-1111-1111", "1234-1234-1234-1234", "0000-0000-0000-0000", "7777-7777-7777-7777", "8888777766665555",
+     "2000-0000-0000-0001", "3111-1111-1111-11", "1111 1111 1111 0002"],
+)  # fmt: skip
+@pytest.mark.parametrize("expiry", ["2099-12", "2019-03", "nonsense"])
+async def test_a_number_of_no_company_is_refused_before_anything_else(merchant, make_card, number, expiry):
+    card = make_card(card_number=number, expiry=expiry, birth="1")
+    order = {"merchant_uid": "m1", "amount": 9900, "name": "Plan"}
+    item = {**order, "schedule_at": await merchant.now() + 60}
+    for path, body in (
+        ("/subscribe/customers/kim", card),
+        ("/subscribe/payments/onetime", {**card, **order}),
+        ("/subscribe/payments/schedule", {**card, "customer_uid": "kim", "schedules": [item]}),
+    ):
+        told = (await merchant.call("POST", path, body)).json()
+        assert (told["code"], told["response"]) == (-1, None)
+        assert told["message"].endswith("[F112]유효하지않은 카드번호를 입력하셨습니다. (card_bin 없음)")
+    assert await merchant.charges() == []
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["4518-4212-3456-1234", "5409-2600-1234-5678", "9540-4900-1234-1569", "4092-0230-1234-1234", "2223-0000-4841-0010",
+     "6221-2600-1234-5678", "3530-1113-3330-0000", "3782-822463-10005", "3056-930902-5904", "4111-1111-1111-1111"],
+)  # fmt: skip
+async def test_a_number_of_a_company_is_taken(merchant, make_card, number):
+    issued = await merchant.ok("POST", "/subscribe/customers/kim", make_card(card_number=number))
+    assert issued["card_name"]
+
+
+@pytest.mark.parametrize("pg", ["html5_inicis", "daou", "kcp"])
+async def test_a_pg_without_known_codes_refuses_without_another_pgs(merchant, make_card, pg):
+    for changes in ({"card_number": "1111-1111-1111-1111"}, {"expiry": "2019-03"}, {"last_four": "0001"}):
+        told = (await merchant.call("POST", "/subscribe/customers/kim", make_card(pg=pg, **changes))).json()
+        assert told["code"] == -1
+        assert "[" not in told["message"]
+        assert told["message"].startswith("카드정보 인증 및 빌키 발급에 실패하였습니다. ")
+
+
 async def test_a_key_shows_its_card_masked_and_nothing_else_of_it(merchant):
     issued = await merchant.issue(pg="nice.iamport01m", customer_name="Kim", customer_tel="010")
     assert issued == await merchant.ok("GET", "/subscribe/customers/kim")

@@ -1,7 +1,7 @@
 """Form bodies nest with brackets, and mean what the same JSON means (facts.md 1.3)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.emulator.envelope import Refusal
@@ -49,6 +49,7 @@ def _flat(value, name) -> list[tuple[str, str]]:
     return [(name, value)]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(_names, _objects, min_size=1, max_size=4))
 def test_whatever_is_flattened_into_brackets_comes_back(body):
     assert nest([pair for key, value in body.items() for pair in _flat(value, key)]) == body

@@ -111,7 +111,9 @@ async def test_somebody_is_certified_by_any_password_but_one(merchant):
     assert again.status_code == 400
     assert await merchant.ok("DELETE", f"/certifications/{imp_uid}") == found
     for method, path in (("GET", imp_uid), ("DELETE", imp_uid), ("POST", f"otp/confirm/{imp_uid}")):
-        assert (await merchant.call(method, f"/certifications/{path}", {"otp": "1"})).status_code == 404
+        answer = await merchant.call(method, f"/certifications/{path}", {"otp": "1"})
+        assert answer.status_code == 404
+        assert answer.json() == {"code": -1, "message": "인증결과가 존재하지 않습니다.", "response": None}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bench.emulator import run
-from billing.emulator import webhooks
+from billing.emulator import posting
 
 pytestmark = pytest.mark.soak
 
@@ -15,7 +15,7 @@ DAY = 24 * 3600
 async def test_a_webhook_that_waits_for_its_turn_longer_than_a_connection_may_take_is_sent(
     merchant, receiver, monkeypatch
 ):
-    monkeypatch.setattr(webhooks, "_CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(posting, "_CONNECT_SECONDS", 0.2)
     merchant.app.state.account.webhooks._turns = asyncio.Semaphore(2)
     await merchant.issue()
     receiver.gate.clear()

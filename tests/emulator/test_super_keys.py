@@ -27,7 +27,7 @@ async def test_a_channel_that_refuses_says_why_beside_those_that_do_not(merchant
     assert [row["pg_provider"] for row in key["succeededChannels"]] == ["nice"]
     refused = [(row["type"], row["pg_provider"]) for row in key["failedChannels"]]
     assert refused == [("PG_PROVIDER", "kcp"), ("PG_PROVIDER", "payco")]
-    assert all("[F118]" in row["message"] for row in key["failedChannels"])
+    assert all("해당카드는" in row["message"] for row in key["failedChannels"])
 
 
 async def test_a_charge_goes_to_the_first_channel_or_to_the_one_it_names(merchant):
@@ -70,7 +70,7 @@ async def test_each_pg_refuses_in_its_own_words(merchant, make_card):
         ("nice", "[F112]유효하지않은 카드번호를 입력하셨습니다. (card_bin 없음)", "[3095]"),
         ("nice_v2", "[400]Error From NICEPAY. (message: 카드번호 오류, code:F113)", "[400]Error From NICEPAY."),
         ("tosspayments", "[INVALID_CARD_NUMBER]", "[REJECT_CARD_PAYMENT]"),
-        ("daou", "[F112]", "[8002]"),
+        ("daou", "유효하지않은 카드번호", "잔액이 부족하거나"),
     ):
         answer = await merchant.call("POST", "/subscribe/customers/kim", make_card(card_number="1", pg=pg))
         assert answer.json()["message"].startswith(f"카드정보 인증 및 빌키 발급에 실패하였습니다. {issue}")

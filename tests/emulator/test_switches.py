@@ -1,22 +1,50 @@
 """What PortOne's sources leave open is a switch, and each does what its page says."""
 
-from pathlib import Path
-
 import pytest
 
-from billing.emulator import EmulatorSettings, read_switches
-from billing.emulator.settings import switches
-
-PAGE = Path(__file__).parents[2] / "docs/reference/emulator.md"
+from billing.emulator import EmulatorSettings, Family, read_switches
+from billing.emulator.settings import source_of, switches, switches_as
 
 
-def test_every_switch_is_on_the_page_with_its_default_and_its_meaning():
-    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
-    for name, (default, meaning) in switches().items():
-        shown = str(default).lower() if isinstance(default, bool) else default
-        assert any(
-            line.startswith(f"| `{name}` |") and f"**`{shown}`**" in line and meaning in line for line in lines
-        ), name
+def test_every_switch_names_the_source_that_its_default_follows():
+    for name, (_, meaning) in switches().items():
+        assert meaning.endswith("."), name
+        assert source_of(name).endswith("."), name
+
+
+@pytest.mark.parametrize("family", Family)
+async def test_one_switch_sets_a_family_and_a_switch_beside_it_wins(start, family):
+    merchant = await start(**{"as": family.value})
+    settings = merchant.app.state.account.settings
+    assert switches_as(family)
+    assert {name: getattr(settings, name) for name in switches_as(family)} == switches_as(family)
+    unknown = await merchant.call("GET", "/subscribe/customers/nobody")
+    assert unknown.status_code == {"seen": 200, "schema": 404}[family.value]
+    beside = await start(**{"as": family.value, "unknown_customer": "404", "unknown_customer_on_again": "1"})
+    assert (await beside.call("GET", "/subscribe/customers/nobody")).status_code == 404
+    assert (await beside.again("m1")).json()["code"] == 1
+
+
+async def test_a_family_is_set_at_a_reset_and_an_unknown_one_is_refused(merchant):
+    await merchant.control("POST", "reset", {"as": "seen"})
+    assert (await merchant.call("GET", "/subscribe/customers/nobody")).status_code == 200
+    answer = await merchant.http.post("/emulator/reset", json={"as": "believed"})
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("key", ["imp_apikey", "imp_apiKey"])
+async def test_the_guides_key_is_known_however_it_is_spelt(merchant, key):
+    secret = merchant.app.state.account.settings.imp_secret
+    answer = await merchant.http.post("/users/getToken", json={"imp_key": key, "imp_secret": secret})
+    assert answer.json()["response"]["access_token"]
+
+
+async def test_an_account_with_a_key_of_its_own_does_not_know_the_guides(start):
+    merchant = await start(imp_key="1234")
+    for key in ("imp_apikey", "imp_apiKey", "IMP_APIKEY"):
+        secret = merchant.app.state.account.settings.imp_secret
+        answer = await merchant.http.post("/users/getToken", json={"imp_key": key, "imp_secret": secret})
+        assert answer.status_code == 401
 
 
 def test_switches_are_given_as_name_and_value():
@@ -28,10 +56,10 @@ def test_switches_are_given_as_name_and_value():
             read_switches([wrong])
 
 
-async def test_a_getToken_without_a_secret_can_be_answered_with_200(start):
-    merchant = await start(missing_credentials="200")
+async def test_a_getToken_without_a_secret_can_be_answered_with_400(start):
+    merchant = await start(missing_credentials="400")
     answer = await merchant.http.post("/users/getToken", json={})
-    assert (answer.status_code, answer.json()["code"]) == (200, 1)
+    assert (answer.status_code, answer.json()["code"]) == (400, 1)
 
 
 async def test_a_charge_of_nobody_can_have_the_newer_code(start):

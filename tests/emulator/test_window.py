@@ -72,15 +72,17 @@ async def test_a_buyer_who_goes_away_leaves_a_failed_payment_and_no_key(shop):
     assert page.key() is None
 
 
-async def test_a_decline_tells_the_pgs_code_and_words(shop):
+async def test_a_decline_tells_the_pgs_words_and_no_other_pgs_code(shop):
     page = await shop()
     heard = await page.layer("#decline")
     assert heard["success"] is False
-    assert (heard["error_code"], heard["status"]) == ("F118", "failed")
-    assert "카드정보 인증 및 빌키 발급에 실패하였습니다. [F118]" in heard["error_msg"]
+    # No source has a code of Inicis for that, and NICE's would be a lie.
+    assert (heard["error_code"], heard["status"]) == ("F400", "failed")
+    assert heard["error_msg"].startswith("카드정보 인증 및 빌키 발급에 실패하였습니다. 해당카드는")
     assert page.payment(heard["imp_uid"])["fail_reason"] == heard["error_msg"]
     heard = await page.layer("#decline", customer_uid=None, merchant_uid="order-2")
-    assert heard["error_code"] == "8002"
+    assert heard["error_code"] == "F400"
+    assert heard["error_msg"].endswith("한도를 초과하였습니다.")
     assert (page.key(), page.order) == (None, ["callback"] * 2)
 
 
@@ -123,7 +125,8 @@ async def test_the_buyers_own_card_is_typed_in_and_a_refused_one_may_be_followed
     await page.browser.enter_frame()
     await page.browser.type("[name=card_number]", "9540490012340001")
     await page.browser.click("#approve")
-    await page.browser.until(lambda driver: "[F118]" in driver.find_element("id", "said").text)
+    await page.browser.until(lambda driver: "해당카드는" in driver.find_element("id", "said").text)
+    await page.browser.until(lambda driver: driver.find_element("name", "card_number").is_enabled())
     await page.browser.type("[name=card_number]", "9540490012341569")
     await page.browser.click("#approve")
     await page.browser.leave_frame()
@@ -139,7 +142,8 @@ async def test_a_refused_card_ends_the_window_unless_a_switch_says_otherwise(sho
     await page.browser.click("#approve")
     await page.browser.leave_frame()
     heard = await page.hears()
-    assert (heard["success"], heard["error_code"]) == (False, "F118")
+    assert (heard["success"], heard["error_code"]) == (False, "F400")
+    assert "해당카드는 사용이 불가능" in heard["error_msg"]
 
 
 @pytest.mark.parametrize(("amount", "charged"), [(0, 0), (9900, 1)])

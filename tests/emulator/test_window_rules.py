@@ -212,7 +212,7 @@ async def test_a_webhook_that_waits_for_the_page_outlives_a_kill(start, receiver
 async def test_the_faults_of_the_call_window_meet_a_buyer(merchant):
     imp_uid = await opened(merchant)
     await merchant.fault("decline", path="window")
-    assert (await act(merchant, imp_uid)).json()["result"]["error_code"] == "F118"
+    assert "해당카드는 사용이 불가능" in (await act(merchant, imp_uid)).json()["result"]["error_msg"]
     await merchant.control("DELETE", "faults")
     imp_uid = await opened(merchant, merchant_uid="m2")
     await merchant.fault("500_after", path="window", count=1, merchant_uid="m2")

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from billing.emulator.account import TheAccount
 from billing.emulator.envelope import bad_request, done, not_found
+from billing.emulator.form import listed
 from billing.emulator.keys import delete_key, find_key, issue_key
 from billing.emulator.lists import page_and_limit, paged, shown
 from billing.emulator.pgs import require_fields
@@ -21,7 +22,7 @@ async def get_many(request: Request, account: TheAccount) -> Response:
 
     def work(_body: dict[str, Any]) -> Response:
         keys, query = account.world.store["keys"], request.query_params
-        asked = query.getlist("customer_uid[]") or query.getlist("customer_uid")
+        asked = listed(query, "customer_uid")
         if not asked:
             raise bad_request("customer_uid 파라메터가 누락되었습니다.")
         found = [shown(keys[uid]) for uid in asked if uid in keys]

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from billing.emulator.account import TheAccount
 from billing.emulator.balances import balance_of
 from billing.emulator.envelope import Refusal, bad_request, done, not_found
-from billing.emulator.form import number
+from billing.emulator.form import listed, number
 from billing.emulator.lists import page_and_limit, paged, shown
 from billing.emulator.refunds import cancel
 from billing.emulator.store import Record
@@ -132,8 +132,7 @@ async def get_balance(request: Request, account: TheAccount, imp_uid: str) -> Re
 
 def _many(world: World, request: Request) -> Response:
     query = request.query_params
-    imp_uids = query.getlist("imp_uid[]") or query.getlist("imp_uid")
-    merchant_uids = query.getlist("merchant_uid[]") or query.getlist("merchant_uid")
+    imp_uids, merchant_uids = listed(query, "imp_uid"), listed(query, "merchant_uid")
     asked = len(imp_uids) + len(merchant_uids)
     if not 1 <= asked <= MOST_IDS:
         raise bad_request("imp_uid 또는 merchant_uid를 100개 이내로 지정해주셔야합니다.")

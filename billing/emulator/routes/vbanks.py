@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from billing.emulator.account import TheAccount
 from billing.emulator.lists import shown
 from billing.emulator.store import Record
-from billing.emulator.vbanks import change_vbank, delete_vbank, issue_vbank
+from billing.emulator.vbanks import change_vbank, delete_vbank, find_holder, issue_vbank
 
 router = APIRouter(prefix="/vbanks")
 
@@ -22,6 +22,12 @@ async def post_one(request: Request, account: TheAccount) -> Response:
         return shown(row)
 
     return await account.perform(request, "vbanks", work)
+
+
+@router.get("/holder", include_in_schema=False)
+async def get_holder(request: Request, account: TheAccount) -> Response:
+    """Who holds a bank account: no longer in PortOne's schema, and still called by its clients."""
+    return await account.perform(request, "vbanks", lambda _body: find_holder(request.query_params))
 
 
 @router.put("/{imp_uid}")
