@@ -10,6 +10,8 @@ from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from billing.domain.card_text import card_numbers, passes_luhn, plain, readings
+
 MASK = "[redacted]"
 
 SECRET_KEYS = frozenset(
@@ -22,12 +24,14 @@ SECRET_KEYS = frozenset(
         "card_number",
         "cookie",
         "cvc",
+        "cvv",
         "event_key",
         "expiry",
         "imp_secret",
         "password",
         "payload_keys",
         "portone_imp_secret",
+        "pwd",
         "pwd_2digit",
         "vault_key",
         "webhook_secret",
@@ -35,7 +39,7 @@ SECRET_KEYS = frozenset(
 )
 """Names whose values never reach a log, in any case and with - for _; also behind a prefix as in `x-api-key`."""
 
-_CARD_DIGITS = range(13, 20)
+_MOST_CARD_DIGITS = 19
 _BETWEEN_DIGITS = r"(?:[ \-+\u00a0]{1,2}|%20|%2D)"
 _DIGIT_GROUPS = re.compile(rf"\d+(?:{_BETWEEN_DIGITS}\d+)*", re.IGNORECASE)
 
@@ -54,22 +58,25 @@ _CAPABILITY = re.compile(r"(/(?:webhooks/portone|checkout)/)[^\s/?#\"'<>\\]+")
 _PLAIN = (bool, float, type(None), datetime, date, timedelta)
 
 
-def is_card_number(digits: str) -> bool:
-    """Whether 13 to 19 digits pass the Luhn check."""
-    if len(digits) not in _CARD_DIGITS:
-        return False
-    values = [int(digit) for digit in reversed(digits)]
-    doubled = (d * 2 - 9 if d > 4 else d * 2 for d in values[1::2])  # noqa: PLR2004 - where doubling reaches two digits
-    return (sum(values[::2]) + sum(doubled)) % 10 == 0
-
-
 def redact_text(text: str) -> str:
     """The text without card numbers, values of secret names, bearer tokens and tokens in addresses."""
     text = _CAPABILITY.sub(rf"\1{MASK}", text)
     text = _SECRET_PAIR.sub(rf"\g<name>{MASK}", text)
     text = _SIGNING_SECRET.sub(rf"\1{MASK}", text)
     text = _BEARER.sub(rf"\1 {MASK}", text)
-    return _DIGIT_GROUPS.sub(_mask_cards, text)
+    return _mask_hidden(_DIGIT_GROUPS.sub(_mask_cards, text))
+
+
+def _mask_hidden(text: str) -> str:
+    """Mask card numbers that are written in another way: the text as it reads then, or nothing of it where decoded."""
+    if not any(True for reading in readings(text) for _ in card_numbers(reading)):
+        return text
+    read, done, masked = plain(text), 0, []
+    for start, end in card_numbers(read):
+        masked += [read[done:start], MASK]
+        done = end
+    left = "".join([*masked, read[done:]])
+    return MASK if any(True for reading in readings(left) for _ in card_numbers(reading)) else left
 
 
 def _mask_cards(match: re.Match[str]) -> str:
@@ -91,9 +98,9 @@ def _last_group_of_card(text: str, groups: list[tuple[int, int]], first: int) ->
     digits, found = "", None
     for last in range(first, len(groups)):
         digits += text[slice(*groups[last])]
-        if len(digits) >= _CARD_DIGITS.stop:
+        if len(digits) > _MOST_CARD_DIGITS:
             break
-        if is_card_number(digits):
+        if passes_luhn(digits):
             found = last
     return found
 
@@ -114,7 +121,7 @@ def redact(value: Any) -> Any:
         return {redact(key): MASK if is_secret_key(key) else redact(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [redact(item) for item in value]
-    if isinstance(value, int) and not is_card_number(str(abs(value))):
+    if isinstance(value, int) and not passes_luhn(str(abs(value))):
         return value
     if isinstance(value, bytes | bytearray):
         value = bytes(value).decode("utf-8", "replace")

@@ -123,6 +123,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if compared:
         counted = ", ".join(f"{count} {what}" for what, count in compared.items())
         terminalreporter.write_line(f"held against PortOne's schema: {counted}")
+    for report in terminalreporter.stats.get("passed", []):
+        for said in (value for name, value in report.user_properties if name == "counted"):
+            terminalreporter.write_line(said)
 
 
 def _reason(report: Any) -> str:

@@ -281,12 +281,15 @@ async def _migrated(url):
 
 
 @contextlib.asynccontextmanager
-async def running_stack(temporal: Client, tmp_path: Path, **settings_changes):
-    """Emulator, ledger, API and a worker on one Temporal, each with its own files and ports."""
+async def running_stack(temporal: Client, tmp_path: Path, around=lambda app: app, **settings_changes):
+    """Emulator, ledger, API and a worker on one Temporal, each with its own files and ports.
+
+    `around` may put something between PortOne and whoever asks it.
+    """
     async with contextlib.AsyncExitStack() as exits:
         emulator_settings = EmulatorSettings(state_file=tmp_path / "emulator.db", sandbox=True)
         emulator_app = create_emulator(emulator_settings)
-        emulator_url = await exits.enter_async_context(served(emulator_app))
+        emulator_url = await exits.enter_async_context(served(around(emulator_app)))
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]

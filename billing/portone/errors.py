@@ -21,7 +21,7 @@ class PortOneError(Exception):
         operation: Method and route template, such as `GET /payments/{imp_uid}`.
         http_status: The HTTP status, None when no answer came.
         code: PortOne's `code`, None when there was no readable envelope.
-        message: PortOne's `message` with long digit runs masked, or what happened in our words.
+        message: what may be kept of PortOne's `message` (`billing.portone.text`), or what happened in our words.
     """
 
     def __init__(

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from billing.portone.echoes import Echoes, own_words
+
 MAX_SEGMENT = 128
 """Characters of one path segment; PortOne's longest uid has 80."""
 
@@ -28,8 +30,9 @@ class Call:
         segments: Values for the template.
         query: Query parameters in order; PortOne repeats `name[]` for arrays.
         body: JSON body; may hold card data, so it is never shown.
-        secrets: Values that must not come back in a message.
+        secrets: Values that must not come back, in whatever way they are written.
         max_bytes: More of an answer is not read.
+        echoes: Finds those secrets in what is answered.
 
     Raises:
         ValueError: a segment that could leave its place in the path.
@@ -43,10 +46,13 @@ class Call:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     max_bytes: int = field(default=MAX_BODY_BYTES, repr=False)
     path: str = field(init=False, repr=False)
+    echoes: Echoes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         quoted = {name: quote_segment(name, value) for name, value in self.segments.items()}
         object.__setattr__(self, "path", self.route.format_map(quoted))
+        own = own_words(self.segments, self.body, [value for _, value in self.query])
+        object.__setattr__(self, "echoes", Echoes(self.secrets, own))
 
     @property
     def operation(self) -> str:

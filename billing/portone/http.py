@@ -14,14 +14,24 @@ from typing import Any
 
 import httpx
 
+from billing.portone.echoes import Echoes
 from billing.portone.exchange import Answer, Call, NoAnswer
-from billing.portone.text import readable
+from billing.portone.text import readable, without_echoes
 
 # A connection that takes longer will not come; kept below the deadline so that it is known that nothing was sent.
 _CONNECT_SECONDS = 10.0
 
 # These alone prove that no byte of the request left: there was no connection to write it to.
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+REFUSED = -1
+"""The `code` with which PortOne passes on a PG's refusal (facts.md 1.6)."""
+
+# PortOne's codes are small (facts.md 1.6); what is larger is a number of somebody else's.
+_LARGEST_CODE = 9999
+
+# Longer than this nobody is asked to wait; the next look comes within a day anyway.
+_LONGEST_WAIT_SECONDS = 86_400.0
 
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}\Z")
 
@@ -117,7 +127,7 @@ class HttpEdge:
         finally:
             await response.aclose()
         status = response.status_code
-        retry_after = _retry_after_seconds(response.headers.get("Retry-After"))
+        retry_after = _retry_after_seconds(response.headers.get("Retry-After"), call.echoes)
         if body is None:
             return Answer(
                 call.operation, status, retry_after_seconds=retry_after, trouble="a body that is too large or encoded"
@@ -142,7 +152,7 @@ def _opened(call: Call, status: int, body: bytes, retry_after: float | None) -> 
         envelope = json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, ArithmeticError, RecursionError):
         return Answer(call.operation, status, retry_after_seconds=retry_after, trouble="a body that is not JSON")
-    code = _code(envelope.get("code")) if isinstance(envelope, dict) else None
+    code = _code(envelope.get("code"), call.echoes) if isinstance(envelope, dict) else None
     if code is None:
         return Answer(call.operation, status, retry_after_seconds=retry_after, trouble="a body without a code")
     message = envelope.get("message")
@@ -150,26 +160,29 @@ def _opened(call: Call, status: int, body: bytes, retry_after: float | None) -> 
         call.operation,
         status,
         code=code,
-        message=readable(message, call.secrets) if isinstance(message, str) else None,
-        response=envelope.get("response"),
+        message=readable(message, call.echoes) if isinstance(message, str) else None,
+        response=without_echoes(envelope.get("response"), call.echoes),
         retry_after_seconds=retry_after,
     )
 
 
-def _code(value: Any) -> int | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
+def _code(value: Any, echoes: Echoes) -> int | None:
+    """The envelope's code; a number that is none of PortOne's, or that we sent, is a refusal like any other."""
     if isinstance(value, str) and _WHOLE_NUMBER.match(value):
-        return int(value)
-    return None
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return REFUSED if abs(value) > _LARGEST_CODE or echoes.holds_number(abs(value)) else value
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _retry_after_seconds(value: str | None) -> float | None:
-    return float(value) if value is not None and _WHOLE_NUMBER.match(value) and float(value) >= 0 else None
+def _retry_after_seconds(value: str | None, echoes: Echoes) -> float | None:
+    if value is None or not _WHOLE_NUMBER.match(value) or echoes.holds(value):
+        return None
+    return min(float(value), _LONGEST_WAIT_SECONDS) if float(value) >= 0 else None
 
 
 def _checked_base_url(base_url: str) -> str:

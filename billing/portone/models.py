@@ -2,12 +2,13 @@
 
 Fields that PortOne adds are ignored, its words (`status`, `pay_method`, ...) stay plain strings, and every field the
 schema does not require may be missing, null or of a shape not known here (facts.md 1.7, 2.8).
-Card numbers keep their last four digits only; they are cut when a row is read, so no later code can show more.
+Card numbers keep their last four digits only, and texts what may be kept of them (`row_types`); both are cut when a
+row is read, so no later code can show more.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import (
@@ -22,11 +23,20 @@ from pydantic import (
     field_validator,
 )
 
-from billing.domain.facts import BillingKeyFact, CancellationFact, PaymentFact, ScheduleFact, mask_to_last_four
+from billing.domain.facts import BillingKeyFact, CancellationFact, PaymentFact, ScheduleFact
 from billing.domain.money import Money
-from billing.portone.text import readable
-
-_MAX_AMOUNT_DIGITS = 15
+from billing.portone.row_types import (
+    Address,
+    CountFromZero,
+    LastFour,
+    Named,
+    PortOneUid,
+    Provider,
+    Readable,
+    RefundReason,
+    WireAmount,
+    WireAmountOrZero,
+)
 
 
 def instant(seconds: int | None) -> datetime | None:
@@ -37,29 +47,6 @@ def instant(seconds: int | None) -> datetime | None:
         return datetime.fromtimestamp(seconds, tz=UTC)
     except (OverflowError, ValueError, OSError):
         return None
-
-
-def _exact(value: Any) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise ValueError("not a number")  # noqa: TRY004 - pydantic turns only a ValueError into a validation error
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation as error:
-        raise ValueError("not a number") from error
-    # 1e999999 is valid JSON and would fill the memory once written out.
-    if not amount.is_finite() or amount.adjusted() >= _MAX_AMOUNT_DIGITS:
-        raise ValueError("not an amount")
-    return amount
-
-
-def _exact_or_zero(value: Any) -> Decimal:
-    return Decimal(0) if value is None else _exact(value)
-
-
-WireAmount = Annotated[Decimal, BeforeValidator(_exact)]
-CountFromZero = Annotated[int, BeforeValidator(lambda value: value or 0)]
-LastFour = Annotated[str | None, BeforeValidator(lambda value: mask_to_last_four(str(value)) if value else None)]
-Readable = Annotated[str | None, BeforeValidator(lambda value: readable(value) if isinstance(value, str) else value)]
 
 
 class WireModel(BaseModel):
@@ -89,11 +76,11 @@ class Cancellation(WireModel):
     """One refund in a payment's `cancel_history`."""
 
     amount: WireAmount
-    cancellation_id: str | None = None
-    pg_tid: str | None = None
+    cancellation_id: Address = None
+    pg_tid: Address = None
     cancelled_at: int | None = None
-    reason: Readable = None
-    receipt_url: str | None = None
+    reason: RefundReason = None
+    receipt_url: Address = None
 
     @property
     def cancelled_time(self) -> datetime | None:
@@ -121,30 +108,30 @@ class Payment(WireModel):
     Several payments may share a merchant_uid, one for each attempt.
     """
 
-    imp_uid: str
+    imp_uid: PortOneUid
     merchant_uid: str
     status: str
     amount: WireAmount
     currency: str
-    cancel_amount: Annotated[Decimal, BeforeValidator(_exact_or_zero)] = Decimal(0)
+    cancel_amount: WireAmountOrZero = Decimal(0)
     sandbox: bool | None = None
     name: str | None = None
     pay_method: str | None = None
     channel: str | None = None
-    pg_provider: str | None = None
-    emb_pg_provider: str | None = None
-    pg_tid: str | None = None
-    pg_id: str | None = None
+    pg_provider: Provider = None
+    emb_pg_provider: Provider = None
+    pg_tid: Address = None
+    pg_id: Address = None
     escrow: bool | None = None
     apply_num: str | None = None
     bank_code: str | None = None
-    bank_name: str | None = None
+    bank_name: Named = None
     card_code: str | None = None
-    card_name: str | None = None
+    card_name: Named = None
     card_issuer_code: str | None = None
-    card_issuer_name: str | None = None
+    card_issuer_name: Named = None
     card_publisher_code: str | None = None
-    card_publisher_name: str | None = None
+    card_publisher_name: Named = None
     card_quota: int | None = None
     card_number: LastFour = None
     card_type: int | None = None
@@ -160,8 +147,8 @@ class Payment(WireModel):
     failed_at: int | None = None
     cancelled_at: int | None = None
     fail_reason: Readable = None
-    cancel_reason: Readable = None
-    receipt_url: str | None = None
+    cancel_reason: RefundReason = None
+    receipt_url: Address = None
     cancel_history: tuple[Cancellation, ...] | None = None
     cash_receipt_issued: bool | None = None
     customer_uid: str | None = None
@@ -232,8 +219,8 @@ class Schedule(WireModel):
     executed_at: int | None = None
     revoked_at: int | None = None
     name: str | None = None
-    pg_provider: str | None = None
-    pg_id: str | None = None
+    pg_provider: Provider = None
+    pg_id: Address = None
     customer_id: str | None = None
     buyer_name: str | None = Field(default=None, repr=False)
     buyer_email: str | None = Field(default=None, repr=False)
@@ -281,9 +268,9 @@ class Schedule(WireModel):
 class KeyChannel(WireModel):
     """A channel on which a super billing key was, or was not, issued (`type` and `message` say why not)."""
 
-    pg_provider: str | None = None
-    pg_id: str | None = None
-    card_name: str | None = None
+    pg_provider: Provider = None
+    pg_id: Address = None
+    card_name: Named = None
     card_number: LastFour = None
     card_type: int | None = None
     type: str | None = None
@@ -297,15 +284,15 @@ class BillingKey(WireModel):
     """
 
     customer_uid: str
-    pg_provider: str | None = None
-    pg_id: str | None = None
+    pg_provider: Provider = None
+    pg_id: Address = None
     sandbox: bool | None = None
-    card_name: str | None = None
+    card_name: Named = None
     card_code: str | None = None
     card_issuer_code: str | None = None
-    card_issuer_name: str | None = None
+    card_issuer_name: Named = None
     card_publisher_code: str | None = None
-    card_publisher_name: str | None = None
+    card_publisher_name: Named = None
     card_number: LastFour = None
     card_type: int | None = None
     customer_id: str | None = None

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.redaction import MASK, SECRET_KEYS, RedactingFilter, is_card_number, redact, redact_event, redact_text
+from billing.domain.card_text import holds_card_number, passes_luhn
+from billing.redaction import MASK, SECRET_KEYS, RedactingFilter, redact, redact_event, redact_text
+from tests.hostile import FORMS, leaks
 
 CARD = "4111111111111111"
 
@@ -58,7 +60,7 @@ def test_a_card_number_is_masked_however_it_is_written(text: str) -> None:
 @given(cards, st.text("abc :/=\"'\n", max_size=5), st.text("abc :/=\"'\n", max_size=5), st.sampled_from(["", " ", "-"]))
 def test_any_luhn_number_is_masked_in_any_surroundings(card: str, before: str, after: str, gap: str) -> None:
     written = gap.join(card[i : i + 4] for i in range(0, len(card), 4))
-    assert is_card_number(card)
+    assert passes_luhn(card)
     assert written not in redact_text(f"{before}{written}{after}")
     assert redact({"seen": int(card)})["seen"] in ({MASK} if card[0] != "0" else {MASK, int(card)})
 
@@ -114,6 +116,14 @@ def test_the_webhook_address_without_a_token_stays_readable() -> None:
 
 def test_a_bearer_token_is_masked_wherever_it_stands() -> None:
     assert redact_text("sent Bearer abcdef0123456789 to PortOne") == f"sent Bearer {MASK} to PortOne"
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if holds_card_number(form.echo)], ids=lambda form: form.name)
+def test_a_card_number_that_a_pg_wrote_in_its_own_way_is_masked_as_well(form) -> None:
+    line = f"PortOne said: {form.echo} (order s0k3j9x2m1n4b5v6c7z800012a)"
+    masked = redact_text(line)
+    assert MASK in masked
+    assert leaks({form.name: masked}, [form]) == []
 
 
 class Plan(StrEnum):
