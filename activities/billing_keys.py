@@ -2,7 +2,7 @@
 
 from temporalio import activity
 
-from activities.cards import CARD_GONE, VaultedCards
+from activities.cards import CARD_IS_GONE, VaultedCards
 from activities.errors import of_portone
 from billing import portone
 from billing.domain.facts import BillingKeyFact
@@ -28,7 +28,7 @@ class BillingKeyActivities(ports.BillingKeyActivities):
         """Issue a key from the vault's card; an open outcome leaves the card there until it expires."""
         card = await self._cards.open(order.vault_handle)
         if card is None:
-            return KeyAnswer(outcome=KeyOutcome.REFUSED, message=CARD_GONE)
+            return KeyAnswer(outcome=KeyOutcome.CARD_GONE, message=CARD_IS_GONE)
         request = portone.IssueBillingKey(
             card=card,
             pg=order.channel.pg,

@@ -24,4 +24,5 @@ class VaultedCards:
         await self._vault.discard(handle)
 
 
-CARD_GONE = "the card is no longer in the vault; it has to be entered again"
+CARD_IS_GONE = "the card is no longer in the vault, so PortOne was not asked to take it; it has to be entered again"
+"""Why nothing was sent; goes with the code `billing.domain.outcomes.CARD_GONE`."""

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 from temporalio import activity
 
-from activities.cards import CARD_GONE, VaultedCards
+from activities.cards import CARD_IS_GONE, VaultedCards
 from activities.errors import of_ledger, of_portone
 from activities.notices import NoticeUrls
 from billing import portone
 from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
-from billing.domain.outcomes import ChargeOutcome
+from billing.domain.outcomes import CARD_GONE, ChargeOutcome
 from billing.ledger import Ledger, LedgerConflictError
 from billing.portone import PortOneClient, PortOneError
 from workflows import ports
@@ -81,7 +81,9 @@ class PaymentActivities(ports.PaymentActivities):
             if not await self._may_send(order.merchant_uid, order.send_no):
                 # An earlier try of this activity may have sent it, and then the card was used or ran out.
                 return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message=ALREADY_SENT, worth_resending=False)
-            return ChargeAnswer(outcome=ChargeOutcome.NOT_EXECUTED, message=CARD_GONE, worth_resending=False)
+            return ChargeAnswer(
+                outcome=ChargeOutcome.NOT_EXECUTED, code=CARD_GONE, message=CARD_IS_GONE, worth_resending=False
+            )
         request = portone.ChargeOnetime(
             card=card,
             merchant_uid=order.merchant_uid,

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from temporalio import activity
 
-from activities.cards import CARD_GONE, VaultedCards
+from activities.cards import CARD_IS_GONE, VaultedCards
 from activities.errors import of_portone
 from activities.notices import NoticeUrls
 from billing import portone
 from billing.domain.facts import ScheduleFact
-from billing.domain.outcomes import ScheduleOutcome
+from billing.domain.outcomes import CARD_GONE, ScheduleOutcome
 from billing.portone import PortOneClient, PortOneError
 from workflows import ports
 from workflows.contracts import RegisterSchedule, Reschedule, ScheduleAnswer, Unschedule
@@ -36,6 +36,8 @@ class ScheduleActivities(ports.ScheduleActivities):
         card = None
         if order.vault_handle is not None:
             card = await self._cards.open(order.vault_handle)
+            if card is None and not await self._has_key(order.customer_uid):
+                return ScheduleAnswer(outcome=ScheduleOutcome.REFUSED, code=CARD_GONE, message=CARD_IS_GONE)
         item = portone.ScheduleItem(
             merchant_uid=order.merchant_uid,
             amount=order.amount,
@@ -60,9 +62,14 @@ class ScheduleActivities(ports.ScheduleActivities):
         answer = _translated(await self._client.schedule(request))
         if order.vault_handle is not None and answer.outcome in (ScheduleOutcome.REGISTERED, ScheduleOutcome.REFUSED):
             await self._cards.discard(order.vault_handle)
-            if card is None and answer.outcome is ScheduleOutcome.REFUSED:
-                return answer.model_copy(update={"message": CARD_GONE})
         return answer
+
+    async def _has_key(self, customer_uid: str) -> bool:
+        """Whether an earlier sending of the card has become a key; then its charge is registered without the card."""
+        try:
+            return await self._client.find_billing_key(customer_uid) is not None
+        except PortOneError as error:
+            raise of_portone(error) from None
 
     @activity.defn
     async def find_schedule(self, merchant_uid: str) -> ScheduleFact | None:

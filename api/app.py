@@ -13,6 +13,7 @@ from api.body_limit import BodyLimit
 from api.dependencies import Desk
 from api.errors import Problem, install_error_handlers, problem_response
 from api.event_bell import sweeping_events
+from api.idempotency import forgetting_old_keys
 from api.routes import (
     billing_keys,
     consents,
@@ -46,7 +47,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with sweeping(desk), sweeping_events(desk), advances.running():
+        async with sweeping(desk), sweeping_events(desk), forgetting_old_keys(desk), advances.running():
             yield
 
     app = FastAPI(title="gudok", version="0.1.0", lifespan=lifespan)
@@ -57,7 +58,7 @@ def create_app(
 
     @app.exception_handler(LedgerUnavailableError)
     async def _ledger_is_away(_request: Request, _error: LedgerUnavailableError) -> JSONResponse:
-        return problem_response(Problem(503, "ledger_unavailable", "The ledger cannot be reached; nothing was started"))
+        return problem_response(Problem(503, "ledger_unavailable", "The ledger cannot be reached"))
 
     for routes in (
         subscriptions,

@@ -52,9 +52,18 @@ class Desk:
             roll_when_deployed=True,
         )
 
-    def fingerprint(self, body: bytes) -> str:
-        """A body as an Idempotency-Key remembers it: keyed, since it may hold a card number to guess at."""
-        return hmac.new(self.settings.vault_keys()[0], b"gudok-idempotency\n" + body, "sha256").hexdigest()
+    def fingerprints(self, body: bytes) -> dict[str, str]:
+        """A body as requests are remembered, by the id of the vault key that made it, the newest first.
+
+        Keyed, since a body may hold a card number to guess at.
+        """
+        keys = self.settings.vault_keys()
+        return {
+            hmac.digest(key, b"gudok-idempotency-key-id", "sha256").hex()[:8]: hmac.digest(
+                key, b"gudok-idempotency\n" + body, "sha256"
+            ).hex()
+            for key in keys
+        }
 
     def run_url(self, workflow_id: str) -> str:
         """Where a workflow is open in the Temporal UI."""

@@ -1,6 +1,7 @@
 """An order to a running subscription: one update, and its answer, its refusal, or 202 while it is being done."""
 
 import asyncio
+import secrets
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -10,11 +11,13 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, Workflo
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
+from api.attempt import Attempt
 from api.dependencies import Desk
 from api.errors import Problem
-from api.idempotency import answer
-from api.running import is_gone, within
+from api.idempotency import Names, Once, answer
+from api.running import StillOpen, is_gone, within
 from api.views import subscription_view
+from billing.domain.outcomes import CARD_GONE
 from billing.ledger import SubscriptionRow
 from workflows.contracts import Message
 from workflows.orders import OrderAnswered
@@ -53,13 +56,7 @@ async def find_subscription(desk: Desk, customer_uid: str) -> SubscriptionRow:
 
 
 async def order(
-    desk: Desk,
-    record: SubscriptionRow,
-    update: str,
-    message: Message,
-    result: type[Answered],
-    *,
-    update_id: str | None = None,
+    desk: Desk, record: SubscriptionRow, update: str, message: Message, result: type[Answered], *, attempt: Attempt
 ) -> Answered | None:
     """The answer of one update; None while it is still being done.
 
@@ -67,7 +64,7 @@ async def order(
         Problem: 409 or 422 with the code of the refusal.
     """
     handle = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, record.workflow_id)
-    return await send_update(desk, handle, update, message, result, update_id=update_id)
+    return await send_update(desk, handle, update, message, result, attempt=attempt)
 
 
 async def send_update(
@@ -77,50 +74,80 @@ async def send_update(
     message: Message,
     result: type[Answered],
     *,
-    update_id: str | None = None,
+    attempt: Attempt,
 ) -> Answered | None:
     """The answer of one update of any workflow; None while it is still being done.
+
+    The attempt's resource is the update's id: however often it is sent, Temporal does it once.
 
     Raises:
         Problem: 409 or 422 with the code of the refusal; 503 when no worker took it, so that it may never be done.
     """
     clock = asyncio.get_running_loop()
     until = clock.time() + desk.settings.first_answer_seconds
+    attempt.leaves()
     taken = handle.start_update(
-        update, message, id=update_id, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=result
+        update, message, id=attempt.resource, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=result
     )
     try:
         started = await within(desk.settings.first_answer_seconds, taken)
         if started is None:
             # Temporal keeps an update for good only once it is accepted.
-            raise Problem(503, "order_not_taken", "no worker has taken the order yet; send the same request again")
-        return await within(max(0.0, until - clock.time()), started.result())
+            detail = "no worker has taken the order yet, and one still may; send the same request again"
+            raise StillOpen(503, "order_not_taken", detail)
+        attempt.has_begun()
+        answered = await within(max(0.0, until - clock.time()), started.result())
     except WorkflowUpdateFailedError as error:
+        attempt.is_refused()
         raise _refusal(error, update) from None
     except RPCError as error:
         if is_gone(error):
+            attempt.is_refused()
             raise ended() from None
         raise
+    if answered is not None:
+        attempt.is_settled()
+    return answered
 
 
-async def place(desk: Desk, customer_uid: str, update: str, message: Message, update_id: str | None = None) -> Response:
+async def place(desk: Desk, customer_uid: str, update: str, message: Message, attempt: Attempt) -> Response:
     """Place an order and answer with the subscription as it stands after it.
 
     Raises:
-        Problem: 404, 402 when a card was declined, 409 or 422 with the code of the refusal.
+        Problem: 404, 402 when a card was declined, 409 or 422 with the code of the refusal, 503 when its card is gone.
     """
     record = await find_subscription(desk, customer_uid)
-    answered = await order(desk, record, update, message, OrderAnswered, update_id=update_id)
+    answered = await order(desk, record, update, message, OrderAnswered, attempt=attempt)
     if answered is None:
-        return answer(202, {"customer_uid": customer_uid, "status": "pending", "detail": "the order is being done"})
+        return attempt.open_answer()
     if not answered.done:
         code = answered.code or "not_done"
         reason = answered.message or "it came to nothing"
         if code in DECLINED:
             raise Problem(402, "card_declined", reason, reason_code=code, merchant_uid=answered.merchant_uid)
-        raise Problem(409, code, reason, merchant_uid=answered.merchant_uid)
+        attempt.is_void()
+        raise Problem(503 if code == CARD_GONE else 409, code, reason, merchant_uid=answered.merchant_uid)
     now = await find_subscription(desk, customer_uid)
     return answer(200, {**subscription_view(desk, now), "order": _order_view(answered)})
+
+
+async def command(desk: Desk, once: Once, customer_uid: str, update: str, message: Message) -> Response:
+    """Place an order once, however often its request is sent."""
+
+    async def do(attempt: Attempt) -> Response:
+        return await place(desk, customer_uid, update, message, attempt)
+
+    return await once(new_order_id(), do, names=names_of(customer_uid), alone=False)
+
+
+def names_of(customer_uid: str) -> Names:
+    """What is asked for after an order: the subscription it was given to."""
+    return lambda _: {"customer_uid": customer_uid}
+
+
+def new_order_id() -> str:
+    """The id of an order, which its update has in Temporal."""
+    return f"o{secrets.token_hex(12)}"
 
 
 def _order_view(answered: OrderAnswered) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 from temporalio.client import WorkflowHandle, WorkflowQueryFailedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from api.dependencies import Desk
 from api.errors import Problem
 from api.ordering import ended
-from api.running import is_gone, temporal_unavailable
+from api.running import AWAY, is_gone, temporal_unavailable
 from billing.ledger import SubscriptionRow
 from workflows.contracts import SubscriptionSnapshot
 from workflows.orders import ChangePlan, Preview
@@ -34,21 +34,10 @@ async def ask(desk: Desk, record: SubscriptionRow, order: ChangePlan | None) -> 
     except RPCError as error:
         if is_gone(error):
             raise ended() from None
-        if error.status in _AWAY:
+        if error.status in AWAY:
             raise temporal_unavailable() from None
         raise
     return preview
-
-
-_AWAY = frozenset(
-    {
-        RPCStatusCode.UNAVAILABLE,
-        RPCStatusCode.RESOURCE_EXHAUSTED,
-        RPCStatusCode.DEADLINE_EXCEEDED,
-        RPCStatusCode.FAILED_PRECONDITION,
-        RPCStatusCode.CANCELLED,
-    }
-)
 
 
 async def _present(desk: Desk, handle: WorkflowHandle[SubscriptionWorkflow, SubscriptionSnapshot]) -> datetime:

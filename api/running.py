@@ -14,6 +14,18 @@ from api.errors import Problem
 Answer = TypeVar("Answer")
 
 
+AWAY = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.FAILED_PRECONDITION,
+        RPCStatusCode.CANCELLED,
+    }
+)
+"""Answers that say something of Temporal, or of the workers behind it, and nothing of what was asked."""
+
+
 async def within(seconds: float, waited_for: Awaitable[Answer]) -> Answer | None:
     """The answer, or None when it takes longer; what was started goes on.
 
@@ -30,9 +42,13 @@ async def within(seconds: float, waited_for: Awaitable[Answer]) -> Answer | None
         raise
 
 
+class StillOpen(Problem):
+    """A problem that says itself that what was asked for may still be done; it is never called not started."""
+
+
 def temporal_unavailable() -> Problem:
-    """Nothing was started; the same request with the same Idempotency-Key may be sent again."""
-    return Problem(503, "temporal_unavailable", "Temporal cannot be reached; send the same request again")
+    """Temporal is away; what that means for a request depends on how far it had come."""
+    return Problem(503, "temporal_unavailable", "Temporal cannot be reached")
 
 
 def is_gone(error: RPCError) -> bool:

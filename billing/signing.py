@@ -17,7 +17,12 @@ USER_AGENT = "gudok-events/1"
 
 def new_secret() -> str:
     """A secret for one endpoint, as Standard Webhooks writes it: `whsec_` and base64 of 32 random bytes."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+    return secret_of(secrets.token_bytes(_SECRET_BYTES))
+
+
+def secret_of(random_bytes: bytes) -> str:
+    """The same of bytes that nobody can guess."""
+    return "whsec_" + base64.b64encode(random_bytes).decode()
 
 
 def event_body(type_name: str, at: datetime, data: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from workflows.contracts import (
     StartDeleteBillingKey,
     StartIssueBillingKey,
 )
-from workflows.issuing import discard_card, find_key, issue_key
+from workflows.issuing import discard_card, failure_code, find_key, issue_key
 from workflows.ports import BillingKeyActivities, LedgerActivities, ScheduleActivities
 
 
@@ -38,7 +38,7 @@ class IssueBillingKeyWorkflow:
             )
         )
         if answer.outcome is not KeyOutcome.ISSUED or answer.key is None:
-            code = f"billing_key_{answer.outcome.value}"
+            code = failure_code(answer.outcome)
             return BillingKeySettled(done=False, code=code, message=answer.message)
         await _write("the key is issued", LedgerEntry(billing_key=answer.key))
         return BillingKeySettled(done=True, key=answer.key)

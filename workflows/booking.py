@@ -11,13 +11,14 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from billing.domain.facts import ScheduleFact
-from billing.domain.outcomes import ScheduleOutcome
+from billing.domain.outcomes import CARD_GONE, ScheduleOutcome
 from billing.domain.pg_capabilities import capability, provider_of
 from billing.domain.pg_capability import PgCapability
 from billing.domain.records import ChargeResult
 from billing.domain.states import CycleState
 from workflows import policies
 from workflows.contracts import RegisterSchedule, Reschedule, ScheduleAnswer, Unschedule
+from workflows.issuing import CardGoneError
 from workflows.ports import ScheduleActivities
 from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import Booking
@@ -55,6 +56,9 @@ async def register(run: SubscriptionRun, vault_handle: str | None = None) -> str
     """Register the current cycle at PortOne; None when it stands there, else why PortOne refused.
 
     With a `vault_handle` PortOne issues the billing key in the same call.
+
+    Raises:
+        CardGoneError: the card was no longer in the vault, and nothing was sent.
     """
     run.state.move(CycleState.REGISTERING)
     order = _order(run, vault_handle)
@@ -65,6 +69,8 @@ async def register(run: SubscriptionRun, vault_handle: str | None = None) -> str
         if answer.outcome is ScheduleOutcome.REGISTERED or (row is not None and _is_the_one_sent(run, row)):
             _booked(run, row)
             return None
+        if answer.outcome is ScheduleOutcome.REFUSED and answer.code == CARD_GONE:
+            raise CardGoneError(answer.message)
         if answer.outcome is ScheduleOutcome.REFUSED:
             return answer.message or answer.code or "PortOne refused the schedule"
         wait = policies.REGISTER_AGAIN_AFTER[min(attempts, len(policies.REGISTER_AGAIN_AFTER) - 1)]

@@ -12,10 +12,10 @@ from temporalio import workflow
 
 from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact
-from billing.domain.outcomes import KeyOutcome
+from billing.domain.outcomes import CARD_GONE, KeyOutcome
 from workflows import arbiter, booking, consent_need, dunning, old_keys, pg_checks, possible, retrying, telling
 from workflows.contracts import IssueBillingKey, PortOneChannel
-from workflows.issuing import discard_card, find_key, issue_key
+from workflows.issuing import discard_card, failure_code, find_key, issue_key
 from workflows.orders import ChangePaymentMethod, ChargeAtOrder, OrderAnswered
 from workflows.showing import snapshot
 from workflows.subscription_run import SubscriptionRun
@@ -96,11 +96,14 @@ async def _new_key(order: ChangePaymentMethod) -> BillingKeyFact | _Refused:
     )
     if answer.outcome is KeyOutcome.ISSUED:
         return answer.key or BillingKeyFact(order.customer_uid)
-    return _Refused(f"billing_key_{answer.outcome.value}", answer.message or "the card was not accepted")
+    return _Refused(failure_code(answer.outcome), answer.message or "the card was not accepted")
 
 
 async def _refuse(run: SubscriptionRun, refused: _Refused) -> OrderAnswered:
     """No key came of it: nothing else has changed, and what is scheduled stays scheduled."""
+    if refused.code == CARD_GONE:
+        # Nobody has refused the card: there is nothing to announce.
+        return OrderAnswered(snapshot=snapshot(run), done=False, code=refused.code, message=refused.message)
     told = telling.payment_method(run, code=refused.code, reason=refused.message)
     run.tell(EventType.PAYMENT_METHOD_REFUSED, "a new card was refused", told)
     await run.write("the new card was refused")

@@ -4,10 +4,19 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from billing.domain.facts import BillingKeyFact
-from billing.domain.outcomes import KeyOutcome
+from billing.domain.outcomes import CARD_GONE, KeyOutcome
 from workflows import policies
 from workflows.contracts import IssueBillingKey, KeyAnswer
 from workflows.ports import BillingKeyActivities
+
+
+class CardGoneError(Exception):
+    """The card was no longer in the vault, and PortOne has no key that an earlier sending of it has become."""
+
+
+def failure_code(outcome: KeyOutcome) -> str:
+    """The stable code of a key that was not issued."""
+    return CARD_GONE if outcome is KeyOutcome.CARD_GONE else f"billing_key_{outcome.value}"
 
 
 async def find_key(customer_uid: str) -> BillingKeyFact | None:
@@ -22,7 +31,7 @@ async def issue_key(order: IssueBillingKey) -> KeyAnswer:
 
     The caller has made sure that `customer_uid` had no key, so one that is found is the one just issued.
     """
-    answer = KeyAnswer(outcome=KeyOutcome.UNKNOWN)
+    answer, doubt = KeyAnswer(outcome=KeyOutcome.UNKNOWN), None
     for wait in (*policies.ISSUE_AGAIN_AFTER, None):
         try:
             answer = await workflow.execute_activity_method(
@@ -35,6 +44,11 @@ async def issue_key(order: IssueBillingKey) -> KeyAnswer:
             answer = KeyAnswer(outcome=KeyOutcome.UNKNOWN, message=str(error.cause or error))
         if answer.outcome in (KeyOutcome.ISSUED, KeyOutcome.REFUSED):
             return answer
+        if answer.outcome is KeyOutcome.CARD_GONE:
+            # Of a card that was sent before, a key may still come: that doubt is what there is to say.
+            return doubt or answer
+        if answer.outcome is KeyOutcome.UNKNOWN:
+            doubt = answer
         key = await find_key(order.customer_uid)
         if key is None and wait is not None:
             await workflow.sleep(wait, summary=f"outcome of issuing {order.customer_uid} unknown")

@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
 from billing.domain.facts import BillingKeyFact
-from billing.domain.outcomes import ChargeOutcome
+from billing.domain.outcomes import CARD_GONE, ChargeOutcome
 from billing.domain.records import ChargeIntent, ChargeKind, ChargeResult, Disposition, LedgerEntry, WebhookDisposition
 from billing.domain.states import CycleState
 from billing.domain.verdict import Expected, Finding, Verdict
@@ -35,7 +35,7 @@ class KeyInPaymentWorkflow:
         self._start = start
         self._bells: list[PaymentReported] = []
         self._answered = 0
-        self._answer = ChargeOutcome.UNKNOWN
+        self._answer = ChargeAnswer(outcome=ChargeOutcome.UNKNOWN)
 
     @workflow.run
     async def run(self, start: StartKeyInPayment) -> PaymentSettled:
@@ -44,7 +44,7 @@ class KeyInPaymentWorkflow:
         # A key-in payment has no billing key to compare; PortOne names the key it stored, if any, on the row.
         expected = Expected(start.merchant_uid, start.amount)
         verdict = await charge_to_the_end(expected, self._send, quiet=start.policy.quiet, pause=self._pause)
-        if self._answer not in (ChargeOutcome.PAID, ChargeOutcome.DECLINED):
+        if self._answer.outcome not in (ChargeOutcome.PAID, ChargeOutcome.DECLINED):
             await discard_card(start.vault_handle)
         key = await self._stored_key(verdict)
         await self._write(f"the payment is {verdict.finding.value}", self._result(verdict, key))
@@ -53,6 +53,7 @@ class KeyInPaymentWorkflow:
             merchant_uid=start.merchant_uid,
             state=STATES[verdict.finding],
             imp_uid=payment.imp_uid if payment else None,
+            code=CARD_GONE if self._card_was_gone(verdict) else None,
             message=verdict.reason,
             billing_key_stored=key is not None,
         )
@@ -80,8 +81,11 @@ class KeyInPaymentWorkflow:
         answer = await workflow.execute_activity_method(
             PaymentActivities.charge_onetime, order, summary=f"charge {start.amount} by card", **policies.CHARGE
         )
-        self._answer = answer.outcome
+        self._answer = answer
         return answer
+
+    def _card_was_gone(self, verdict: Verdict) -> bool:
+        return verdict.finding is Finding.ABSENT and self._answer.code == CARD_GONE
 
     async def _pause(self, duration: timedelta, summary: str) -> None:
         with suppress(TimeoutError):

@@ -4,13 +4,13 @@ from temporalio import workflow
 
 from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact
-from billing.domain.outcomes import KeyOutcome
+from billing.domain.outcomes import CARD_GONE, KeyOutcome
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding
 from workflows import booking, pg_checks, policies, telling
 from workflows.charging import charge_now
 from workflows.contracts import DeleteBillingKey, IssueBillingKey
-from workflows.issuing import discard_card, find_key, issue_key
+from workflows.issuing import CardGoneError, discard_card, failure_code, find_key, issue_key
 from workflows.ports import BillingKeyActivities
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid, settle_skipped
@@ -48,7 +48,7 @@ async def open_subscription(run: SubscriptionRun) -> None:
             )
         )
         if answer.outcome is not KeyOutcome.ISSUED:
-            await _expire(run, f"billing_key_{answer.outcome.value}", answer.message or "the card was not accepted")
+            await _expire(run, failure_code(answer.outcome), answer.message or "the card was not accepted")
             return
         key = answer.key
     if key is not None:
@@ -82,7 +82,11 @@ async def _begin_trial(run: SubscriptionRun, key: BillingKeyFact | None) -> None
     run.state.period_end = run.state.due_at
     if key is None and run.state.has_card:
         # Issue-and-schedule in one call, PortOne's own way for a customer_uid it does not know yet.
-        refusal = await booking.register(run, vault_handle=run.start.vault_handle)
+        try:
+            refusal = await booking.register(run, vault_handle=run.start.vault_handle)
+        except CardGoneError as error:
+            await _expire(run, CARD_GONE, str(error))
+            return
         if run.start.vault_handle is not None:
             await discard_card(run.start.vault_handle)
         if refusal is not None:
@@ -156,7 +160,8 @@ async def _expire(run: SubscriptionRun, code: str, reason: str) -> None:
     run.state.last_failure_code = code
     run.state.move(CycleState.SKIPPED)
     _fail(run, reason)
-    await run.write("the card was not accepted", results=[run.result(CycleState.SKIPPED, None, reason)])
+    summary = "the card is gone" if code == CARD_GONE else "the card was not accepted"
+    await run.write(summary, results=[run.result(CycleState.SKIPPED, None, reason)])
 
 
 def _fail(run: SubscriptionRun, reason: str) -> None:

@@ -2,17 +2,21 @@
 
 import secrets
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
+from temporalio.client import WorkflowHandle
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from api.dependencies import CallerDep, Desk, DeskDep, caller_of
+from api.attempt import Attempt
+from api.dependencies import Desk, DeskDep, caller_of
 from api.errors import Problem
-from api.idempotency import answer, once
+from api.idempotency import Names, OnceDep, answer
 from api.models import BillingKeyBody, CustomerUid
 from api.pg_rules import check_issue
-from api.running import remembers, within
+from api.running import within
+from api.starting import RPC_TIMEOUT, begin
 from api.views import billing_key_view
 from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
 from workflows.contracts import (
@@ -34,18 +38,17 @@ STATUS = {
 
 
 @router.post("", status_code=201)
-async def issue_billing_key(body: BillingKeyBody, request: Request, desk: DeskDep, caller: CallerDep) -> Response:
+async def issue_billing_key(body: BillingKeyBody, once: OnceDep, desk: DeskDep) -> Response:
     """Issue a billing key by card number for a customer_uid that has none."""
-    check_issue(body.pg, body.customer.customer(), body.card)
-    yesterday = (desk.now() - timedelta(days=1)).date()
-    if body.card.is_expired(yesterday.year, yesterday.month):
-        raise Problem(422, "card_expired", "the card has expired", field="card.expiry")
 
-    async def issue(resource: str) -> Response:
-        settled = await _issue(desk, body, resource)
-        return _settled(settled, 201)
+    async def issue(attempt: Attempt) -> Response:
+        check_issue(body.pg, body.customer.customer(), body.card)
+        yesterday = (desk.now() - timedelta(days=1)).date()
+        if body.card.is_expired(yesterday.year, yesterday.month):
+            raise Problem(422, "card_expired", "the card has expired", field="card.expiry")
+        return _settled(await _issue(desk, body, attempt), 201, attempt)
 
-    return await once(request, desk, caller, secrets.token_hex(12), issue)
+    return await once(f"k{secrets.token_hex(12)}", issue, names=_names(desk, body.customer_uid))
 
 
 @router.get("/{customer_uid}")
@@ -60,61 +63,92 @@ async def get_billing_key(customer_uid: CustomerUid, desk: DeskDep) -> dict[str,
 @router.delete("/{customer_uid}")
 async def delete_billing_key(
     customer_uid: CustomerUid,
+    once: OnceDep,
     desk: DeskDep,
     reason: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """Delete a billing key; refused while a subscription lives on it or PortOne has a charge scheduled on it."""
-    charged_for = await desk.ledger.subscription_on_key(customer_uid)
-    if charged_for is not None:
-        detail = f"the subscription of {charged_for.customer_uid!r} is charged by this key"
-        raise Problem(409, "billing_key_in_use", detail)
-    try:
-        handle = await desk.temporal.start_workflow(
+
+    async def delete(attempt: Attempt) -> Response:
+        return _settled(await _delete(desk, customer_uid, reason, attempt), 200, attempt)
+
+    return await once(f"k{secrets.token_hex(12)}", delete, names=_names(desk, customer_uid))
+
+
+def _names(desk: Desk, customer_uid: str) -> Names:
+    run_url = desk.run_url(billing_key_workflow_id(customer_uid))
+    return lambda _: {"customer_uid": customer_uid, "run_url": run_url}
+
+
+async def _issue(desk: Desk, body: BillingKeyBody, attempt: Attempt) -> BillingKeySettled | None:
+    workflow_id = billing_key_workflow_id(body.customer_uid)
+
+    async def start() -> WorkflowHandle[IssueBillingKeyWorkflow, BillingKeySettled]:
+        vault_handle = await desk.vault.seal(body.card.fields(), desk.now())
+        order = StartIssueBillingKey(
+            customer_uid=body.customer_uid,
+            vault_handle=vault_handle,
+            channel=body.channel(),
+            customer=body.customer.customer(),
+        )
+        attempt.leaves()
+        try:
+            return await desk.temporal.start_workflow(
+                IssueBillingKeyWorkflow.run,
+                order,
+                id=workflow_id,
+                task_queue=desk.task_queue,
+                memo={"resource": attempt.resource},
+                static_summary=f"issue a billing key for {body.customer_uid}",
+                rpc_timeout=RPC_TIMEOUT,
+            )
+        except WorkflowAlreadyStartedError:
+            await desk.vault.discard(vault_handle)
+            raise
+
+    handle = desk.temporal.get_workflow_handle_for(IssueBillingKeyWorkflow.run, workflow_id)
+    return await _outcome(desk, await begin(attempt, handle, start))
+
+
+async def _delete(desk: Desk, customer_uid: str, reason: str | None, attempt: Attempt) -> BillingKeySettled | None:
+    workflow_id = billing_key_workflow_id(customer_uid)
+
+    async def start() -> WorkflowHandle[DeleteBillingKeyWorkflow, BillingKeySettled]:
+        charged_for = await desk.ledger.subscription_on_key(customer_uid)
+        if charged_for is not None:
+            detail = f"the subscription of {charged_for.customer_uid!r} is charged by this key"
+            raise Problem(409, "billing_key_in_use", detail)
+        attempt.leaves()
+        return await desk.temporal.start_workflow(
             DeleteBillingKeyWorkflow.run,
             StartDeleteBillingKey(customer_uid=customer_uid, reason=reason),
-            id=billing_key_workflow_id(customer_uid),
-            task_queue=desk.task_queue,
-            static_summary=f"delete the billing key of {customer_uid}",
-            rpc_timeout=timedelta(seconds=10),
-        )
-    except WorkflowAlreadyStartedError:
-        raise Problem(409, "billing_key_busy", "this key is being issued or deleted") from None
-    return _settled(await within(desk.settings.first_answer_seconds, handle.result()), 200)
-
-
-async def _issue(desk: Desk, body: BillingKeyBody, resource: str) -> BillingKeySettled | None:
-    workflow_id = billing_key_workflow_id(body.customer_uid)
-    begun = desk.temporal.get_workflow_handle_for(IssueBillingKeyWorkflow.run, workflow_id)
-    if await remembers(begun, resource):
-        return await within(desk.settings.first_answer_seconds, begun.result())
-    vault_handle = await desk.vault.seal(body.card.fields(), desk.now())
-    try:
-        handle = await desk.temporal.start_workflow(
-            IssueBillingKeyWorkflow.run,
-            StartIssueBillingKey(
-                customer_uid=body.customer_uid,
-                vault_handle=vault_handle,
-                channel=body.channel(),
-                customer=body.customer.customer(),
-            ),
             id=workflow_id,
             task_queue=desk.task_queue,
-            memo={"resource": resource},
-            static_summary=f"issue a billing key for {body.customer_uid}",
-            rpc_timeout=timedelta(seconds=10),
+            memo={"resource": attempt.resource},
+            static_summary=f"delete the billing key of {customer_uid}",
+            rpc_timeout=RPC_TIMEOUT,
         )
-    except WorkflowAlreadyStartedError:
-        await desk.vault.discard(vault_handle)
-        if not await remembers(begun, resource):
-            raise Problem(409, "billing_key_busy", "this key is being issued or deleted") from None
-        handle = begun
-    return await within(desk.settings.first_answer_seconds, handle.result())
+
+    handle = desk.temporal.get_workflow_handle_for(DeleteBillingKeyWorkflow.run, workflow_id)
+    return await _outcome(desk, await begin(attempt, handle, start))
 
 
-def _settled(settled: BillingKeySettled | None, status: int) -> Response:
+async def _outcome(desk: Desk, begun: WorkflowHandle[Any, BillingKeySettled] | None) -> BillingKeySettled | None:
+    if begun is None:
+        raise Problem(409, "billing_key_busy", "this key is being issued or deleted")
+    return await within(desk.settings.first_answer_seconds, begun.result())
+
+
+def _settled(settled: BillingKeySettled | None, status: int, attempt: Attempt) -> Response:
     if settled is None:
-        return answer(202, {"detail": "the outcome is still open; read this key again"})
+        return attempt.open_answer()
     if settled.done and settled.key is not None:
+        attempt.is_settled()
         return answer(status, billing_key_view(settled.key))
     code = settled.code or "billing_key_not_executed"
-    raise Problem(STATUS.get(code, 503), code, settled.message or code)
+    refused = STATUS.get(code, 503)
+    if refused == HTTPStatus.PAYMENT_REQUIRED:
+        attempt.is_settled()
+    else:
+        attempt.is_void()
+    raise Problem(refused, code, settled.message or code)

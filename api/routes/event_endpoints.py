@@ -1,20 +1,23 @@
 """/v1/event-endpoints: where events go."""
 
+import hmac
 import secrets
 from datetime import timedelta
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
+from api.attempt import Attempt
 from api.dependencies import Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.event_bell import ring
 from api.event_models import EndpointBody, EndpointChangeBody, EndpointId, RotateBody
 from api.event_views import endpoint_view
+from api.idempotency import OnceDep, answer
 from billing.domain.endpoint_url import RefusedUrlError, endpoint_url
 from billing.egress import AddressRefusedError, HostNotFoundError, check_host
 from billing.ledger import EndpointRow, LedgerConflictError
-from billing.signing import new_secret
+from billing.signing import secret_of
 
 router = APIRouter(prefix="/v1/event-endpoints", tags=["events"], dependencies=[Depends(caller_of)])
 
@@ -23,22 +26,34 @@ MAX_ENDPOINTS = 20
 
 
 @router.post("", status_code=201)
-async def add_endpoint(body: EndpointBody, desk: DeskDep) -> dict[str, Any]:
+async def add_endpoint(body: EndpointBody, once: OnceDep, desk: DeskDep) -> Response:
     """Send what happens from now on to an address; the answer shows its secret, once.
 
-    Where this answer was lost, the same address again is answered 409 with its endpoint_id: rotate its secret.
+    Where this answer was lost, the same Idempotency-Key gets it again; without one, the same address is answered 409
+    with its endpoint_id: rotate its secret.
     """
-    await _check_address(desk, body.url)
-    living = await desk.endpoints.all()
-    if len(living) >= MAX_ENDPOINTS:
-        raise Problem(409, "too_many_endpoints", f"there are {MAX_ENDPOINTS} endpoints; delete one first")
-    secret = new_secret()
-    added = await desk.endpoints.add(
-        f"ep_{secrets.token_hex(12)}", body.url, secret, event_types=body.event_types, description=body.description
-    )
-    if added is None:
-        raise await _taken(desk, body.url)
-    return {**endpoint_view(added), "secret": secret}
+
+    async def add(attempt: Attempt) -> Response:
+        await _check_address(desk, body.url)
+        living = await desk.endpoints.all()
+        if len(living) >= MAX_ENDPOINTS:
+            raise Problem(409, "too_many_endpoints", f"there are {MAX_ENDPOINTS} endpoints; delete one first")
+        shown = _secrets_of(desk, attempt.resource)[0]
+        added = await desk.endpoints.add(
+            attempt.resource,
+            body.url,
+            shown["secret"],
+            event_types=body.event_types,
+            description=body.description,
+        )
+        # An earlier try of this request may have stored it.
+        added = added or await desk.endpoints.get(attempt.resource)
+        if added is None:
+            raise await _taken(desk, body.url)
+        return answer(201, {**endpoint_view(added), **shown})
+
+    drawn = f"ep_{secrets.token_hex(12)}"
+    return await once(drawn, add, by_body=False, shown_once=lambda resource: _secrets_of(desk, resource))
 
 
 @router.get("")
@@ -69,33 +84,56 @@ async def change_endpoint(endpoint_id: EndpointId, body: EndpointChangeBody, des
 
 
 @router.delete("/{endpoint_id}")
-async def delete_endpoint(endpoint_id: EndpointId, desk: DeskDep) -> dict[str, Any]:
+async def delete_endpoint(endpoint_id: EndpointId, once: OnceDep, desk: DeskDep) -> Response:
     """Send nothing there any more and forget its secrets; what waited is skipped."""
-    if not await desk.endpoints.delete(endpoint_id, desk.now()):
-        raise _not_found()
-    return {"endpoint_id": endpoint_id, "deleted": True}
+
+    async def delete(_attempt: Attempt) -> Response:
+        if not await desk.endpoints.delete(endpoint_id, desk.now()):
+            raise _not_found()
+        return answer(200, {"endpoint_id": endpoint_id, "deleted": True})
+
+    return await once(endpoint_id, delete, by_body=False)
 
 
 @router.post("/{endpoint_id}/rotate-secret")
-async def rotate_secret(endpoint_id: EndpointId, desk: DeskDep, body: RotateBody | None = None) -> dict[str, Any]:
+async def rotate_secret(
+    endpoint_id: EndpointId, once: OnceDep, desk: DeskDep, body: RotateBody | None = None
+) -> Response:
     """Sign with a new secret; the old one signs beside it for a while, a day unless said otherwise."""
     hours = body.overlap_hours if body else None
     overlap = timedelta(hours=desk.settings.event_secret_overlap_hours if hours is None else hours)
-    secret = new_secret()
-    rotated = _found(await desk.endpoints.rotate(endpoint_id, secret, desk.now() + overlap))
-    return {**endpoint_view(rotated), "secret": secret}
+
+    async def rotate(attempt: Attempt) -> Response:
+        shown = _secrets_of(desk, attempt.resource)[0]
+        rotated = _found(await desk.endpoints.rotate(endpoint_id, shown["secret"], desk.now() + overlap))
+        return answer(200, {**endpoint_view(rotated), **shown})
+
+    drawn = f"secret_{secrets.token_hex(16)}"
+    return await once(drawn, rotate, by_body=False, shown_once=lambda resource: _secrets_of(desk, resource))
 
 
 @router.post("/{endpoint_id}/test", status_code=202)
-async def send_test(endpoint_id: EndpointId, desk: DeskDep) -> dict[str, Any]:
+async def send_test(endpoint_id: EndpointId, once: OnceDep, desk: DeskDep) -> Response:
     """Send it an `endpoint.ping`, whatever it listens to, the way of every event; read the event to see what came."""
-    event_id = f"ping_{secrets.token_hex(12)}"
-    waiting = await desk.endpoints.ping(endpoint_id, event_id, desk.now())
-    if waiting is None:
-        _found(await desk.endpoints.get(endpoint_id))
-        raise Problem(409, "endpoint_disabled", "nothing is sent to a disabled endpoint; enable it first")
-    await ring(desk, waiting)
-    return {"event_id": event_id, "endpoint_id": endpoint_id}
+
+    async def send(attempt: Attempt) -> Response:
+        waiting = await desk.endpoints.ping(endpoint_id, attempt.resource, desk.now())
+        if waiting is None:
+            _found(await desk.endpoints.get(endpoint_id))
+            raise Problem(409, "endpoint_disabled", "nothing is sent to a disabled endpoint; enable it first")
+        await ring(desk, waiting)
+        attempt.is_settled()
+        return answer(202, {"event_id": attempt.resource, "endpoint_id": endpoint_id})
+
+    return await once(f"ping_{secrets.token_hex(12)}", send, by_body=False)
+
+
+def _secrets_of(desk: Desk, resource: str) -> list[dict[str, str]]:
+    """The secret that belongs to one request, made again for its replay, so that no answer with it is kept."""
+    return [
+        {"secret": secret_of(hmac.digest(key, f"endpoint secret\n{resource}".encode(), "sha256"))}
+        for key in desk.settings.event_keys()
+    ]
 
 
 async def _check_address(desk: Desk, url: str) -> None:

@@ -3,13 +3,15 @@
 import base64
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 
+from api.attempt import Attempt
 from api.dependencies import DeskDep, caller_of
 from api.errors import Problem
 from api.event_bell import ring
 from api.event_models import EndpointId, EventId, ReplayBody
 from api.event_views import delivery_view, event_view
+from api.idempotency import OnceDep, answer
 from api.models import CustomerUid
 from billing.domain.delivery import DeliveryState
 from billing.domain.events import EventType
@@ -54,18 +56,24 @@ async def get_event(event_id: EventId, desk: DeskDep) -> dict[str, Any]:
 
 
 @router.post("/events/{event_id}/replay", status_code=202)
-async def replay_event(event_id: EventId, desk: DeskDep, body: ReplayBody | None = None) -> dict[str, Any]:
+async def replay_event(event_id: EventId, once: OnceDep, desk: DeskDep, body: ReplayBody | None = None) -> Response:
     """Send an event again under the same `webhook-id`, with all its attempts; it comes before those that still wait."""
     endpoint_id = body.endpoint_id if body else None
-    if await desk.ledger.events.get(event_id) is None:
-        raise _not_found()
-    if endpoint_id is not None and await desk.endpoints.get(endpoint_id) is None:
-        raise Problem(422, "endpoint_not_found", "there is no such endpoint", field="endpoint_id")
-    waiting = await desk.ledger.events.replay(event_id, endpoint_id)
-    if waiting is None:
-        raise Problem(409, "no_endpoint", "no enabled endpoint was meant to get this event; name one, or enable it")
-    await ring(desk, waiting)
-    return {"event_id": event_id, "endpoint_ids": [each.endpoint_id for each in waiting]}
+
+    async def replay(attempt: Attempt) -> Response:
+        if await desk.ledger.events.get(event_id) is None:
+            raise _not_found()
+        if endpoint_id is not None and await desk.endpoints.get(endpoint_id) is None:
+            raise Problem(422, "endpoint_not_found", "there is no such endpoint", field="endpoint_id")
+        waiting = await desk.ledger.events.replay(event_id, endpoint_id)
+        if waiting is None:
+            detail = "no enabled endpoint was meant to get this event; name one, or enable it"
+            raise Problem(409, "no_endpoint", detail)
+        await ring(desk, waiting)
+        attempt.is_settled()
+        return answer(202, {"event_id": event_id, "endpoint_ids": [each.endpoint_id for each in waiting]})
+
+    return await once(event_id, replay, by_body=False)
 
 
 @router.get("/event-deliveries")

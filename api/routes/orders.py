@@ -1,15 +1,14 @@
 """/v1/subscriptions/{customer_uid}/...: the orders a running subscription takes; each answers what happened."""
 
-import secrets
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 
-from api.dependencies import CallerDep, Desk, DeskDep, caller_of
+from api.attempt import Attempt
+from api.dependencies import Desk, DeskDep, caller_of
 from api.errors import Problem
-from api.idempotency import answer, once
+from api.idempotency import OnceDep, answer
 from api.models import CancelBody, CustomerUid
 from api.order_models import (
     ChangePlanBody,
@@ -20,7 +19,7 @@ from api.order_models import (
     RetryBody,
     TrialBody,
 )
-from api.ordering import ended, find_subscription, order, place, refused
+from api.ordering import command, ended, find_subscription, names_of, new_order_id, order, place, refused
 from api.pg_rules import check_change, check_holding, check_issue
 from api.previews import ask
 from api.terms import holding_of, terms_of
@@ -47,15 +46,21 @@ router = APIRouter(prefix="/v1/subscriptions/{customer_uid}", tags=["orders"], d
 
 
 @router.post("/cancel")
-async def cancel(customer_uid: CustomerUid, desk: DeskDep, body: CancelBody | None = None) -> Response:
+async def cancel(customer_uid: CustomerUid, once: OnceDep, desk: DeskDep, body: CancelBody | None = None) -> Response:
     """Cancel now or at period end; the answer says whether the next charge was stopped or had already run."""
     asked = body or CancelBody()
-    record = await find_subscription(desk, customer_uid)
     message = CancelSubscription(at=asked.at, reason=asked.reason, refund=asked.refund)
-    done = await order(desk, record, "cancel", message, CancelAnswered)
-    if done is None:
-        return answer(202, {"customer_uid": customer_uid, "status": "pending", "detail": "the cancel is being done"})
-    view = {
+
+    async def do(attempt: Attempt) -> Response:
+        record = await find_subscription(desk, customer_uid)
+        done = await order(desk, record, "cancel", message, CancelAnswered, attempt=attempt)
+        return attempt.open_answer() if done is None else answer(200, _canceled(customer_uid, done))
+
+    return await once(new_order_id(), do, names=names_of(customer_uid), alone=False)
+
+
+def _canceled(customer_uid: str, done: CancelAnswered) -> dict[str, Any]:
+    return {
         "customer_uid": customer_uid,
         "status": done.status.value,
         "charge": done.charge.value,
@@ -67,17 +72,16 @@ async def cancel(customer_uid: CustomerUid, desk: DeskDep, body: CancelBody | No
         "refunded_amount": done.refunded.amount if done.refunded else None,
         "refund_state": done.refund_state,
     }
-    return answer(200, view)
 
 
 @router.post("/undo-cancel")
-async def undo_cancel(customer_uid: CustomerUid, desk: DeskDep) -> Response:
+async def undo_cancel(customer_uid: CustomerUid, once: OnceDep, desk: DeskDep) -> Response:
     """Take a cancel at period end back."""
-    return await place(desk, customer_uid, "undo_cancel", UndoCancel())
+    return await command(desk, once, customer_uid, "undo_cancel", UndoCancel())
 
 
 @router.post("/pause")
-async def pause(customer_uid: CustomerUid, desk: DeskDep, body: PauseBody | None = None) -> Response:
+async def pause(customer_uid: CustomerUid, once: OnceDep, desk: DeskDep, body: PauseBody | None = None) -> Response:
     """Pause now or at period end, until a day or until somebody resumes."""
     asked = body or PauseBody()
     message = PauseSubscription(
@@ -86,35 +90,27 @@ async def pause(customer_uid: CustomerUid, desk: DeskDep, body: PauseBody | None
         resume_anchor=asked.resume_anchor or ResumeAnchor.NEW,
         reason=asked.reason,
     )
-    return await place(desk, customer_uid, "pause", message)
+    return await command(desk, once, customer_uid, "pause", message)
 
 
 @router.post("/resume")
-async def resume(
-    customer_uid: CustomerUid, request: Request, desk: DeskDep, caller: CallerDep, body: ResumeBody | None = None
-) -> Response:
+async def resume(customer_uid: CustomerUid, once: OnceDep, desk: DeskDep, body: ResumeBody | None = None) -> Response:
     """Go on, charging at once what has to be paid for it; or take a pause at period end back."""
     asked = body or ResumeBody()
     consent = asked.consent.answer(ConsentDecision.GRANTED) if asked.consent else None
     message = ResumeSubscription(anchor=asked.anchor, consent=consent)
-
-    async def do(resource: str) -> Response:
-        return await place(desk, customer_uid, "resume", message, resource)
-
-    return await once(request, desk, caller, _new_order_id(), do)
+    return await command(desk, once, customer_uid, "resume", message)
 
 
 @router.post("/change-plan")
-async def change_plan(
-    customer_uid: CustomerUid, body: ChangePlanBody, request: Request, desk: DeskDep, caller: CallerDep
-) -> Response:
+async def change_plan(customer_uid: CustomerUid, body: ChangePlanBody, once: OnceDep, desk: DeskDep) -> Response:
     """Change plan, quantity or coupon; what costs money applies only when it is paid."""
-    message = await _change(desk, await find_subscription(desk, customer_uid), body)
 
-    async def do(resource: str) -> Response:
-        return await place(desk, customer_uid, "change_plan", message, resource)
+    async def do(attempt: Attempt) -> Response:
+        message = await _change(desk, await find_subscription(desk, customer_uid), body)
+        return await place(desk, customer_uid, "change_plan", message, attempt)
 
-    return await once(request, desk, caller, _new_order_id(), do)
+    return await once(new_order_id(), do, names=names_of(customer_uid), alone=False)
 
 
 @router.post("/change-plan/preview")
@@ -125,9 +121,9 @@ async def preview_change(customer_uid: CustomerUid, body: ChangePlanBody, desk: 
 
 
 @router.delete("/pending-change")
-async def cancel_change(customer_uid: CustomerUid, desk: DeskDep) -> Response:
+async def cancel_change(customer_uid: CustomerUid, once: OnceDep, desk: DeskDep) -> Response:
     """Forget the change that waits for the next period."""
-    return await place(desk, customer_uid, "cancel_change", CancelChange())
+    return await command(desk, once, customer_uid, "cancel_change", CancelChange())
 
 
 @router.get("/preview")
@@ -137,25 +133,54 @@ async def preview(customer_uid: CustomerUid, desk: DeskDep) -> dict[str, Any]:
 
 
 @router.post("/trial")
-async def change_trial(
-    customer_uid: CustomerUid, body: TrialBody, request: Request, desk: DeskDep, caller: CallerDep
-) -> Response:
+async def change_trial(customer_uid: CustomerUid, body: TrialBody, once: OnceDep, desk: DeskDep) -> Response:
     """End the trial on another day; or now, and charge at once: declined, the subscription is `past_due`."""
     consent = body.consent.answer(ConsentDecision.GRANTED) if body.consent else None
     message = ChangeTrial(ends_at=body.ends_at, consent=consent)
-
-    async def do(resource: str) -> Response:
-        return await place(desk, customer_uid, "change_trial", message, resource)
-
-    return await once(request, desk, caller, _new_order_id(), do)
+    return await command(desk, once, customer_uid, "change_trial", message)
 
 
 @router.post("/payment-method")
 async def change_payment_method(
-    customer_uid: CustomerUid, body: PaymentMethodChangeBody, request: Request, desk: DeskDep, caller: CallerDep
+    customer_uid: CustomerUid, body: PaymentMethodChangeBody, once: OnceDep, desk: DeskDep
 ) -> Response:
     """Charge another card from now on; an unpaid period is tried with it at once."""
-    record = await find_subscription(desk, customer_uid)
+
+    async def change(attempt: Attempt) -> Response:
+        record = await find_subscription(desk, customer_uid)
+        _check_method(desk, record, body)
+        card = body.payment_method.card
+        handle = await desk.vault.seal(card.fields(), desk.now()) if card else None
+        message = ChangePaymentMethod(
+            customer_uid=body.customer_uid or f"{customer_uid[:60]}.{attempt.resource[-12:]}",
+            vault_handle=handle,
+            channel=body.channel(),
+            customer=record.customer,
+        )
+        try:
+            return await place(desk, customer_uid, "change_payment_method", message, attempt)
+        finally:
+            # While the order may still be carried out, its card has to be there. Answered for good, an order that was
+            # placed twice has used the other card.
+            if not attempt.is_open:
+                await _forget(desk, handle)
+
+    return await once(new_order_id(), change, names=names_of(customer_uid), alone=False)
+
+
+@router.post("/retry")
+async def retry(customer_uid: CustomerUid, once: OnceDep, desk: DeskDep, body: RetryBody | None = None) -> Response:
+    """Charge the unpaid period now; it does not spend the budget of retries."""
+    return await command(desk, once, customer_uid, "retry", RetryNow(by=(body or RetryBody()).by))
+
+
+@router.post("/consent")
+async def answer_consent(customer_uid: CustomerUid, body: ConsentBody, once: OnceDep, desk: DeskDep) -> Response:
+    """The buyer's explicit answer to a consent that is asked for; what was shown is kept as evidence."""
+    return await command(desk, once, customer_uid, "answer_consent", body.answer(body.decision))
+
+
+def _check_method(desk: Desk, record: SubscriptionRow, body: PaymentMethodChangeBody) -> None:
     card = body.payment_method.card
     if card is not None:
         check_issue(body.pg, record.customer, card)
@@ -165,53 +190,10 @@ async def change_payment_method(
     if card is not None and card.is_expired(yesterday.year, yesterday.month):
         raise Problem(422, "card_expired", "the card has expired", field="payment_method.card.expiry")
 
-    async def change(resource: str) -> Response:
-        handle = await desk.vault.seal(card.fields(), desk.now()) if card else None
-        message = ChangePaymentMethod(
-            customer_uid=body.customer_uid or f"{customer_uid[:60]}.{resource[-12:]}",
-            vault_handle=handle,
-            channel=body.channel(),
-            customer=record.customer,
-        )
-        try:
-            placed = await place(desk, customer_uid, "change_payment_method", message, resource)
-        except Problem:
-            await _forget(desk, handle)
-            raise
-        if placed.status_code != HTTPStatus.ACCEPTED:
-            # Answered for good: an order that was placed twice under one Idempotency-Key has used the other card.
-            await _forget(desk, handle)
-        return placed
-
-    return await once(request, desk, caller, _new_order_id(), change)
-
-
-@router.post("/retry")
-async def retry(
-    customer_uid: CustomerUid, request: Request, desk: DeskDep, caller: CallerDep, body: RetryBody | None = None
-) -> Response:
-    """Charge the unpaid period now; it does not spend the budget of retries."""
-    message = RetryNow(by=(body or RetryBody()).by)
-
-    async def do(resource: str) -> Response:
-        return await place(desk, customer_uid, "retry", message, resource)
-
-    return await once(request, desk, caller, _new_order_id(), do)
-
-
-@router.post("/consent")
-async def answer_consent(customer_uid: CustomerUid, body: ConsentBody, desk: DeskDep) -> Response:
-    """The buyer's explicit answer to a consent that is asked for; what was shown is kept as evidence."""
-    return await place(desk, customer_uid, "answer_consent", body.answer(body.decision))
-
 
 async def _forget(desk: Desk, vault_handle: str | None) -> None:
     if vault_handle is not None:
         await desk.vault.discard(vault_handle)
-
-
-def _new_order_id() -> str:
-    return f"o{secrets.token_hex(12)}"
 
 
 async def _change(desk: Desk, record: SubscriptionRow, body: ChangePlanBody) -> ChangePlan:

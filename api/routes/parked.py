@@ -1,16 +1,16 @@
 """/v1/parked: what a person must decide, in one list; and the decisions."""
 
-import secrets
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 
-from api.dependencies import CallerDep, Desk, DeskDep, caller_of
+from api.attempt import Attempt
+from api.dependencies import Desk, DeskDep, caller_of
 from api.errors import Problem
-from api.idempotency import answer, once
+from api.idempotency import OnceDep, answer
 from api.models import CustomerUid
 from api.order_models import DecisionBody
-from api.ordering import find_subscription, place, send_update
+from api.ordering import find_subscription, names_of, new_order_id, place, send_update
 from api.views import decision_view, parked_view
 from billing.ledger import Cursor, ParkedRow
 from workflows.contracts import subscription_workflow_id
@@ -48,19 +48,17 @@ async def list_decisions(customer_uid: CustomerUid, desk: DeskDep) -> dict[str, 
 
 
 @router.post("/{customer_uid}")
-async def decide(
-    customer_uid: CustomerUid, body: DecisionBody, request: Request, desk: DeskDep, caller: CallerDep
-) -> Response:
+async def decide(customer_uid: CustomerUid, body: DecisionBody, once: OnceDep, desk: DeskDep) -> Response:
     """Decide; it is validated, carried out, and recorded with who and why."""
 
-    async def do(resource: str) -> Response:
+    async def do(attempt: Attempt) -> Response:
         row = await _what_stands(desk, customer_uid, body.parked_id)
         message = Decide(decision=body.decision, by=body.by, reason=body.reason, parked_id=row.parked_id)
         if row.workflow_id.startswith(_SUBSCRIPTIONS):
-            return await place(desk, customer_uid, "decide", message, resource)
-        return await _decide_on_a_fact(desk, row, message, resource)
+            return await place(desk, customer_uid, "decide", message, attempt)
+        return await _decide_on_a_fact(desk, row, message, attempt)
 
-    return await once(request, desk, caller, f"o{secrets.token_hex(12)}", do)
+    return await once(new_order_id(), do, names=names_of(customer_uid), alone=False)
 
 
 async def _what_stands(desk: Desk, customer_uid: str, parked_id: str | None) -> ParkedRow:
@@ -79,13 +77,13 @@ async def _what_stands(desk: Desk, customer_uid: str, parked_id: str | None) -> 
     return rows[0]
 
 
-async def _decide_on_a_fact(desk: Desk, row: ParkedRow, message: Decide, update_id: str) -> Response:
+async def _decide_on_a_fact(desk: Desk, row: ParkedRow, message: Decide, attempt: Attempt) -> Response:
     handle = desk.temporal.get_workflow_handle_for(LateFactWorkflow.run, row.workflow_id)
-    decided = await send_update(desk, handle, "decide", message, FactDecided, update_id=update_id)
+    decided = await send_update(desk, handle, "decide", message, FactDecided, attempt=attempt)
     if decided is None:
-        detail = "the decision is being carried out"
-        return answer(202, {"customer_uid": row.customer_uid, "status": "pending", "detail": detail})
+        return attempt.open_answer()
     if not decided.done:
+        attempt.is_void()
         reason = decided.message or "it could not be carried out"
         raise Problem(409, decided.code or "not_done", reason, merchant_uid=row.merchant_uid)
     view = {

@@ -2,10 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 
+from api.attempt import Attempt
 from api.dependencies import DeskDep, caller_of
 from api.errors import Problem
+from api.idempotency import OnceDep, answer
 from api.models import CatalogPlanBody
 from api.views import plan_row_view
 
@@ -13,11 +15,15 @@ router = APIRouter(prefix="/v1/plans", tags=["plans"], dependencies=[Depends(cal
 
 
 @router.post("", status_code=201)
-async def put_plan(body: CatalogPlanBody, desk: DeskDep) -> dict[str, Any]:
+async def put_plan(body: CatalogPlanBody, once: OnceDep, desk: DeskDep) -> Response:
     """Store a plan; changed terms become a new version, and running subscriptions keep theirs."""
-    if body.amount > desk.settings.max_amount:
-        raise Problem(422, "amount_too_large", f"at most {desk.settings.max_amount}", field="amount")
-    return plan_row_view(await desk.ledger.put_plan(body.plan_id, body.terms(), desk.now()))
+
+    async def put(_attempt: Attempt) -> Response:
+        if body.amount > desk.settings.max_amount:
+            raise Problem(422, "amount_too_large", f"at most {desk.settings.max_amount}", field="amount")
+        return answer(201, plan_row_view(await desk.ledger.put_plan(body.plan_id, body.terms(), desk.now())))
+
+    return await once(body.plan_id, put, by_body=False)
 
 
 @router.get("")

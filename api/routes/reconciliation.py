@@ -4,17 +4,19 @@ import secrets
 from datetime import UTC, timedelta
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime, Field, model_validator
 from temporalio.client import WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy
 
-from api.dependencies import CallerDep, Desk, DeskDep, caller_of
+from api.attempt import Attempt
+from api.dependencies import Desk, DeskDep, caller_of
 from api.difference_views import difference_view, progress_view, run_view
 from api.errors import Problem
-from api.idempotency import answer, once
+from api.idempotency import OnceDep, answer
 from api.models import Body, Words
 from api.running import within
+from api.starting import RPC_TIMEOUT
 from api.views import Json
 from billing.domain.differences import DifferenceState, RunState
 from billing.ledger import Cursor, DifferenceRow
@@ -60,31 +62,34 @@ class AcceptBody(Body):
 
 
 @router.post("", status_code=202)
-async def reconcile(
-    request: Request, desk: DeskDep, caller: CallerDep, body: ReconciliationBody | None = None
-) -> Response:
+async def reconcile(once: OnceDep, desk: DeskDep, body: ReconciliationBody | None = None) -> Response:
     """Compare now; 200 with what was counted when it is done soon, else 202 with a link to the run."""
     order = (body or ReconciliationBody()).order(desk.settings.schedule_horizon_days)
 
-    async def run(run_id: str) -> Response:
+    async def run(attempt: Attempt) -> Response:
+        attempt.leaves()
         handle = await desk.temporal.start_workflow(
             ReconciliationWorkflow.run,
             args=[order, None],
-            id=run_id,
+            id=attempt.resource,
             task_queue=desk.task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary="PortOne against the ledger and the workflows, on demand",
-            rpc_timeout=timedelta(seconds=10),
+            rpc_timeout=RPC_TIMEOUT,
         )
+        attempt.has_begun()
         try:
             shown = await within(desk.settings.first_answer_seconds, handle.result())
         except WorkflowFailureError:
+            attempt.is_void()
             raise _failed() from None
-        shown = shown or ReconciliationShown(run_id=run_id, state=RunState.RUNNING)
-        link = {"run_url": desk.run_url(run_id)}
-        return answer(200 if shown.state is RunState.DONE else 202, progress_view(shown) | link)
+        shown = shown or ReconciliationShown(run_id=attempt.resource, state=RunState.RUNNING)
+        return answer(200 if shown.state is RunState.DONE else 202, progress_view(shown) | names(attempt.resource))
 
-    return await once(request, desk, caller, DEMAND_PREFIX + secrets.token_hex(8), run)
+    def names(run_id: str) -> Json:
+        return {"run_id": run_id, "run_url": desk.run_url(run_id)}
+
+    return await once(DEMAND_PREFIX + secrets.token_hex(8), run, names=names, by_body=False)
 
 
 @router.get("/runs")
@@ -118,15 +123,19 @@ async def list_differences(
 
 
 @router.post("/differences/{difference_id}/accept")
-async def accept_difference(difference_id: int, body: AcceptBody, desk: DeskDep) -> Json:
+async def accept_difference(difference_id: int, body: AcceptBody, once: OnceDep, desk: DeskDep) -> Response:
     """Take an open difference as it is: it is never rung or opened again, and who and why are kept."""
-    accepted = await desk.ledger.differences.accept(difference_id, body.who, body.why, desk.now())
-    row = await desk.ledger.differences.get(difference_id)
-    if row is None:
-        raise Problem(404, "difference_not_found", "there is no such difference")
-    if not accepted:
-        raise Problem(409, "difference_not_open", f"this difference is {row.state.value}", state=row.state.value)
-    return _with_link(desk, row)
+
+    async def accept(_attempt: Attempt) -> Response:
+        accepted = await desk.ledger.differences.accept(difference_id, body.who, body.why, desk.now())
+        row = await desk.ledger.differences.get(difference_id)
+        if row is None:
+            raise Problem(404, "difference_not_found", "there is no such difference")
+        if not accepted:
+            raise Problem(409, "difference_not_open", f"this difference is {row.state.value}", state=row.state.value)
+        return answer(200, _with_link(desk, row))
+
+    return await once(str(difference_id), accept, by_body=False)
 
 
 def _with_link(desk: Desk, row: DifferenceRow) -> Json:

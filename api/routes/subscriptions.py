@@ -5,23 +5,26 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from api.dependencies import CallerDep, Desk, DeskDep, caller_of
+from api.attempt import Attempt
+from api.dependencies import Desk, DeskDep, caller_of
 from api.errors import Problem
-from api.idempotency import answer, once
+from api.idempotency import OnceDep, answer
 from api.models import CustomerUid, SubscriptionBody
 from api.ordering import find_subscription
 from api.pg_rules import check_holding, check_issue
-from api.running import is_gone, remembers, within
+from api.running import is_gone, within
+from api.starting import RPC_TIMEOUT, begin
 from api.terms import holding_of, terms_of
 from api.views import charge_view, subscription_view
+from billing.domain.bills import Holding
 from billing.domain.coupons import Coupon
-from billing.domain.merchant_uid import new_incarnation
+from billing.domain.merchant_uid import cycle_merchant_uid, new_incarnation
 from billing.domain.plans import MAX_TRIAL_DAYS, PlanTerms
 from billing.domain.records import SubscriptionRecord
 from billing.domain.states import CycleState, SubscriptionStatus
@@ -39,30 +42,29 @@ Handle = WorkflowHandle[SubscriptionWorkflow, SubscriptionSnapshot]
 
 # Why a start has failed, as HTTP: the card's issuer said no, the caller must choose otherwise, or PortOne was away.
 DECLINED = frozenset({"charge_declined", "billing_key_refused"})
-CONFLICTS = frozenset({"billing_key_exists", "billing_key_not_found", "charge_mismatch"})
+MISMATCH = "charge_mismatch"
+CONFLICTS = frozenset({"billing_key_exists", "billing_key_not_found", MISMATCH})
 
 
 @router.post("", status_code=201)
-async def start_subscription(body: SubscriptionBody, request: Request, desk: DeskDep, caller: CallerDep) -> Response:
+async def start_subscription(body: SubscriptionBody, once: OnceDep, desk: DeskDep) -> Response:
     """Start a subscription and answer what the first charge came to."""
-    terms = await terms_of(desk, body.plan, body.plan_id)
-    coupon = body.coupon.coupon() if body.coupon else None
-    holding = holding_of(desk, terms, body.quantity, coupon)
-    customer = body.customer.customer()
-    _check_trial(desk, body, terms, free=not holding.value().amount)
-    card = body.payment_method.card if body.payment_method else None
-    if card is not None:
-        check_issue(body.pg, customer, card)
-    trial_days = (body.trial_end - desk.now()).days if body.trial_end else 0
-    check_holding(body.pg, holding, customer, trial_days=trial_days)
-    _refuse_expired(desk, body)
+    run_url = desk.run_url(subscription_workflow_id(body.customer_uid))
 
-    async def start(subscription_id: str) -> Response:
-        handle = await _start(desk, body, terms, coupon, subscription_id)
+    async def start(attempt: Attempt) -> Response:
+        terms = await terms_of(desk, body.plan, body.plan_id)
+        coupon = body.coupon.coupon() if body.coupon else None
+        _check(desk, body, terms, holding_of(desk, terms, body.quantity, coupon))
+        handle = await _start(desk, body, terms, coupon, attempt)
         snapshot = await within(desk.settings.first_answer_seconds, _first_outcome(handle))
-        return await _started(desk, body.customer_uid, snapshot)
+        return await _started(desk, body.customer_uid, snapshot, attempt)
 
-    return await once(request, desk, caller, new_incarnation(secrets.token_bytes(16)), start)
+    def names(subscription_id: str) -> dict[str, Any]:
+        numbers = {"subscription_id": subscription_id, "merchant_uid": cycle_merchant_uid(subscription_id, 1)}
+        return {"customer_uid": body.customer_uid, **numbers, "run_url": run_url}
+
+    drawn = new_incarnation(secrets.token_bytes(16))
+    return await once(drawn, start, names=names, pending={"status": SubscriptionStatus.INCOMPLETE.value})
 
 
 @router.get("")
@@ -103,6 +105,17 @@ async def get_charges(customer_uid: CustomerUid, desk: DeskDep) -> dict[str, Any
     return {"charges": [charge_view(row) for row in rows]}
 
 
+def _check(desk: Desk, body: SubscriptionBody, terms: PlanTerms, holding: Holding) -> None:
+    customer = body.customer.customer()
+    _check_trial(desk, body, terms, free=not holding.value().amount)
+    card = body.payment_method.card if body.payment_method else None
+    if card is not None:
+        check_issue(body.pg, customer, card)
+    trial_days = (body.trial_end - desk.now()).days if body.trial_end else 0
+    check_holding(body.pg, holding, customer, trial_days=trial_days)
+    _refuse_expired(desk, body)
+
+
 def _check_trial(desk: Desk, body: SubscriptionBody, terms: PlanTerms, *, free: bool) -> None:
     if body.trial_end is not None and not desk.now() < body.trial_end < desk.now() + timedelta(days=MAX_TRIAL_DAYS):
         raise Problem(422, "trial_end", f"must lie ahead, at most {MAX_TRIAL_DAYS} days", field="trial_end")
@@ -120,7 +133,7 @@ def _refuse_expired(desk: Desk, body: SubscriptionBody) -> None:
 
 
 async def _start(
-    desk: Desk, body: SubscriptionBody, terms: PlanTerms, coupon: Coupon | None, subscription_id: str
+    desk: Desk, body: SubscriptionBody, terms: PlanTerms, coupon: Coupon | None, attempt: Attempt
 ) -> Handle:
     """Start the workflow, or join the one an earlier try of this request started.
 
@@ -128,20 +141,60 @@ async def _start(
         Problem: 409 when another subscription is running under this customer_uid.
     """
     workflow_id = subscription_workflow_id(body.customer_uid)
-    begun = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, workflow_id)
-    if await remembers(begun, subscription_id):
-        return begun
-    charged_for = await desk.ledger.subscription_on_key(body.customer_uid)
+
+    async def start() -> Handle:
+        await _refuse_an_unsettled_name(desk, body.customer_uid, workflow_id)
+        card = body.payment_method.card if body.payment_method else None
+        vault_handle = await desk.vault.seal(card.fields(), desk.now()) if card else None
+        order = _order(desk, body, terms, coupon, subscription_id=attempt.resource, vault_handle=vault_handle)
+        attempt.leaves()
+        try:
+            return await desk.temporal.start_workflow(
+                SubscriptionWorkflow.run,
+                args=[order, None],
+                id=workflow_id,
+                task_queue=desk.task_queue,
+                memo={"resource": attempt.resource},
+                search_attributes=_search_attributes(order),
+                static_summary=_summary(order),
+                static_details=_details(order),
+                rpc_timeout=RPC_TIMEOUT,
+            )
+        except WorkflowAlreadyStartedError:
+            if vault_handle is not None:
+                await desk.vault.discard(vault_handle)
+            raise
+
+    handle = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, workflow_id)
+    begun = await begin(attempt, handle, start)
+    if begun is None:
+        detail = "a subscription is running under this customer_uid"
+        run_url = desk.run_url(workflow_id)
+        raise Problem(409, "subscription_running", detail, field="customer_uid", run_url=run_url)
+    return begun
+
+
+async def _refuse_an_unsettled_name(desk: Desk, customer_uid: str, workflow_id: str) -> None:
+    charged_for = await desk.ledger.subscription_on_key(customer_uid)
     if charged_for is not None and charged_for.workflow_id != workflow_id:
         detail = "another subscription is charged by the billing key of this name"
         raise Problem(409, "billing_key_in_use", detail, field="customer_uid")
-    last = await desk.ledger.get_subscription(body.customer_uid)
+    last = await desk.ledger.get_subscription(customer_uid)
     if last is not None and last.ended_at is not None and last.cycle_state is CycleState.MISMATCH:
         detail = "the last charge under this customer_uid was paid but not as ordered; settle it first"
         raise Problem(409, "charge_mismatch", detail, field="customer_uid", merchant_uid=last.merchant_uid)
-    card = body.payment_method.card if body.payment_method else None
-    vault_handle = await desk.vault.seal(card.fields(), desk.now()) if card else None
-    start = StartSubscription(
+
+
+def _order(
+    desk: Desk,
+    body: SubscriptionBody,
+    terms: PlanTerms,
+    coupon: Coupon | None,
+    *,
+    subscription_id: str,
+    vault_handle: str | None,
+) -> StartSubscription:
+    return StartSubscription(
         subscription_id=subscription_id,
         customer_uid=body.customer_uid,
         plan=terms,
@@ -155,30 +208,6 @@ async def _start(
         metadata=body.metadata,
         policy=_policy(desk, body),
     )
-    try:
-        return await desk.temporal.start_workflow(
-            SubscriptionWorkflow.run,
-            args=[start, None],
-            id=workflow_id,
-            task_queue=desk.task_queue,
-            memo={"resource": subscription_id},
-            search_attributes=_search_attributes(start),
-            static_summary=_summary(start),
-            static_details=_details(start),
-            rpc_timeout=timedelta(seconds=10),
-        )
-    except WorkflowAlreadyStartedError:
-        if vault_handle is not None:
-            await desk.vault.discard(vault_handle)
-        if await remembers(begun, subscription_id):
-            return begun
-        raise Problem(
-            409,
-            "subscription_running",
-            "a subscription is running under this customer_uid",
-            field="customer_uid",
-            run_url=desk.run_url(workflow_id),
-        ) from None
 
 
 async def _first_outcome(handle: Handle) -> SubscriptionSnapshot:
@@ -195,19 +224,18 @@ async def _first_outcome(handle: Handle) -> SubscriptionSnapshot:
     return snapshot
 
 
-async def _started(desk: Desk, customer_uid: str, snapshot: SubscriptionSnapshot | None) -> Response:
+async def _started(desk: Desk, customer_uid: str, snapshot: SubscriptionSnapshot | None, attempt: Attempt) -> Response:
     if snapshot is None:
-        body = {
-            "customer_uid": customer_uid,
-            "status": "incomplete",
-            "detail": "the outcome of the first charge is still open; read this subscription again",
-            "run_url": desk.run_url(subscription_workflow_id(customer_uid)),
-        }
-        return answer(202, body)
+        return attempt.open_answer()
     if snapshot.status is not SubscriptionStatus.INCOMPLETE_EXPIRED:
+        attempt.is_settled()
         return answer(201, subscription_view(desk, await find_subscription(desk, customer_uid)))
     code = snapshot.last_failure_code or "not_started"
     reason = snapshot.last_failure or "the subscription was not started"
+    if code in DECLINED or code == MISMATCH:
+        attempt.is_settled()
+    else:
+        attempt.is_void()
     if code.startswith("pg_"):
         raise Problem(422, code, reason, field="pg")
     if code in DECLINED:

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AfterValidator, Field, model_validator
 
 from api.advances import Advance, Advances, ClockStatus, why_refused
+from api.attempt import Attempt
 from api.clock import NoTestClockError, Step, WorldTime, world_time
-from api.dependencies import CallerDep, Desk, DeskDep, caller_of, desk_of
+from api.dependencies import Desk, DeskDep, caller_of, desk_of
 from api.distance import FARTHEST, read_distance
 from api.errors import Problem
-from api.idempotency import answer, once
+from api.idempotency import OnceDep, answer
 from api.models import Body, CustomerUid, InstantField
 from api.ordering import find_subscription
 from api.views import Json, instant, subscription_view
@@ -80,20 +81,15 @@ async def get_test_clock(customer_uid: CustomerUid, desk: DeskDep, advances: Adv
 
 @router.post("/{customer_uid}/advance", status_code=202)
 async def advance_test_clock(
-    customer_uid: CustomerUid,
-    body: AdvanceBody,
-    request: Request,
-    *,
-    desk: DeskDep,
-    caller: CallerDep,
-    advances: AdvancesDep,
+    customer_uid: CustomerUid, body: AdvanceBody, *, once: OnceDep, desk: DeskDep, advances: AdvancesDep
 ) -> Response:
     """Move from due to due, any distance; 202 while it moves, 200 when a repeated request finds it there."""
     await find_subscription(desk, customer_uid)
     time = await _time_of(desk, customer_uid)
     drawn = _resource(body.target(time.now))
 
-    async def move(resource: str) -> Response:
+    async def move(attempt: Attempt) -> Response:
+        resource = attempt.resource
         target = _target_of(resource)
         newest = advances.newest(customer_uid)
         if newest is not None and newest.status is ClockStatus.ADVANCING:
@@ -109,7 +105,7 @@ async def advance_test_clock(
         view = await _view(desk, customer_uid, time, _moved_view(newest))
         return answer(202 if view["status"] is ClockStatus.ADVANCING else 200, view)
 
-    return await once(request, desk, caller, drawn, move)
+    return await once(drawn, move, by_body=False)
 
 
 def _resource(target: datetime) -> str:

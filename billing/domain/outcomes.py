@@ -16,13 +16,21 @@ class ChargeOutcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+CARD_GONE = "card_gone"
+"""The stable code of a card that was no longer in the one-time vault: used, expired, lost, or sealed by another key."""
+
+
 class KeyOutcome(StrEnum):
-    """How issuing a billing key ended; UNKNOWN is settled by looking the key up, never by issuing again."""
+    """How issuing a billing key ended; UNKNOWN is settled by looking the key up, never by issuing again.
+
+    CARD_GONE is no answer of PortOne's: it was not asked, since the card was no longer in the one-time vault.
+    """
 
     ISSUED = "issued"
     REFUSED = "refused"
     NOT_EXECUTED = "not_executed"
     UNKNOWN = "unknown"
+    CARD_GONE = "card_gone"
 
 
 class ScheduleOutcome(StrEnum):

@@ -1,8 +1,8 @@
 """The ledger: what was ordered, what PortOne was found to have, and what came of every webhook."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -291,10 +291,29 @@ class Ledger:
     # -------------------------------------------------------------- idempotency keys
 
     async def claim_idempotency_key(
-        self, scope: str, key: str, fingerprint: str, resource: str, at: datetime
+        self,
+        scope: str,
+        key: str,
+        fingerprint: str,
+        resource: str,
+        at: datetime,
+        *,
+        is_same: Callable[[str], bool] | None = None,
+        lease: timedelta | None = None,
+        forget_before: datetime | None = None,
     ) -> IdempotencyClaim:
-        """Claim a key, or learn what it already stands for; `new` to exactly one caller."""
-        return await self._idempotency.claim(scope, key, fingerprint, resource, at)
+        """Claim a key, or learn what it already stands for; `new` or `open` to exactly one caller."""
+        return await self._idempotency.claim(
+            scope, key, fingerprint, resource, at, is_same=is_same, lease=lease, forget_before=forget_before
+        )
+
+    async def renew_idempotency_key(self, scope: str, key: str, at: datetime) -> None:
+        """Say that the request which claimed a key is still being done."""
+        await self._idempotency.renew(scope, key, at)
+
+    async def leave_idempotency_key(self, scope: str, key: str) -> None:
+        """Leave a key without a final answer: its next request goes on."""
+        await self._idempotency.leave(scope, key)
 
     async def finish_idempotency_key(
         self, scope: str, key: str, status: int, body: str, at: datetime | None = None
@@ -302,10 +321,10 @@ class Ledger:
         """Keep the first answer."""
         await self._idempotency.finish(scope, key, status, body, at)
 
-    async def release_idempotency_key(self, scope: str, key: str) -> None:
-        """Give back a key whose request started nothing."""
-        await self._idempotency.release(scope, key)
+    async def release_idempotency_key(self, scope: str, key: str, *, answered: bool = False) -> None:
+        """Give back a key whose request did nothing; an `answered` one only where that is said."""
+        await self._idempotency.release(scope, key, answered=answered)
 
-    async def purge_idempotency_keys(self, before: datetime) -> int:
-        """Forget keys that were claimed before an instant; answers how many there were."""
-        return await self._idempotency.purge(before)
+    async def purge_idempotency_keys(self, before: datetime, *, at_once: int = 1_000) -> int:
+        """Forget keys that were last claimed before an instant, `at_once` in a transaction; answers how many."""
+        return await self._idempotency.purge(before, at_once=at_once)

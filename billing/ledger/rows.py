@@ -224,10 +224,10 @@ class InboxRow:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyClaim:
-    """What became of claiming an Idempotency-Key: `new`, `replay`, `in_progress` or `mismatch`.
+    """What became of claiming an Idempotency-Key: `new`, `open`, `in_progress`, `replay` or `mismatch`.
 
-    `resource` is what the first request with the key named; `claimed_at` tells a request that is running from one
-    whose process died.
+    `resource` is what the first request with the key named. `open` is a request without a final answer that is now the
+    caller's to go on with; `in_progress` is one that somebody else is doing.
     """
 
     kind: str

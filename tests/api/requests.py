@@ -1,5 +1,6 @@
 """What the API's tests send, and what they look for afterwards."""
 
+import asyncio
 import copy
 import json
 import string
@@ -114,6 +115,21 @@ def won(totals):
     """The emulator's totals, as far as they are in won."""
     krw = totals["by_currency"].get("KRW", {"amount": 0, "refunded": 0})
     return {"charges": totals["charges"], "charged_twice": totals["charged_twice"], **krw}
+
+
+def hold(stack, call):
+    """Hold the next such call at PortOne's door; answers when it came, and what lets it in."""
+    account = stack.account()
+    came, go_on, perform = asyncio.Event(), asyncio.Event(), account.perform
+
+    async def held(request, path, work, **options):
+        if path == call and not came.is_set():
+            came.set()
+            await go_on.wait()
+        return await perform(request, path, work, **options)
+
+    account.perform = held
+    return came, go_on
 
 
 def encoded(body):

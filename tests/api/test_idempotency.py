@@ -86,21 +86,29 @@ async def test_the_same_key_with_another_body_is_refused(stack, path, body, chan
     assert await cards_in_vault(stack) == 0
 
 
+async def twins(stack, path, body, count, **more):
+    """Send the same at once; one is answered 201, its twins that it is being done; answers what all get afterwards."""
+    answers = await asyncio.gather(*(send(stack, path, body, **more) for _ in range(count)))
+    done = [answer for answer in answers if answer.status_code == 201]
+    assert done
+    for answer in answers:
+        if answer.status_code != 201:
+            assert_problem(answer, status=409, code="request_in_progress")
+    again = await send(stack, path, body, **more)
+    assert (again.status_code, again.json(), again.headers[REPLAYED]) == (201, done[0].json(), "true")
+    return again.json()
+
+
 async def test_two_starts_at_once_under_one_key_make_one_subscription(stack):
     body = subscription_body()
-    answers = await asyncio.gather(*(send(stack, "/v1/subscriptions", body) for _ in range(2)))
-    assert [answer.status_code for answer in answers] == [201, 201]
-    assert len({answer.json()["subscription_id"] for answer in answers}) == 1
+    await twins(stack, "/v1/subscriptions", body, 2)
     assert len(await stack.ledger.list_subscriptions()) == 1
     assert await stack.agree(body["customer_uid"]) == 1
     assert await cards_in_vault(stack) == 0
 
 
 async def test_five_payments_at_once_under_one_key_charge_once(stack):
-    body = payment_body()
-    answers = await asyncio.gather(*(send(stack, "/v1/payments", body) for _ in range(5)))
-    assert [answer.status_code for answer in answers] == [201] * 5
-    assert len({answer.json()["merchant_uid"] for answer in answers}) == 1
+    await twins(stack, "/v1/payments", payment_body(), 5)
     assert won((await all_books(stack))["totals"]) == {
         "charges": 1,
         "amount": 12000,
@@ -130,6 +138,16 @@ async def test_a_declined_payment_is_answered_declined_again_without_a_second_at
     assert charge.sends == 1
 
 
+async def test_a_payment_that_was_not_as_ordered_is_not_charged_under_another_number(stack):
+    body = payment_body()
+    await stack.fault(kind="wrong_amount", path="findAll")
+    first, again = [await send(stack, "/v1/payments", body) for _ in range(2)]
+    assert_problem(first, status=409, code="payment_mismatch")
+    assert (again.json(), again.headers[REPLAYED]) == (first.json(), "true")
+    assert first.json()["merchant_uid"]
+    assert won((await all_books(stack))["totals"])["charges"] == 1
+
+
 async def test_the_same_partial_refund_is_done_once(stack):
     number = await paid(stack)
     path = f"/v1/payments/{number}/refunds"
@@ -142,10 +160,8 @@ async def test_the_same_partial_refund_is_done_once(stack):
 
 async def test_two_refunds_at_once_under_one_key_are_one(stack):
     number = await paid(stack)
-    path = f"/v1/payments/{number}/refunds"
-    answers = await asyncio.gather(*(send(stack, path, {"amount": 1000}) for _ in range(2)))
-    assert [answer.status_code for answer in answers] == [201, 201]
-    assert len({answer.json()["refund_id"] for answer in answers}) == 1
+    refund = await twins(stack, f"/v1/payments/{number}/refunds", {"amount": 1000}, 2)
+    assert [each.refund_id for each in await stack.ledger.list_refunds(number)] == [refund["refund_id"]]
     assert won((await all_books(stack))["totals"])["refunded"] == 1000
 
 

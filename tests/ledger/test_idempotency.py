@@ -1,6 +1,7 @@
 """Idempotency-Keys: the first request works, its twins get its answer."""
 
 import asyncio
+from datetime import timedelta
 
 from billing.ledger import IdempotencyClaim, Ledger
 from tests.ledger.stories import day
@@ -66,3 +67,54 @@ async def test_old_keys_are_forgotten(ledger: Ledger) -> None:
     assert await ledger.purge_idempotency_keys(day(28)) == 1
     assert (await ledger.claim_idempotency_key("api", "old", "body", "r", day(30))).kind == "new"
     assert (await ledger.claim_idempotency_key("api", "young", "body", "r", day(30))).kind == "in_progress"
+
+
+async def test_a_request_that_was_left_open_is_gone_on_with_by_exactly_one(ledger: Ledger) -> None:
+    await ledger.claim_idempotency_key("api", "k", "body", "first", day(0))
+    await ledger.leave_idempotency_key("api", "k")
+    claims = await asyncio.gather(
+        *(ledger.claim_idempotency_key("api", "k", "body", f"{n}", day(0)) for n in range(20))
+    )
+    assert sorted(claim.kind for claim in claims) == ["in_progress"] * 19 + ["open"]
+    assert {claim.resource for claim in claims} == {"first"}
+
+
+async def test_a_claim_whose_process_has_died_is_taken_over_and_one_that_is_renewed_is_not(ledger: Ledger) -> None:
+    lease = timedelta(hours=6)
+    for key in ("dead", "alive"):
+        await ledger.claim_idempotency_key("api", key, "body", "first", day(0))
+    await ledger.renew_idempotency_key("api", "alive", day(1))
+    kinds = [
+        (await ledger.claim_idempotency_key("api", key, "body", "second", day(1), lease=lease)).kind
+        for key in ("dead", "alive", "dead")
+    ]
+    assert kinds == ["open", "in_progress", "in_progress"]
+
+
+async def test_a_renewal_of_an_answered_or_forgotten_request_changes_nothing(ledger: Ledger) -> None:
+    await ledger.claim_idempotency_key("api", "k", "body", "r", day(0))
+    await ledger.finish_idempotency_key("api", "k", 201, "{}")
+    await ledger.renew_idempotency_key("api", "k", day(5))
+    await ledger.leave_idempotency_key("api", "k")
+    await ledger.renew_idempotency_key("api", "never", day(5))
+    assert (await ledger.claim_idempotency_key("api", "k", "body", "s", day(6))).claimed_at == day(0)
+
+
+async def test_a_key_whose_time_is_over_stands_for_nothing_even_before_it_is_purged(ledger: Ledger) -> None:
+    await ledger.claim_idempotency_key("api", "k", "body", "r", day(0))
+    await ledger.finish_idempotency_key("api", "k", 201, "{}")
+    claim = await ledger.claim_idempotency_key("api", "k", "other", "s", day(31), forget_before=day(1))
+    assert claim == IdempotencyClaim("new", "s", day(31))
+
+
+async def test_a_fingerprint_is_compared_as_the_caller_says(ledger: Ledger) -> None:
+    await ledger.claim_idempotency_key("api", "k", "old-key:1", "r", day(0))
+    anew = await ledger.claim_idempotency_key("api", "k", "new-key:2", "s", day(0), is_same={"old-key:1"}.__contains__)
+    assert (anew.kind, anew.resource) == ("in_progress", "r")
+
+
+async def test_a_purge_of_many_keys_goes_page_by_page(ledger: Ledger) -> None:
+    for number in range(7):
+        await ledger.claim_idempotency_key("api", f"{number}", "body", "r", day(number))
+    assert await ledger.purge_idempotency_keys(day(5), at_once=2) == 5
+    assert await ledger.purge_idempotency_keys(day(5), at_once=2) == 0

@@ -1,0 +1,266 @@
+"""Temporal, the ledger or the caller goes away in the middle of a request: what is said is true, nothing is doubled.
+
+No request here has an Idempotency-Key or an order number of its own: that is the hardest case.
+"""
+
+import asyncio
+import dataclasses
+import uuid
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from billing.ledger import LedgerUnavailableError
+from tests.api.requests import hold, key_body, payment_body, subscription_body, won
+from tests.line import on_a_line
+
+
+@pytest_asyncio.fixture
+async def line(stack):
+    async with on_a_line(stack) as line:
+        yield line
+
+
+@dataclasses.dataclass
+class Case:
+    """A request that moves money or issues a key: its call at PortOne, and what must have happened exactly once."""
+
+    path: str
+    body: dict
+    call: str
+    named: tuple
+    moved: dict
+
+    async def send(self, stack, **more):
+        return await stack.api.post(self.path, json=self.body, **more)
+
+
+async def payment(_stack):
+    return Case(
+        "/v1/payments",
+        payment_body(),
+        "onetime",
+        ("merchant_uid", "run_url"),
+        {"charges": 1, "refunded": 0, "keys": 0},
+    )
+
+
+async def subscription(_stack):
+    body = subscription_body()
+    named = ("customer_uid", "merchant_uid", "run_url")
+    moved = {"charges": 1, "refunded": 0, "keys": 1}
+    return Case("/v1/subscriptions", body, "again", named, moved)
+
+
+async def billing_key(_stack):
+    body = key_body()
+    moved = {"charges": 0, "refunded": 0, "keys": 1}
+    return Case("/v1/billing-keys", body, "customers", ("customer_uid", "run_url"), moved)
+
+
+async def refund(stack):
+    paid = await stack.api.post("/v1/payments", json=payment_body(name="환불할 결제"))
+    assert paid.status_code == 201
+    number = paid.json()["merchant_uid"]
+    named = ("merchant_uid", "refund_id", "run_url")
+    moved = {"charges": 1, "refunded": 1000, "keys": 0}
+    path = f"/v1/payments/{number}/refunds"
+    return Case(path, {"amount": 1000}, "cancel", named, moved)
+
+
+every_case = pytest.mark.parametrize("case", [payment, subscription, billing_key, refund])
+
+
+async def moved(stack):
+    totals = won((await stack.emulator.get("/emulator/books")).json()["totals"])
+    keys = len(stack.account().world.store["keys"])
+    return {"charges": totals["charges"], "refunded": totals["refunded"], "keys": keys}
+
+
+def said(answer, case):
+    """What there is to ask for, which every answer that is not final says."""
+    body = answer.json()
+    assert all(body.get(name) for name in case.named), body
+    return {name: body[name] for name in case.named}
+
+
+async def done_once(stack, case, names):
+    """The same request again is answered with what was done, under the names that were told, and it was done once."""
+    again = await case.send(stack)
+    assert again.status_code == 201, again.text
+    told = again.json()
+    assert {name: told[name] for name in names if name in told} == {
+        name: value for name, value in names.items() if name in told
+    }
+    assert await moved(stack) == case.moved
+
+
+@every_case
+async def test_a_temporal_that_dies_while_the_outcome_is_awaited_is_told_as_started_and_done_once(stack, line, case):
+    case = await case(stack)
+    came, go_on = hold(stack, case.call)
+    sent = asyncio.create_task(case.send(stack))
+    await came.wait()
+    line.cut()
+    answer = await sent
+    assert answer.status_code == 202, answer.text
+    assert "it was started" in answer.json()["detail"]
+    names = said(answer, case)
+    line.mend()
+    go_on.set()
+    await done_once(stack, case, names)
+
+
+@every_case
+async def test_a_start_whose_answer_is_lost_is_found_and_done_once(stack, line, case):
+    case = await case(stack)
+
+    async def lose_the_answer(start):
+        await start()
+
+    line.at_start = lose_the_answer
+    answer = await case.send(stack)
+    assert answer.status_code == 201, answer.text
+    assert await moved(stack) == case.moved
+
+
+@every_case
+async def test_a_temporal_that_dies_with_the_answer_to_the_start_may_have_started_it_and_does_it_once(
+    stack, line, case
+):
+    case = await case(stack)
+
+    async def die_with_the_answer(start):
+        await start()
+        line.cut()
+
+    line.at_start = die_with_the_answer
+    answer = await case.send(stack)
+    assert answer.status_code == 202, answer.text
+    assert "it may have been started" in answer.json()["detail"]
+    line.mend()
+    await done_once(stack, case, said(answer, case))
+
+
+@every_case
+async def test_a_start_that_never_arrived_is_not_called_done_and_is_done_once_when_sent_again(stack, line, case):
+    case = await case(stack)
+
+    async def swallow(_start):
+        """It never reaches Temporal."""
+
+    line.at_start = swallow
+    answer = await case.send(stack)
+    assert answer.status_code == 202, answer.text
+    assert "it may have been started" in answer.json()["detail"]
+    await done_once(stack, case, said(answer, case))
+
+
+@every_case
+async def test_a_temporal_that_is_away_before_anything_has_started_nothing_and_the_names_stay(stack, line, case):
+    case = await case(stack)
+    before = await moved(stack)
+    line.cut()
+    answer = await case.send(stack)
+    assert (answer.status_code, answer.json()["code"]) == (503, "temporal_unavailable")
+    assert "nothing was started" in answer.json()["detail"]
+    names = said(answer, case)
+    assert await moved(stack) == before
+    line.mend()
+    await done_once(stack, case, names)
+
+
+class Forgetful:
+    """A ledger that goes away when it is asked for one of these."""
+
+    def __init__(self, ledger, *methods):
+        self._ledger = ledger
+        self.methods = set(methods)
+
+    def __getattr__(self, name):
+        if name not in self.methods:
+            return getattr(self._ledger, name)
+
+        async def away(*_, **__):
+            raise LedgerUnavailableError("the database is away")
+
+        return away
+
+
+@pytest.mark.parametrize(
+    ("case", "methods"),
+    [
+        (payment, ["get_charge", "finish_idempotency_key", "release_idempotency_key", "leave_idempotency_key"]),
+        (subscription, ["get_subscription"]),
+    ],
+)
+async def test_a_ledger_that_dies_after_the_money_moved_is_never_told_as_nothing_started(stack, case, methods):
+    case = await case(stack)
+    desk = stack.app.state.desk
+    ledger = Forgetful(desk.ledger)
+    stack.app.state.desk = dataclasses.replace(desk, ledger=ledger)
+    if case.call == "again":
+        came, go_on = hold(stack, case.call)
+        sent = asyncio.create_task(case.send(stack))
+        await came.wait()
+        ledger.methods |= set(methods)
+        go_on.set()
+        answer = await sent
+    else:
+        ledger.methods |= set(methods)
+        answer = await case.send(stack)
+    assert answer.status_code == 202, answer.text
+    assert "nothing was started" not in answer.text
+    assert await moved(stack) == case.moved
+    ledger.methods.clear()
+    # What could not even be left is free once nobody has renewed it for a while.
+    for slot in await claims(stack):
+        await stack.ledger.leave_idempotency_key(*slot)
+    await done_once(stack, case, said(answer, case))
+
+
+async def test_a_ledger_that_is_away_before_the_start_says_that_nothing_was_started(stack):
+    desk = stack.app.state.desk
+    stack.app.state.desk = dataclasses.replace(desk, ledger=Forgetful(desk.ledger, "claim_idempotency_key"))
+    answer = await stack.api.post("/v1/payments", json=payment_body())
+    assert (answer.status_code, answer.json()["code"]) == (503, "ledger_unavailable")
+    assert "nothing was started" in answer.json()["detail"]
+    assert await moved(stack) == {"charges": 0, "refunded": 0, "keys": 0}
+
+
+async def test_a_ledger_that_is_away_for_a_look_says_nothing_of_a_start(stack):
+    desk = stack.app.state.desk
+    stack.app.state.desk = dataclasses.replace(desk, ledger=Forgetful(desk.ledger, "get_charge"))
+    answer = await stack.api.get(f"/v1/payments/{uuid.uuid4().hex}")
+    assert (answer.status_code, answer.json()["code"]) == (503, "ledger_unavailable")
+    assert "started" not in answer.text
+
+
+@pytest.mark.parametrize("case", [payment, refund])
+async def test_a_caller_that_gave_up_waiting_and_sends_the_same_again_is_told_what_was_done(stack, case):
+    case = await case(stack)
+    came, go_on = hold(stack, case.call)
+    with pytest.raises(httpx.ReadTimeout):
+        await case.send(stack, timeout=0.5)
+    await came.wait()
+    twin = await case.send(stack)
+    assert (twin.status_code, twin.json()["code"]) == (409, "request_in_progress")
+    names = said(twin, case)
+    go_on.set()
+    while (await case.send(stack)).status_code != 201:
+        await asyncio.sleep(0.05)
+    assert await moved(stack) == case.moved
+    assert names["merchant_uid"]
+
+
+async def test_two_payments_that_were_each_answered_are_two(stack):
+    body = payment_body()
+    first, second = [(await stack.api.post("/v1/payments", json=body)).json()["merchant_uid"] for _ in range(2)]
+    assert first != second
+    assert (await moved(stack))["charges"] == 2
+
+
+async def claims(stack):
+    async with stack.ledger._engine.connect() as connection:
+        return (await connection.exec_driver_sql("SELECT scope, key FROM idempotency_keys")).all()
