@@ -1,14 +1,25 @@
 """The folder that the local stack keeps its data in: buyers' names are in it, so it is its owner's alone."""
 
+import contextlib
 import os
+import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+if sys.platform != "win32":
+    import fcntl
 
 OWNER_ONLY = 0o077
 """The umask of everything that writes there: nothing for the group, nothing for others."""
 
 _FOLDER, _FILE = 0o700, 0o600
 _DATABASES = ("temporal.db", "emulator.db", "ledger.db")
+
+
+class FolderInUseError(Exception):
+    """Another process works on the folder."""
 
 
 def make_private_folder(folder: Path) -> None:
@@ -28,6 +39,33 @@ def make_private_folder(folder: Path) -> None:
     if found or not any(folder.iterdir()):
         for path in (folder, *found):
             path.chmod(_FOLDER if path.is_dir() else _FILE)
+
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Keep the folder for this process until the block ends, or the process does; Windows keeps none.
+
+    Raises:
+        FolderInUseError: another process has it.
+    """
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        if sys.platform != "win32":
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise FolderInUseError(folder) from None
+    finally:
+        os.close(held)
+
+
+def empty(folder: Path) -> None:
+    """Delete everything in the folder; it itself stays, with whoever has claimed it."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def write_private(path: Path, text: str) -> None:

@@ -1,7 +1,6 @@
 """`gudok demo`: several subscribers live through years of billing in a couple of minutes, and every won is checked."""
 
 import asyncio
-import shutil
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -248,11 +247,11 @@ async def demo(folder: Path, *, keep: bool) -> bool:
     if not console.is_terminal:
         # In a log there is no width to fit into, and a table that wraps cannot be read.
         console = Console(width=LOG_COLUMNS)
-    shutil.rmtree(folder, ignore_errors=True)
     stack = LocalStack(
         folder=folder,
         ports=choose_ports(folder, wanted={}, preferred=None),
         say=lambda line: console.print(f"[yellow]{escape(line)}[/]"),
+        fresh=True,
     )
     begun = time.monotonic()
     console.print("Starting a Temporal server with its UI, a PortOne that speaks V1, a worker and the api ...")

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import time
 from collections.abc import Mapping
@@ -20,13 +19,12 @@ DATA = Path(".gudok")
 async def up(folder: Path, wanted: Mapping[str, int | None], *, fresh: bool) -> None:
     """Run until Ctrl-C. Running subscriptions go on at the next start, whatever was killed."""
     console = Console()
-    if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
     stack = LocalStack(
         folder=folder,
         ports=choose_ports(folder, wanted=wanted),
         say=lambda line: console.print(f"[yellow]{line}[/]"),
         temporal_address=os.environ.get("TEMPORAL_ADDRESS"),
+        fresh=fresh,
     )
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

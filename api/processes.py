@@ -9,12 +9,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
 
-from api.data_folder import OWNER_ONLY, log_of, make_private_folder, open_log, write_private
+from api.data_folder import (
+    OWNER_ONLY,
+    FolderInUseError,
+    claimed,
+    empty,
+    log_of,
+    make_private_folder,
+    open_log,
+    write_private,
+)
 from api.parts import LocalStackError, Part, api_part, emulator_part, last_words, temporal_part, worker_part
 from api.ports import Ports, choose_ports, free_port, listen_on, remember_ports
 from billing.settings import LOCAL_API_KEY
@@ -43,7 +52,7 @@ Say = Callable[[str], None]
 class LocalStack:
     """Temporal with its UI, the emulator, a worker and the api, with all their data in one folder.
 
-    `ports` is where they would like to listen, and, once it runs, where they do.
+    `ports` is where they would like to listen, and, once it runs, where they do. `fresh` forgets all data first.
     """
 
     folder: Path
@@ -51,6 +60,7 @@ class LocalStack:
     say: Say
     temporal_address: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    fresh: bool = False
     _parts: list[Part] = field(default_factory=list)
     _watchers: list[asyncio.Task[None]] = field(default_factory=list)
     _stopping: bool = False
@@ -80,11 +90,15 @@ class LocalStack:
         """Everything runs and does its work; a part that dies is started again; at the end all are stopped.
 
         Raises:
-            LocalStackError: a part does not come to do its work; the message has the end of its log.
+            LocalStackError: another stack runs on the folder; or a part does not come to do its work: the message has
+                the end of its log.
         """
         make_private_folder(self.folder)
-        stop_leftovers(self.folder)
         with contextlib.ExitStack() as sockets:
+            sockets.enter_context(self._claimed())
+            stop_leftovers(self.folder)
+            if self.fresh:
+                empty(self.folder)
             emulator, api = (sockets.enter_context(self._listen(name)) for name in ("emulator", "api"))
             try:
                 if self.temporal_address is None:
@@ -97,6 +111,16 @@ class LocalStack:
                 yield self
             finally:
                 await self._stop()
+
+    @contextlib.contextmanager
+    def _claimed(self) -> Iterator[None]:
+        try:
+            with claimed(self.folder):
+                yield
+        except FolderInUseError:
+            raise LocalStackError(
+                f"another `gudok up` or `gudok demo` runs on {self.folder}: stop it, or give another folder with --data"
+            ) from None
 
     def _listen(self, name: str) -> socket:
         wished = getattr(self.ports, name)

@@ -165,6 +165,20 @@ async def test_a_server_of_others_at_the_same_ports_is_not_taken_for_our_own(tmp
     assert not await other.is_ready()
 
 
+async def test_a_second_stack_on_the_same_folder_is_refused_and_takes_nothing_from_the_first(up):
+    stack, _, _ = up
+    pids = {part.name: part.process.pid for part in stack._parts}
+    inode = (stack.folder / "ledger.db").stat().st_ino
+    for fresh in (False, True):
+        second = LocalStack(folder=stack.folder, ports=ANY, say=print, fresh=fresh)
+        with pytest.raises(LocalStackError, match="another `gudok up`"):
+            async with second.running():
+                pass
+    assert {part.name: part.process.pid for part in stack._parts} == pids
+    assert (stack.folder / "ledger.db").stat().st_ino == inode
+    assert (await get(f"{stack.api_url}/readyz"))[0] == 200
+
+
 async def test_a_part_that_cannot_start_is_given_up_with_its_last_words(tmp_path):
     async def never(_):
         return False
