@@ -1,10 +1,12 @@
 """What the API's tests send, and what they look for afterwards."""
 
 import copy
+import itertools
 import json
 import string
 import uuid
 
+import pytest
 from sqlalchemy import func, select
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -72,6 +74,12 @@ async def was_started(stack, workflow_id):
         assert error.status is RPCStatusCode.NOT_FOUND  # noqa: PT017
         return False
     return True
+
+
+def in_turn(ways, values):
+    """Each value by one of the ways, one way after the other: the same line refuses it whichever way it came."""
+    together = zip(itertools.cycle(ways), values, strict=False)
+    return [pytest.param(*way.values, *value.values, id=f"{way.id}-{value.id}") for way, value in together]
 
 
 async def traces(stack):
