@@ -1,10 +1,13 @@
 """What every test lives under: no way out of this machine, and an account of what was skipped."""
 
+import functools
 import gc
 import gzip
 import ipaddress
 import os
+import resource
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +56,8 @@ def pytest_configure() -> None:
     """Close the ways out for the whole run; Temporal's core is Rust and talks to servers that the tests start here."""
     # Looking through everything that was imported, again and again, is a tenth of the work.
     gc.set_threshold(50_000, 20, 50)
+    # A client reads every certificate authority there is; nothing here is reached by TLS.
+    ssl.create_default_context = functools.cache(ssl.create_default_context)
     # The same examples in every run, no stop-watch for each, because the machine is shared, and no database on disk.
     hypothesis_settings.register_profile("gudok", deadline=None, derandomize=True, database=None)
     hypothesis_settings.load_profile("gudok")
@@ -110,7 +115,7 @@ def _stay_on_this_machine() -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say what was skipped and why, or that nothing was."""
+    """Say what was skipped and why, or that nothing was; and what the tests have cost."""
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(_reason(report) for report in skipped)
     terminalreporter.write_sep("-", f"{len(skipped)} skipped" if skipped else "nothing was skipped")
@@ -126,6 +131,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for report in terminalreporter.stats.get("passed", []):
         for said in (value for name, value in report.user_properties if name == "counted"):
             terminalreporter.write_line(said)
+    # The test processes have ended by now, and what they started and waited for counts with them.
+    whose = [resource.getrusage(each) for each in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    seconds = sum(each.ru_utime + each.ru_stime for each in whose)
+    terminalreporter.write_line(f"{seconds:.0f} CPU seconds ({seconds / 60:.1f} minutes) in all processes")
 
 
 def _reason(report: Any) -> str:

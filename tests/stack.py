@@ -27,12 +27,20 @@ from billing.ledger import Ledger
 from billing.portone import PortOneClient
 from billing.settings import Settings
 from billing.temporal import DATA_CONVERTER
+from tests.built_once import with_routes_of_the_first
 from tests.patience import PATIENCE_SECONDS
 from worker import create_event_worker, create_worker
 
 CARD = "4518-4212-3456-7890"
 API_KEY = "gudok_local_key"
 AUTH = {"Authorization": f"Bearer {API_KEY}"}
+
+
+# Every task queue of a test is a new one: in one part it costs Temporal a sixth less than in the usual four.
+ONE_PARTITION = (
+    *("--dynamic-config-value", "matching.numTaskqueueReadPartitions=1"),
+    *("--dynamic-config-value", "matching.numTaskqueueWritePartitions=1"),
+)
 
 
 def executable(name: str) -> str:
@@ -47,7 +55,7 @@ async def start_dev_server(*flags: str) -> WorkflowEnvironment:
         dev_server_existing_path=executable("temporal"),
         dev_server_startup_timeout=timedelta(seconds=PATIENCE_SECONDS),
         search_attributes=SEARCH_ATTRIBUTES,
-        dev_server_extra_args=[*TIME_SKIPPING_FLAGS, *flags],
+        dev_server_extra_args=[*TIME_SKIPPING_FLAGS, *ONE_PARTITION, *flags],
         data_converter=DATA_CONVERTER,
     )
 
@@ -287,8 +295,8 @@ async def running_stack(temporal: Client, tmp_path: Path, around=lambda app: app
     `around` may put something between PortOne and whoever asks it.
     """
     async with contextlib.AsyncExitStack() as exits:
-        emulator_settings = EmulatorSettings(state_file=tmp_path / "emulator.db", sandbox=True)
-        emulator_app = create_emulator(emulator_settings)
+        emulator_settings = EmulatorSettings(sandbox=True)
+        emulator_app = with_routes_of_the_first(create_emulator(emulator_settings))
         emulator_url = await exits.enter_async_context(served(around(emulator_app)))
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))
@@ -313,7 +321,7 @@ async def running_stack(temporal: Client, tmp_path: Path, around=lambda app: app
         )
         exits.push_async_callback(portone.aclose)
         task_queue = f"billing-{uuid.uuid4().hex[:8]}"
-        app = create_app(settings, ledger, temporal, task_queue=task_queue)
+        app = with_routes_of_the_first(create_app(settings, ledger, temporal, task_queue=task_queue))
         api_url = await exits.enter_async_context(served(app))
         # The notice_url must name the port that was really taken.
         settings = settings.model_copy(update={"public_url": api_url})

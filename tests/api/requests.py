@@ -2,10 +2,12 @@
 
 import asyncio
 import copy
+import itertools
 import json
 import string
 import uuid
 
+import pytest
 from sqlalchemy import func, select
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -73,6 +75,12 @@ async def was_started(stack, workflow_id):
         assert error.status is RPCStatusCode.NOT_FOUND  # noqa: PT017
         return False
     return True
+
+
+def in_turn(ways, values):
+    """Each value by one of the ways, one way after the other: the same line refuses it whichever way it came."""
+    together = zip(itertools.cycle(ways), values, strict=False)
+    return [pytest.param(*way.values, *value.values, id=f"{way.id}-{value.id}") for way, value in together]
 
 
 async def traces(stack):

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from billing.emulator import EmulatorSettings, create_emulator
+from tests.built_once import with_routes_of_the_first
 from tests.patience import PATIENCE_SECONDS
 
 KEY = {"imp_key": "imp_apikey", "imp_secret": EmulatorSettings().imp_secret}
@@ -119,7 +120,7 @@ class Receiver:
 
 @asynccontextmanager
 async def running(settings: EmulatorSettings) -> AsyncIterator[Merchant]:
-    app = create_emulator(settings)
+    app = with_routes_of_the_first(create_emulator(settings))
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -20,6 +20,7 @@ from billing.portone import (
     ScheduleItem,
     ScheduleRequest,
 )
+from tests.built_once import with_routes_of_the_first
 
 BASE = "http://portone.test"
 MONTH = timedelta(days=30)
@@ -61,7 +62,7 @@ class Emulator:
 
 @asynccontextmanager
 async def emulator_of(settings: EmulatorSettings, **options: Any) -> AsyncIterator[Emulator]:
-    app = create_emulator(settings)
+    app = with_routes_of_the_first(create_emulator(settings))
     # An exception of the application is how it loses an answer: it reaches the client as a broken connection.
     transport = httpx.ASGITransport(app)
     control = httpx.AsyncClient(transport=transport, base_url=BASE)

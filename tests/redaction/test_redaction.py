@@ -82,7 +82,6 @@ def test_what_is_no_secret_stays_readable(text: str) -> None:
     assert redact_text(text) == text
 
 
-@pytest.mark.parametrize("key", sorted(SECRET_KEYS))
 @pytest.mark.parametrize(
     "written",
     [
@@ -96,12 +95,13 @@ def test_what_is_no_secret_stays_readable(text: str) -> None:
         "{key}: Bearer s3cr3t-value, amount=100",
     ],
 )
-def test_values_of_secret_names_are_masked_in_text(key: str, written: str) -> None:
-    for name in (key, key.upper(), key.replace("_", "-"), f"x_{key}"):
-        masked = redact_text(written.format(key=name))
-        assert "s3cr3t" not in masked
-        assert "amount" in masked
-        assert "100" in masked
+def test_values_of_secret_names_are_masked_in_text(written: str) -> None:
+    for key in SECRET_KEYS:
+        for name in (key, key.upper(), key.replace("_", "-"), f"x_{key}"):
+            masked = redact_text(written.format(key=name))
+            assert "s3cr3t" not in masked, name
+            assert "amount" in masked
+            assert "100" in masked
 
 
 @pytest.mark.parametrize("route", ["/webhooks/portone/", "/checkout/"])
