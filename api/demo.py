@@ -139,13 +139,15 @@ class Teller:
             status = (await self._get(f"/v1/subscriptions/{story.customer_uid}"))["status"]
         charged = [(row["merchant_uid"], row["imp_uid"], row["amount"]) for row in books]
         written = [(row["merchant_uid"], row["imp_uid"], row["amount"]) for row in rows if row["state"] == "paid"]
-        numbers = [number for number, _, _ in charged]
+        # Two order numbers that paid for one period are a double charge as well.
+        periods = {row["merchant_uid"]: row.get("cycle") and (row["subscription_id"], row["cycle"]) for row in rows}
+        paid_for = {periods.get(number) or number for number, _, _ in charged}
         return Ending(
             story=story,
             charged=len(charged),
             written=len(written),
             amount=sum(amount for _, _, amount in charged),
-            duplicates=len(numbers) - len(set(numbers)),
+            duplicates=len(charged) - len(paid_for),
             status=status,
             agree=sorted(charged) == sorted(written),
         )

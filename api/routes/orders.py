@@ -24,7 +24,7 @@ from api.ordering import ended, find_subscription, order, place, refused
 from api.pg_rules import check_change, check_holding, check_issue
 from api.previews import ask
 from api.terms import holding_of, terms_of
-from api.views import bill_view, instant
+from api.views import bill_view, instant, standing_view
 from billing.domain.bills import Holding
 from billing.domain.consent import ConsentDecision
 from billing.domain.records import PendingChange
@@ -66,6 +66,7 @@ async def cancel(customer_uid: CustomerUid, desk: DeskDep, body: CancelBody | No
         "ends_at": instant(done.ends_at),
         "refunded_amount": done.refunded.amount if done.refunded else None,
         "refund_state": done.refund_state,
+        "standing": standing_view(done.standing),
     }
     return answer(200, view)
 
