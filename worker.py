@@ -18,11 +18,13 @@ from temporalio.worker import PatchActivationInput, Worker, WorkerDeploymentConf
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.bells import BellActivities
+from activities.billing_key_look import KeyActivities
 from activities.billing_keys import BillingKeyActivities
 from activities.cards import VaultedCards
 from activities.events import EventActivities
 from activities.facts import FactActivities
 from activities.ledger import LedgerActivities
+from activities.left_schedules import LeftScheduleActivities
 from activities.metrics import ActivityMetrics
 from activities.notices import NoticeUrls
 from activities.payments import PaymentActivities
@@ -42,6 +44,7 @@ from workflows.event_contracts import sending_task_queue
 from workflows.event_delivery import EventDeliveryWorkflow
 from workflows.key_in_payment import KeyInPaymentWorkflow
 from workflows.late_fact import LateFactWorkflow
+from workflows.left_schedule import LeftScheduleWorkflow
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.subscription import SubscriptionWorkflow
@@ -54,6 +57,7 @@ WORKFLOWS: Sequence[type] = (
     DeleteBillingKeyWorkflow,
     EventDeliveryWorkflow,
     LateFactWorkflow,
+    LeftScheduleWorkflow,
     ReconciliationWorkflow,
 )
 
@@ -70,6 +74,7 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
     notices = NoticeUrls(settings)
     keys = BillingKeyActivities(client, cards)
     payments = PaymentActivities(client, ledger, cards, notices, product_type=settings.product_type)
+    on_key = KeyActivities(client)
     schedules = ScheduleActivities(client, cards, notices, product_type=settings.product_type)
     writes = LedgerActivities(ledger)
     return [
@@ -89,6 +94,9 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         schedules.reschedule,
         schedules.unschedule,
         schedules.has_open_schedules,
+        on_key.list_key_schedules,
+        on_key.list_key_payments,
+        LeftScheduleActivities().watch_schedules,
         writes.record,
         writes.attempts_on_card,
         writes.known_orders,

@@ -151,13 +151,16 @@ class Teller:
         written = [(row["merchant_uid"], row["imp_uid"], row["amount"]) for row in rows if row["state"] == "paid"]
         numbers = [number for number, _, _ in charged]
         unequal = tuple(sorted({number for number, _, _ in set(charged) ^ set(written)}))
+        # Two order numbers that paid for one period are a double charge as well.
+        periods = {row["merchant_uid"]: row.get("cycle") and (row["subscription_id"], row["cycle"]) for row in rows}
+        paid_for = {periods.get(number) or number for number in numbers}
         return Ending(
             story.title,
             story.expected,
             charged=len(charged),
             written=len(written),
             amount=sum(amount for _, _, amount in charged),
-            duplicates=len(numbers) - len(set(numbers)),
+            duplicates=len(charged) - len(paid_for),
             status=status,
             unequal=unequal,
             run_url=self._run_url(story),

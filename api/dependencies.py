@@ -50,6 +50,7 @@ class Desk:
             notice_days=self.settings.notice_days or None,
             trial_notice_days=self.settings.trial_notice_days or None,
             roll_when_deployed=True,
+            foreign_at_end=self.settings.foreign_schedules_at_end,
         )
 
     def fingerprints(self, body: bytes) -> dict[str, str]:

@@ -25,6 +25,7 @@ from billing.domain.money import MAX_AMOUNT, MINOR_DIGITS, Money
 from billing.domain.pg_capabilities import PG_CAPABILITIES, provider_of
 from billing.domain.plans import OnNoConsent, PlanTerms, TrialEnd
 from billing.domain.records import Customer
+from billing.domain.takeover import TakeOver
 from workflows.contracts import PortOneChannel
 from workflows.orders import RefundAtCancel, When
 
@@ -256,7 +257,11 @@ class DunningBody(Body):
 
 
 class SubscriptionBody(ChannelBody):
-    """POST /v1/subscriptions."""
+    """POST /v1/subscriptions.
+
+    `paid_until`: an imported payer, active until then and charged first then. `take_over`: what is made of charges that
+    somebody else left on the billing key.
+    """
 
     customer_uid: CustomerUid
     payment_method: PaymentMethodBody | None = None
@@ -265,6 +270,8 @@ class SubscriptionBody(ChannelBody):
     quantity: Quantity = 1
     coupon: CouponBody | None = None
     trial_end: InstantField | None = None
+    paid_until: InstantField | None = None
+    take_over: Annotated[TakeOver, Field(strict=False)] = TakeOver.REFUSE
     dunning: DunningBody | None = None
     customer: CustomerBody = CustomerBody()
     metadata: Annotated[dict[str, Annotated[str, Field(max_length=500)]], Field(max_length=50)] = {}

@@ -12,6 +12,7 @@ from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.parked import DECISIONS, DecisionRecord
 from billing.domain.plans import PlanTerms
 from billing.domain.records import ConsentRecord, RefundRecord, SubscriptionLife, SubscriptionRecord
+from billing.domain.takeover import Standing
 from billing.ledger import ChargeRow, ParkedRow, PlanRow
 
 Json = dict[str, Any]
@@ -214,12 +215,30 @@ def decision_view(record: DecisionRecord) -> Json:
     }
 
 
+def standing_view(standing: Sequence[Standing] | None) -> list[Json] | None:
+    """What somebody else has on a billing key; None where PortOne could not be asked."""
+    if standing is None:
+        return None
+    return [
+        {
+            "merchant_uid": each.merchant_uid,
+            "state": each.state,
+            "amount": each.amount.amount,
+            "currency": each.amount.currency,
+            "at": instant(each.at),
+            "imp_uid": each.imp_uid,
+        }
+        for each in standing
+    ]
+
+
 def charge_view(row: ChargeRow) -> Json:
     """One charge."""
     return {
         "merchant_uid": row.merchant_uid,
         "kind": row.kind.value,
         "customer_uid": row.customer_uid,
+        "subscription_id": row.subscription_id,
         "cycle": row.cycle,
         "amount": row.amount.amount,
         "currency": row.amount.currency,

@@ -17,6 +17,7 @@ from pydantic_settings import SettingsError as SourceError
 
 from billing.domain.dunning import EndAction
 from billing.domain.money import MAX_AMOUNT
+from billing.domain.takeover import AtEnd
 from billing.setting_values import (
     DatabaseUrl,
     Keys,
@@ -215,6 +216,11 @@ class Settings(BaseSettings):
     dunning_end_action: EndAction = Field(
         EndAction.CANCEL,
         description="What becomes of a subscription when every retry is declined: `cancel`, `unpaid` or `leave`.",
+    )
+    foreign_schedules_at_end: AtEnd = Field(
+        AtEnd.PARK,
+        description="What becomes of charges that nobody here ordered and that are still scheduled on the billing key "
+        "of a subscription that ends: `park` leaves them to a person, `revoke` takes them back.",
     )
     notice_days: int = Field(
         7, ge=0, le=60, description="How many days ahead a renewal is announced; 0 announces none."

@@ -90,10 +90,11 @@ _AFTER = """
 ## When the window has already charged
 
 Danal, Mobilians and Paymentwall charge when their window issues a key; KakaoPay, Danal's card and Hecto's account do
-when an amount is given, and with 0 charge nothing. That payment is the window's: it was made before gudok knew the key,
-and gudok neither books nor refunds it. `POST /v1/subscriptions` with `{"billing_key": true}` charges its first period
-at once, so say with `trial_end` when the period ends that the window's payment has paid for: each period from
-then on is charged.
+when an amount is given, and with 0 charge nothing. `POST /v1/subscriptions` with `{"billing_key": true}` looks that
+payment up and records it as the first period, under its own order number: nothing is charged at the start. Another
+amount than the plan's refuses the start, and the answer says what was charged
+([taking over a key](../concepts/taking-over-a-key.md)). With `trial_end` the caller has said what it paid for: it is
+left alone, and each period from then on is charged.
 
 A phone bill is charged a month after the last charge, five days either way, and never another amount: the plan is
 monthly, `trial_end` lies a month ahead, a change of amount is refused. After a month that was left out (a pause, a long

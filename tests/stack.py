@@ -250,7 +250,10 @@ class Stack:
         assert (await self.emulator.post("/emulator/faults", json=fault)).status_code == 201
 
     async def agree(self, customer_uid):
-        """The emulator's books and the ledger agree, over every key it was charged by; nothing was charged twice."""
+        """The emulator's books and the ledger agree, over every key it was charged by; nothing was charged twice.
+
+        Every paid row of its keys counts, whatever its order number, and two numbers that paid one period are twice.
+        """
         rows = await self.charges(customer_uid)
         charged = {}
         for key in {customer_uid, *(row["customer_uid"] for row in rows)}:
@@ -259,6 +262,8 @@ class Stack:
             charged |= {row["merchant_uid"]: row["amount"] for row in books["charges"] if row["status"] == "paid"}
         written = {row["merchant_uid"]: row["amount"] for row in rows if row["state"] == "paid"}
         assert charged == written
+        periods = [(row["subscription_id"], row["cycle"]) for row in rows if row["state"] == "paid" and row["cycle"]]
+        assert len(set(periods)) == len(periods), "a period is paid under two order numbers"
         return len(charged)
 
 

@@ -4,7 +4,7 @@ from temporalio import workflow
 
 from billing.domain.events import EventType
 from billing.domain.states import CycleState
-from workflows import arbiter, ending, refunding, telling
+from workflows import arbiter, ending, leaving, refunding, telling
 from workflows.consent_need import withdraw
 from workflows.orders import (
     CancelAnswered,
@@ -27,7 +27,7 @@ async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAn
     number = run.merchant_uid if run.charging else None
     stopped = await arbiter.stop_the_charge(run, ending=True)
     state = run.state
-    refunded = None
+    refunded, standing = None, None
     if stopped.charge is ChargeAtOrder.REVOKED:
         run.close_number(CycleState.REVOKED, order.reason or BY_REQUEST)
     void_the_change(run, "canceled")
@@ -35,10 +35,12 @@ async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAn
     if order.at is When.NOW or _nothing_is_left_to_use(run):
         reason = order.reason or state.cancel_reason or BY_REQUEST
         await ending.cancel(run, reason)
+        standing = None if state.standing is None else tuple(state.standing)
         if order.refund is not RefundAtCancel.NONE:
             refunded = await refunding.refund_period(run, order.refund, reason)
     else:
         await _end_with_the_period(run, order.reason)
+        standing = await leaving.what_stands(run)
     return CancelAnswered(
         status=state.status,
         charge=stopped.charge,
@@ -49,6 +51,7 @@ async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAn
         ends_at=state.ended_at or state.period_end,
         refunded=refunded.amount if refunded else None,
         refund_state=refunded.state.value if refunded else None,
+        standing=standing,
     )
 
 

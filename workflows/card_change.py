@@ -10,10 +10,24 @@ from dataclasses import dataclass
 
 from temporalio import workflow
 
+from billing.domain import takeover
 from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import CARD_GONE, KeyOutcome
-from workflows import arbiter, booking, consent_need, dunning, old_keys, pg_checks, possible, retrying, telling
+from workflows import (
+    arbiter,
+    booking,
+    consent_need,
+    dunning,
+    key_look,
+    old_keys,
+    patches,
+    pg_checks,
+    policies,
+    possible,
+    retrying,
+    telling,
+)
 from workflows.contracts import IssueBillingKey, PortOneChannel
 from workflows.issuing import discard_card, failure_code, find_key, issue_key
 from workflows.orders import ChangePaymentMethod, ChargeAtOrder, OrderAnswered
@@ -47,7 +61,7 @@ async def change(run: SubscriptionRun, order: ChangePaymentMethod) -> OrderAnswe
     if order.vault_handle is not None and order.channel == PortOneChannel():
         # A card is issued where the last one was, unless the order says where.
         order = order.model_copy(update={"channel": run.channel})
-    key = await _new_key(order)
+    key = await _new_key(run, order)
     if isinstance(key, _Refused):
         return await _refuse(run, key)
     refusal = pg_checks.of_key(run, key.pg_provider)
@@ -72,7 +86,7 @@ async def change(run: SubscriptionRun, order: ChangePaymentMethod) -> OrderAnswe
     return answer
 
 
-async def _new_key(order: ChangePaymentMethod) -> BillingKeyFact | _Refused:
+async def _new_key(run: SubscriptionRun, order: ChangePaymentMethod) -> BillingKeyFact | _Refused:
     refused = None
     key = await find_key(order.customer_uid)
     if await old_keys.belongs_to_another(order.customer_uid):
@@ -85,7 +99,7 @@ async def _new_key(order: ChangePaymentMethod) -> BillingKeyFact | _Refused:
     if refused is not None and order.vault_handle is not None:
         await discard_card(order.vault_handle)
     if refused is not None or order.vault_handle is None:
-        return refused or key or BillingKeyFact(order.customer_uid)
+        return refused or await _charged_by_nobody(run, order.customer_uid) or key or BillingKeyFact(order.customer_uid)
     answer = await issue_key(
         IssueBillingKey(
             customer_uid=order.customer_uid,
@@ -97,6 +111,19 @@ async def _new_key(order: ChangePaymentMethod) -> BillingKeyFact | _Refused:
     if answer.outcome is KeyOutcome.ISSUED:
         return answer.key or BillingKeyFact(order.customer_uid)
     return _Refused(failure_code(answer.outcome), answer.message or "the card was not accepted")
+
+
+async def _charged_by_nobody(run: SubscriptionRun, customer_uid: str) -> _Refused | None:
+    """Why a key that was issued before cannot be charged from now on: somebody else's charges stand on it."""
+    if not workflow.patched(patches.TAKE_OVER):
+        return None
+    life = key_look.Life(run.start.subscription_id, run.start.customer_uid)
+    rows = (await key_look.scheduled_on(customer_uid, policies.LOOK_UP, life)).open
+    if not rows:
+        return None
+    refusal = takeover.TakeOverRefusal.SCHEDULED
+    why = takeover.in_words(takeover.REFUSALS[refusal], [takeover.of_schedule(row) for row in rows])
+    return _Refused(refusal.value, why)
 
 
 async def _refuse(run: SubscriptionRun, refused: _Refused) -> OrderAnswered:

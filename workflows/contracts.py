@@ -18,6 +18,7 @@ from billing.domain.outcomes import ChargeOutcome, KeyOutcome, ScheduleOutcome
 from billing.domain.plans import PlanTerms
 from billing.domain.records import Customer, RefundState, SubscriptionLife
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.takeover import AtEnd, Standing, TakeOver
 
 BILLING_TASK_QUEUE = "billing"
 
@@ -70,6 +71,7 @@ class BillingPolicy(Message):
     or before the end of a trial, it is announced; None announces nothing.
     `roll_after_events` continues as new after that many history events, beside the server's own suggestion.
     `roll_when_deployed` continues as new once after each deploy, so that patches die (decision 0004).
+    `foreign_at_end` is what becomes of schedules of somebody else on its key when it ends.
     """
 
     schedule_horizon_days: int = 80
@@ -81,6 +83,7 @@ class BillingPolicy(Message):
     trial_notice_days: int | None = None
     roll_after_events: int | None = None
     roll_when_deployed: bool = False
+    foreign_at_end: AtEnd = AtEnd.PARK
 
 
 # ---------------------------------------------------------------- activities: PortOne
@@ -239,6 +242,8 @@ class StartSubscription(Message):
     `vault_handle` names the card in the one-time vault; None means that the billing key was already issued,
     as after the SDK window. `without_card` begins a trial that no card stands behind yet.
     `trial_ends_at` ends the trial at that instant instead of after the plan's `trial_days`.
+    `paid_until` is when a payer who was imported has to pay next: active until then, and never in a trial.
+    `take_over` says what is made of charges that somebody else left on the key.
     """
 
     subscription_id: str
@@ -247,6 +252,8 @@ class StartSubscription(Message):
     quantity: int = 1
     coupon: Coupon | None = None
     trial_ends_at: datetime | None = None
+    paid_until: datetime | None = None
+    take_over: TakeOver = TakeOver.REFUSE
     without_card: bool = False
     vault_handle: str | None = None
     channel: PortOneChannel = PortOneChannel()
@@ -267,7 +274,8 @@ class PaymentReported(Message):
 class SubscriptionSnapshot(Message):
     """Where a subscription stands, read by queries and answered by updates.
 
-    `wakes_at` is the instant the run looks again by itself though nobody rings.
+    `wakes_at` is the instant the run looks again by itself though nobody rings. `standing` is what somebody else left
+    on its key, as it was found at the start or the end; None where nobody asked, or PortOne could not be asked.
     """
 
     subscription_id: str
@@ -290,6 +298,7 @@ class SubscriptionSnapshot(Message):
     paid_cycles: int = 0
     billing_key: str | None = None
     life: SubscriptionLife = SubscriptionLife()
+    standing: tuple[Standing, ...] | None = None
 
 
 # ---------------------------------------------------------------- payments, refunds, keys

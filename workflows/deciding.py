@@ -73,7 +73,8 @@ async def _about_the_charge(run: SubscriptionRun, order: Decide, item: ParkedIte
             return await _end(run, order, item)
         case Decision.NOT_PAID:
             return await _count_as_declined(run, order, item)
-        case Decision.RETRY:
+        case _:
+            # Only `retry` is left of what is allowed here.
             return await _try_again(run, order, item)
 
 

@@ -1,10 +1,10 @@
-"""The two ways in which a subscription that was alive is over."""
+"""The two ways in which a subscription that was alive is over; what somebody else left on its key is asked for then."""
 
 from temporalio import workflow
 
 from billing.domain.events import EventType
 from billing.domain.states import CycleState, SubscriptionStatus
-from workflows import telling
+from workflows import leaving, policies, telling
 from workflows.subscription_run import SubscriptionRun
 
 _NOT_YET_CHARGED = frozenset({CycleState.PLANNED, CycleState.GATED, CycleState.DUE})
@@ -18,6 +18,7 @@ async def cancel(run: SubscriptionRun, reason: str) -> None:
     state.end(SubscriptionStatus.CANCELED, workflow.now(), reason)
     run.tell(EventType.SUBSCRIPTION_CANCELED, f"canceled: {reason}", telling.subscription(run))
     await run.write("canceled")
+    await leaving.look_once_more(run, policies.TIDY)
 
 
 async def expire(run: SubscriptionRun) -> None:
@@ -25,3 +26,4 @@ async def expire(run: SubscriptionRun) -> None:
     run.state.end(SubscriptionStatus.EXPIRED, workflow.now(), "the fixed term is done")
     run.tell(EventType.SUBSCRIPTION_EXPIRED, "the fixed term is done", telling.subscription(run))
     await run.write("the fixed term is done")
+    await leaving.look_once_more(run, policies.TIDY)

@@ -25,7 +25,8 @@ class FactState(StrEnum):
     """What became of a late fact.
 
     NOTHING_NEW: the ledger has all of it. UNKNOWN_PAYMENT: PortOne does not have it so. NOTED: written down and
-    announced. REFUNDED: it was not ours to keep and went back. KEPT: a person decided that it stays.
+    announced. REFUNDED: it was not ours to keep and went back. KEPT: a person decided that it stays. REVOKED: a
+    schedule of somebody else was taken back.
     """
 
     NOTHING_NEW = "nothing_new"
@@ -33,6 +34,7 @@ class FactState(StrEnum):
     NOTED = "noted"
     REFUNDED = "refunded"
     KEPT = "kept"
+    REVOKED = "revoked"
 
 
 class FactSettled(Message):

@@ -7,7 +7,7 @@ from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import CARD_GONE, KeyOutcome
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding
-from workflows import booking, pg_checks, policies, telling
+from workflows import beginnings, booking, patches, pg_checks, policies, taking_over, telling
 from workflows.charging import charge_now
 from workflows.contracts import DeleteBillingKey, IssueBillingKey
 from workflows.issuing import CardGoneError, discard_card, failure_code, find_key, issue_key
@@ -53,22 +53,43 @@ async def open_subscription(run: SubscriptionRun) -> None:
         key = answer.key
     if key is not None:
         _note_key(run, key)
-        if await _is_refused_by_pg(run, key):
+        issued_before = run.start.vault_handle is None and workflow.patched(patches.TAKE_OVER)
+        found = await taking_over.look(run, key) if issued_before else None
+        if await _is_refused_by_pg(run, key, found) or (found is not None and await _is_taken_over(run, key, found)):
             return
-    if trial:
+    await _begin(run, key)
+
+
+async def _begin(run: SubscriptionRun, key: BillingKeyFact | None) -> None:
+    if run.state.trial_ends_at is not None:
         await _begin_trial(run, key)
+    elif run.start.paid_until is not None:
+        await beginnings.paid_elsewhere(run, key)
     else:
         await _charge_first(run, key)
 
 
-async def _is_refused_by_pg(run: SubscriptionRun, key: BillingKeyFact) -> bool:
+async def _is_taken_over(run: SubscriptionRun, key: BillingKeyFact, found: taking_over.Found) -> bool:
+    """Whether what stands on the key decided the start: it is refused, or its first period is taken over."""
+    taken = await taking_over.take(run, found)
+    if taken.refusal is not None:
+        run.state.standing = list(taken.standing)
+        await _expire(run, taken.refusal.value, taken.reason)
+    elif taken.paid is not None:
+        await beginnings.paid_already(run, taken.paid, key)
+    elif taken.follows is not None:
+        await beginnings.scheduled_already(run, taken.follows, key)
+    return taken.refusal is not None or taken.paid is not None or taken.follows is not None
+
+
+async def _is_refused_by_pg(run: SubscriptionRun, key: BillingKeyFact, found: taking_over.Found | None) -> bool:
     """Whether the PG behind the key could not bill what is held: the start ends here, and nothing was charged."""
     refusal = pg_checks.of_key(run, key.pg_provider)
     if refusal is None:
         return False
     if run.start.vault_handle is not None:
         await _delete_own_key(run, "its PG cannot bill the plan")
-    await _expire(run, refusal.code, refusal.detail)
+    await _expire(run, refusal.code, refusal.detail + (found.charged_at_issue() if found is not None else ""))
     return True
 
 

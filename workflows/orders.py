@@ -12,6 +12,7 @@ from billing.domain.plans import PlanTerms
 from billing.domain.proration import ProrationMode
 from billing.domain.records import Customer, PendingChange
 from billing.domain.states import SubscriptionStatus
+from billing.domain.takeover import Standing
 from workflows.contracts import Message, PortOneChannel, SubscriptionSnapshot
 
 
@@ -198,7 +199,10 @@ class ChargeAtOrder(StrEnum):
 
 
 class CancelAnswered(Message):
-    """What the cancel did, told in the same call: whether the next charge was stopped or had already run."""
+    """What the cancel did, told in the same call: whether the next charge was stopped or had already run.
+
+    `standing` is what somebody else has scheduled on the key; None where PortOne could not be asked.
+    """
 
     status: SubscriptionStatus
     charge: ChargeAtOrder
@@ -209,6 +213,7 @@ class CancelAnswered(Message):
     ends_at: datetime | None = None
     refunded: Money | None = None
     refund_state: str | None = None
+    standing: tuple[Standing, ...] | None = None
 
 
 class OrderAnswered(Message):

@@ -11,3 +11,6 @@ REFUND_BY_MARK = "refund-by-mark"
 
 PG_RULES = "pg-rules"
 """What the PG behind a key would refuse is refused before it is asked."""
+
+TAKE_OVER = "take-over"
+"""What stands on a billing key is asked for at a start with an existing one, and once more when a subscription ends."""

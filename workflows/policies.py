@@ -98,6 +98,20 @@ REGISTER_AGAIN_AFTER = (
     timedelta(minutes=30),
 )
 
+# A charge of somebody else is taken back while a person waits for the start that needs it: PortOne may be slow to show
+# it revoked; what it does not show within a minute and a half is not proven, and refuses the start.
+TAKE_BACK_AGAIN_AFTER = (timedelta(seconds=2), timedelta(seconds=10), timedelta(minutes=1))
+
+# Ten at once: an old loop that registered two years of months is taken back in three turns.
+TAKE_BACK_AT_ONCE = 10
+
+# The charge that a PG makes when it issues a key may be listed a moment later than the key.
+CHARGE_AT_ISSUE_AGAIN_AFTER = (timedelta(seconds=2), timedelta(seconds=10))
+
+# A schedule of somebody else that stands parked is looked at daily, and soon after it is to run.
+LEFT_SCHEDULE_LOOK = timedelta(days=1)
+LEFT_SCHEDULE_RAN = timedelta(minutes=5)
+
 # PortOne refuses a schedule in the past; a minute absorbs clock skew between it and Temporal.
 SCHEDULE_MARGIN = timedelta(minutes=1)
 

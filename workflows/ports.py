@@ -30,6 +30,7 @@ from workflows.contracts import (
 )
 from workflows.event_contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent
 from workflows.fact_contracts import ReportedFact
+from workflows.key_contracts import KeyPaymentsAsked, KeyPaymentsFound, StartLeftSchedule
 from workflows.reconciliation_contracts import (
     BeginReconciliation,
     CompareSlice,
@@ -134,6 +135,20 @@ class ScheduleActivities(ABC):
         """Whether PortOne still has a charge scheduled on this key, in any window."""
 
 
+class KeyActivities(ABC):
+    """What stands on a billing key: PortOne's lists of its schedules and payments."""
+
+    @activity.defn
+    @abstractmethod
+    async def list_key_schedules(self, customer_uid: str) -> Sequence[ScheduleFact]:
+        """Every charge that is scheduled on the key or has run, in any window, by whomever, the earliest first."""
+
+    @activity.defn
+    @abstractmethod
+    async def list_key_payments(self, asked: KeyPaymentsAsked) -> KeyPaymentsFound:
+        """The paid payments of the key since an instant, by whomever; from all pages."""
+
+
 class LedgerActivities(ABC):
     """The ledger's one write, and what a decision needs to know from it."""
 
@@ -160,6 +175,15 @@ class LedgerActivities(ABC):
     @abstractmethod
     async def known_orders(self, asked: Sequence[AskedOrder]) -> Sequence[Known]:
         """What is known here of orders and payments, in the order in which they were asked for."""
+
+
+class LeftScheduleActivities(ABC):
+    """Handing on schedules that an ended subscription left on its key."""
+
+    @activity.defn
+    @abstractmethod
+    async def watch_schedules(self, left: Sequence[StartLeftSchedule]) -> None:
+        """Begin to watch each of these schedules, where nobody does; done twice it changes nothing."""
 
 
 class FactActivities(ABC):

@@ -113,6 +113,7 @@ def snapshot(run: "SubscriptionRun") -> SubscriptionSnapshot:
         paid_cycles=state.paid_cycles,
         billing_key=state.customer_uid,
         life=life(run),
+        standing=None if state.standing is None else tuple(state.standing),
     )
 
 

@@ -11,6 +11,7 @@ from workflows import (
     billing_cycle,
     carrying_out,
     foreign,
+    leaving,
     old_keys,
     opening,
     pg_checks,
@@ -58,12 +59,14 @@ class SubscriptionWorkflow:
         showing.show(run)
         if carried is None:
             await opening.open_subscription(run)
+            await leaving.look_once_more(run, policies.TIDY)
         run.opened = True
         while state.status not in ENDED or run.orders:
             if self._should_roll():
                 workflow.continue_as_new(args=[start, state])
             await self._next_step()
         await workflow.wait_condition(workflow.all_handlers_finished)
+        await leaving.look_once_more(run, policies.LOOK_UP)
         if state.left_keys:
             await old_keys.delete_what_is_left(run)
         if state.cycle_state is CycleState.MISMATCH:
@@ -250,8 +253,8 @@ class SubscriptionWorkflow:
 
 def _fresh(start: StartSubscription) -> SubscriptionState:
     now = workflow.now().replace(microsecond=0)
-    due_at = start.trial_ends_at or now + timedelta(days=start.plan.trial_days)
-    trial = start.trial_ends_at is not None or start.plan.trial_days > 0
+    due_at = start.paid_until or start.trial_ends_at or now + timedelta(days=start.plan.trial_days)
+    trial = start.paid_until is None and (start.trial_ends_at is not None or start.plan.trial_days > 0)
     return SubscriptionState(
         anchor=Anchor.at(due_at, start.plan.zone),
         started_at=now,

@@ -25,6 +25,7 @@ from billing.domain.states import (
     SubscriptionStatus,
     walk,
 )
+from billing.domain.takeover import Standing
 from workflows.contracts import PaymentReported, PortOneChannel
 from workflows.orders import ResumeAnchor
 
@@ -173,9 +174,13 @@ class SubscriptionState(BaseModel):
     aside: list[PaymentReported] = []
     key_missing: str | None = None
 
+    # What somebody else left on the key: the order number that the open period was taken over with, and what stands.
+    taken_over: str | None = None
+    standing: list[Standing] | None = None
+
     def merchant_uid(self, subscription_id: str) -> str:
-        """The order number of the current cycle."""
-        return cycle_merchant_uid(subscription_id, self.cycle, self.generation)
+        """The order number of the current cycle: its own, or the one that it was taken over with."""
+        return self.taken_over or cycle_merchant_uid(subscription_id, self.cycle, self.generation)
 
     def become(self, status: SubscriptionStatus) -> None:
         """Walk to `status` by the table."""
@@ -206,6 +211,7 @@ class SubscriptionState(BaseModel):
         """Turn to the next period, with nothing tried and nothing booked."""
         self.cycle += 1
         self.generation = 0
+        self.taken_over = None
         self.cycle_state = CycleState.PLANNED
         self.booking = Booking.SCHEDULE
         self.booked = False
@@ -235,6 +241,7 @@ class SubscriptionState(BaseModel):
     def next_generation(self) -> None:
         """Give the cycle another order number; only when the last one is verified unpaid and cannot run again."""
         self.generation += 1
+        self.taken_over = None
         self.booking = Booking.SCHEDULE
         self.cycle_state = CycleState.PLANNED
         self.sends = 0

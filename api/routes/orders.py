@@ -23,7 +23,7 @@ from api.ordering import command, ended, find_subscription, names_of, new_order_
 from api.pg_rules import check_change, check_holding, check_issue
 from api.previews import ask
 from api.terms import holding_of, terms_of
-from api.views import bill_view, instant
+from api.views import bill_view, instant, standing_view
 from billing.domain.bills import Holding
 from billing.domain.consent import ConsentDecision
 from billing.domain.records import PendingChange
@@ -71,6 +71,7 @@ def _canceled(customer_uid: str, done: CancelAnswered) -> dict[str, Any]:
         "ends_at": instant(done.ends_at),
         "refunded_amount": done.refunded.amount if done.refunded else None,
         "refund_state": done.refund_state,
+        "standing": standing_view(done.standing),
     }
 
 

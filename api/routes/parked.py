@@ -78,6 +78,7 @@ async def _what_stands(desk: Desk, customer_uid: str, parked_id: str | None) -> 
 
 
 async def _decide_on_a_fact(desk: Desk, row: ParkedRow, message: Decide, attempt: Attempt) -> Response:
+    # The workflows of a late fact and of a schedule that was left on a key take the same update.
     handle = desk.temporal.get_workflow_handle_for(LateFactWorkflow.run, row.workflow_id)
     decided = await send_update(desk, handle, "decide", message, FactDecided, attempt=attempt)
     if decided is None:

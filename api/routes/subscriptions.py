@@ -20,14 +20,16 @@ from api.ordering import find_subscription
 from api.pg_rules import check_holding, check_issue
 from api.running import is_gone, within
 from api.starting import RPC_TIMEOUT, begin
+from api.take_over import check_take_over
 from api.terms import holding_of, terms_of
-from api.views import charge_view, subscription_view
+from api.views import charge_view, standing_view, subscription_view
 from billing.domain.bills import Holding
 from billing.domain.coupons import Coupon
 from billing.domain.merchant_uid import cycle_merchant_uid, new_incarnation
 from billing.domain.plans import MAX_TRIAL_DAYS, PlanTerms
 from billing.domain.records import SubscriptionRecord
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.takeover import TakeOverRefusal
 from workflows.contracts import (
     BillingPolicy,
     StartSubscription,
@@ -42,8 +44,9 @@ Handle = WorkflowHandle[SubscriptionWorkflow, SubscriptionSnapshot]
 
 # Why a start has failed, as HTTP: the card's issuer said no, the caller must choose otherwise, or PortOne was away.
 DECLINED = frozenset({"charge_declined", "billing_key_refused"})
+ON_KEY = frozenset(each.value for each in TakeOverRefusal)
 MISMATCH = "charge_mismatch"
-CONFLICTS = frozenset({"billing_key_exists", "billing_key_not_found", MISMATCH})
+CONFLICTS = frozenset({"billing_key_exists", "billing_key_not_found", MISMATCH}) | ON_KEY
 
 
 @router.post("", status_code=201)
@@ -108,10 +111,12 @@ async def get_charges(customer_uid: CustomerUid, desk: DeskDep) -> dict[str, Any
 def _check(desk: Desk, body: SubscriptionBody, terms: PlanTerms, holding: Holding) -> None:
     customer = body.customer.customer()
     _check_trial(desk, body, terms, free=not holding.value().amount)
+    check_take_over(body, terms, desk.now())
     card = body.payment_method.card if body.payment_method else None
     if card is not None:
         check_issue(body.pg, customer, card)
-    trial_days = (body.trial_end - desk.now()).days if body.trial_end else 0
+    first_charge = body.paid_until or body.trial_end
+    trial_days = (first_charge - desk.now()).days if first_charge else 0
     check_holding(body.pg, holding, customer, trial_days=trial_days)
     _refuse_expired(desk, body)
 
@@ -119,7 +124,7 @@ def _check(desk: Desk, body: SubscriptionBody, terms: PlanTerms, holding: Holdin
 def _check_trial(desk: Desk, body: SubscriptionBody, terms: PlanTerms, *, free: bool) -> None:
     if body.trial_end is not None and not desk.now() < body.trial_end < desk.now() + timedelta(days=MAX_TRIAL_DAYS):
         raise Problem(422, "trial_end", f"must lie ahead, at most {MAX_TRIAL_DAYS} days", field="trial_end")
-    begins_free = free or body.trial_end is not None or terms.trial_days
+    begins_free = free or body.paid_until is not None or body.trial_end is not None or terms.trial_days
     if body.payment_method is None and not begins_free:
         raise Problem(422, "no_payment_method", "is required where the first period costs", field="payment_method")
 
@@ -146,7 +151,7 @@ async def _start(
         await _refuse_an_unsettled_name(desk, body.customer_uid, workflow_id)
         card = body.payment_method.card if body.payment_method else None
         vault_handle = await desk.vault.seal(card.fields(), desk.now()) if card else None
-        order = _order(desk, body, terms, coupon, subscription_id=attempt.resource, vault_handle=vault_handle)
+        order = _message(desk, body, terms, coupon, subscription_id=attempt.resource, vault_handle=vault_handle)
         attempt.leaves()
         try:
             return await desk.temporal.start_workflow(
@@ -185,7 +190,7 @@ async def _refuse_an_unsettled_name(desk: Desk, customer_uid: str, workflow_id: 
         raise Problem(409, "charge_mismatch", detail, field="customer_uid", merchant_uid=last.merchant_uid)
 
 
-def _order(
+def _message(
     desk: Desk,
     body: SubscriptionBody,
     terms: PlanTerms,
@@ -201,6 +206,8 @@ def _order(
         quantity=body.quantity,
         coupon=coupon,
         trial_ends_at=body.trial_end,
+        paid_until=body.paid_until,
+        take_over=body.take_over,
         without_card=body.payment_method is None,
         vault_handle=vault_handle,
         channel=body.channel(),
@@ -239,7 +246,16 @@ async def _started(desk: Desk, customer_uid: str, snapshot: SubscriptionSnapshot
     if code.startswith("pg_"):
         raise Problem(422, code, reason, field="pg")
     if code in DECLINED:
-        raise Problem(402, "card_declined", reason, reason_code=code, merchant_uid=snapshot.merchant_uid)
+        raise Problem(
+            402,
+            "card_declined",
+            reason,
+            reason_code=code,
+            merchant_uid=snapshot.merchant_uid,
+            standing=standing_view(snapshot.standing),
+        )
+    if code in ON_KEY:
+        raise Problem(409, code, reason, field="customer_uid", standing=standing_view(snapshot.standing))
     if code in CONFLICTS:
         raise Problem(409, code, reason, field="customer_uid")
     raise Problem(503, code, reason)
@@ -278,10 +294,12 @@ def _details(start: StartSubscription) -> str:
         lines.append(f"Coupon {start.coupon.name}, {start.coupon.duration.value}")
     if start.trial_ends_at is not None:
         lines.append(f"Trial until {start.trial_ends_at:%Y-%m-%d %H:%M} UTC")
-    elif plan.trial_days:
+    elif plan.trial_days and start.paid_until is None:
         lines.append(f"Trial of {plan.trial_days} days")
     if plan.max_cycles:
         lines.append(f"Ends after {plan.max_cycles} periods")
+    if start.paid_until is not None:
+        lines.append(f"Paid elsewhere until {start.paid_until:%Y-%m-%d %H:%M} UTC")
     return "\n\n".join(lines)
 
 

@@ -128,3 +128,21 @@ def cycle_due(anchor: Anchor, interval: Interval, cycle: int) -> datetime:
     """
     local = datetime.combine(cycle_date(anchor, interval, cycle), anchor.wall_time, tzinfo=time_zone(anchor.zone))
     return local.astimezone(UTC)
+
+
+def before_the_first(anchor: Anchor, interval: Interval) -> datetime:
+    """The UTC instant one interval before cycle 1: where the period that ends with it began.
+
+    Raises:
+        OverflowError, ValueError: a day before the year 1.
+    """
+    match interval.unit:
+        case IntervalUnit.DAY:
+            day = anchor.day - timedelta(days=interval.count)
+        case IntervalUnit.WEEK:
+            day = anchor.day - timedelta(weeks=interval.count)
+        case IntervalUnit.MONTH:
+            day = _months_later(anchor.day, -interval.count)
+        case IntervalUnit.YEAR:
+            day = _months_later(anchor.day, -12 * interval.count)
+    return datetime.combine(day, anchor.wall_time, tzinfo=time_zone(anchor.zone)).astimezone(UTC)

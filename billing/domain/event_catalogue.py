@@ -81,6 +81,10 @@ CATALOGUE: Mapping[EventType, CataloguedEvent] = MappingProxyType(
         _E.PAYMENT_METHOD_DELETED_ELSEWHERE: _OF(
             "The billing key is gone at PortOne, and it was not deleted here.", PaymentMethodData
         ),
+        _E.PAYMENT_METHOD_SCHEDULED_ELSEWHERE: _OF(
+            "A subscription has ended, and charges that nobody here ordered are left on its billing key.",
+            PaymentMethodData,
+        ),
         _E.CONSENT_REQUESTED: _OF("The buyer has to consent before the next charge.", ConsentData),
         _E.CONSENT_GRANTED: _OF("The buyer consented.", ConsentData),
         _E.CONSENT_REFUSED: _OF("The buyer refused.", ConsentData),

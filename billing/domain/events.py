@@ -42,6 +42,7 @@ class EventType(StrEnum):
     PAYMENT_METHOD_CHANGED = "payment_method.changed"
     PAYMENT_METHOD_REFUSED = "payment_method.refused"
     PAYMENT_METHOD_DELETED_ELSEWHERE = "payment_method.deleted_elsewhere"
+    PAYMENT_METHOD_SCHEDULED_ELSEWHERE = "payment_method.scheduled_elsewhere"
     CONSENT_REQUESTED = "consent.requested"
     CONSENT_GRANTED = "consent.granted"
     CONSENT_REFUSED = "consent.refused"

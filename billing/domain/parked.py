@@ -20,6 +20,8 @@ class Decision(StrEnum):
     RETRY = "retry"
     REFUND = "refund"
     END = "end"
+    REVOKE = "revoke"
+    KEEP = "keep"
 
 
 class ParkedKind(StrEnum):
@@ -32,6 +34,7 @@ class ParkedKind(StrEnum):
     REFUNDED_ELSEWHERE = "refunded_elsewhere"
     CHANGE_MISMATCH = "change_mismatch"
     REFUND_REFUSED = "refund_refused"
+    SCHEDULE_LEFT = "schedule_left"
 
 
 _K, _D = ParkedKind, Decision
@@ -46,6 +49,7 @@ SENTENCES: Mapping[ParkedKind, str] = MappingProxyType(
         _K.REFUNDED_ELSEWHERE: "Money that was paid went back to the customer, and not from here.",
         _K.CHANGE_MISMATCH: "PortOne has a payment of a plan change that is not as it was ordered.",
         _K.REFUND_REFUSED: "Money that pays for nothing is to go back, and PortOne refuses to refund it.",
+        _K.SCHEDULE_LEFT: "A subscription has ended, and a charge that nobody here ordered is scheduled on its key.",
     }
 )
 """What stands parked under each name, one sentence for people."""
@@ -89,6 +93,11 @@ DECISIONS: Mapping[ParkedKind, Mapping[Decision, str]] = MappingProxyType(
         _K.REFUND_REFUSED: {
             _D.REFUND: "The refund is tried once more.",
             _D.PAID: "The money is kept, and who kept it and why is written down.",
+        },
+        _K.SCHEDULE_LEFT: {
+            _D.REVOKE: "The schedule is taken back, and its row is read as proof. Where it ran first, the answer says "
+            "so, and what was paid is announced.",
+            _D.KEEP: "It is left to run: somebody else's business, and who said so and why is written down.",
         },
     }
 )

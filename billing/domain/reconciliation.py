@@ -152,7 +152,8 @@ def _kind_of_unbooked(here: OrderHere, row: PaymentFact, schedule: ScheduleFact 
     planned = in_time and not stands_declined
     kind = Difference.EXECUTED_OR_RETRIED_ELSEWHERE
     if here.amount is None:
-        kind = Difference.PAID_AT_PORTONE_UNKNOWN_HERE
+        twice = _pays_a_paid_period(here, row)
+        kind = Difference.PAID_TWICE if twice else Difference.PAID_AT_PORTONE_UNKNOWN_HERE
     elif row.amount != here.amount:
         kind = Difference.AMOUNT_DIFFERS
     elif here.period_paid_by is not None:
@@ -164,6 +165,19 @@ def _kind_of_unbooked(here: OrderHere, row: PaymentFact, schedule: ScheduleFact 
     elif not here.is_living and not by_schedule:
         kind = Difference.LATE_APPROVAL
     return kind
+
+
+def _pays_a_paid_period(here: OrderHere, row: PaymentFact) -> bool:
+    """Whether somebody else took the plan's price from the key within a period that is paid: whatever its number."""
+    subscription = here.subscription
+    if subscription is None or row.paid_at is None or not here.is_living:
+        return False
+    start, end = subscription.current_period_start, subscription.current_period_end
+    if start is None or end is None or subscription.status is SubscriptionStatus.TRIALING:
+        return False
+    key = subscription.billing_key or subscription.customer_uid
+    price = Money(subscription.plan.price.amount * subscription.life.quantity, subscription.plan.price.currency)
+    return start <= row.paid_at < end and (row.customer_uid, row.amount) == (key, price)
 
 
 def _ours(here: OrderHere, row: PaymentFact) -> int:

@@ -45,6 +45,9 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 EARLY = DUE - 5 * DAY
 DECLINED = replace(PLANNED, state=CycleState.DECLINED, imp_uid="imps_f", payments=known(failed()))
 
+PAID_PERIOD = replace(SUBSCRIPTION, current_period_start=DUE - 28 * DAY, current_period_end=DUE)
+FOREIGN = OrderHere(merchant_uid="old-1", subscription=PAID_PERIOD, on_our_key=True, run=REGISTERED)
+
 
 # ---------------------------------------------------------------- agreement
 
@@ -121,6 +124,11 @@ def test_the_merchants_other_orders_are_nobodys_business():
         (OrderHere(merchant_uid="x", subscription=ENDED, run=GONE), (paid(),), None, ["paid_at_portone_unknown_here"]),
         (OrderHere(merchant_uid="x", on_our_key=True, run=GONE), (cancelled(9900),), None, ["refunded_elsewhere"]),
         (OrderHere(merchant_uid="x", on_our_key=True, run=GONE), (failed(),), None, []),
+        # Somebody else took the price of a period that is paid, under a number of their own.
+        (FOREIGN, (paid(at=DUE - 3 * DAY),), None, ["paid_twice"]),
+        (FOREIGN, (paid(at=DUE),), None, ["paid_at_portone_unknown_here"]),
+        (FOREIGN, (paid(at=DUE - 3 * DAY, amount=Money(500)),), None, ["paid_at_portone_unknown_here"]),
+        (FOREIGN, (paid(at=DUE - 3 * DAY, customer_uid="lee"),), None, ["paid_at_portone_unknown_here"]),
         # What was booked as paid.
         (BOOKED, (), executed(), ["paid_here_not_at_portone"]),
         (BOOKED, (failed(IMP),), executed(), ["paid_here_not_at_portone"]),

@@ -39,6 +39,23 @@ async def test_the_guard_of_again_can_be_switched_off(start):
     assert books["totals"]["charged_twice"] == ["m1"]
 
 
+async def test_the_books_say_what_was_taken_from_one_key_on_one_day_under_several_numbers(merchant):
+    for customer_uid in ("kim", "lee"):
+        await merchant.issue(customer_uid)
+    await merchant.again("m1", "kim")
+    await merchant.again("m2", "kim", amount=500)
+    await merchant.again("m3", "lee")
+    await merchant.advance(3600)
+    await merchant.again("m4", "kim")
+    await merchant.advance(24 * 3600)
+    await merchant.again("m5", "kim")
+    totals = (await merchant.control("GET", "books"))["totals"]
+    same = {"customer_uid": "kim", "amount": 9900, "currency": "KRW", "merchant_uids": ["m1", "m4"]}
+    assert (totals["charged_twice"], totals["same_day"]) == ([], [same])
+    await merchant.ok("POST", "/payments/cancel", {"merchant_uid": "m4"})
+    assert (await merchant.control("GET", "books"))["totals"]["same_day"] == []
+
+
 @pytest.mark.parametrize("last_four", ["0002", "0003", "0006"])
 async def test_a_decline_is_code_minus_one_and_leaves_a_failed_row_and_no_webhook(merchant, receiver, last_four):
     await merchant.issue(last_four=last_four)

@@ -110,6 +110,7 @@ async def test_the_books_hold_every_charge_and_are_read_by_key_or_by_order(merch
     assert books["totals"] == {
         "charges": 2,
         "charged_twice": [],
+        "same_day": [],
         "failed_attempts": 1,
         "by_currency": {"KRW": {"amount": 9900, "refunded": 0}, "USD": {"amount": 9.99, "refunded": 0}},
     }

@@ -9,15 +9,16 @@ import asyncio
 import gzip
 import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 from billing.domain.delivery import MAX_ATTEMPTS
 from tests.deploy.fleet import Fleet
 from tests.events.conftest import Receiver, Telling, paid
-from tests.facts import fact
+from tests.facts import decide, fact
 from tests.reconciled import console, current, order_of, silence, start_run
 from tests.replay.fingerprint import write_all
-from tests.stack import CARD, running_stack, served, start_dev_server
+from tests.stack import CARD, now, running_stack, served, start_dev_server
 
 HISTORIES = Path(__file__).parent / "histories"
 
@@ -109,6 +110,26 @@ async def refused_by_its_pg(stack):
     await stack.start(uid, payment_method={"billing_key": True}, plan=plan, expect=422)
 
 
+async def adopted(stack):
+    """An old loop's schedules on the key: one is the first charge, another is taken back."""
+    uid = "adopted"
+    await stack.emulator.post("/emulator/window/billing-key", json={"customer_uid": uid, "card_number": CARD})
+    for number, days in (("old-1", 5), ("old-2", 40)):
+        at = int((now() + timedelta(days=days)).timestamp())
+        await console(stack, "register", customer_uid=uid, merchant_uid=number, amount=9900, schedule_at=at)
+    await stack.start(uid, payment_method={"billing_key": True}, take_over="adopt")
+    await stack.advance(uid, days=40)
+
+
+async def charged_at_issue(stack):
+    """A PG that charged when it issued the key: the first period, recorded under its own order number."""
+    uid = "charged_at_issue"
+    window = {"customer_uid": uid, "card_number": CARD, "pg": "kakaopay", "amount": 9900, "merchant_uid": "issue-1"}
+    await stack.emulator.post("/emulator/window/billing-key", json=window)
+    await stack.start(uid, payment_method={"billing_key": True}, pg="kakaopay")
+    await stack.advance(uid, days=32)
+
+
 STORIES = (
     plain,
     every_webhook_lost,
@@ -122,6 +143,8 @@ STORIES = (
     our_own_retries,
     refused_card,
     refused_by_its_pg,
+    adopted,
+    charged_at_issue,
 )
 
 
@@ -175,6 +198,20 @@ async def late_fact(stack):
     handle = stack.temporal.get_workflow_handle(f"fact/{payment['imp_uid']}")
     await fact(stack, payment["imp_uid"])
     keep("late_fact", await handle.fetch_history())
+
+
+async def left_schedule(stack):
+    """A charge that somebody else left on the key of an ended subscription, taken back by a person."""
+    uid = await stack.start("left_schedule")
+    await stack.settled(uid)
+    at = int((now() + timedelta(days=20)).timestamp())
+    await console(stack, "register", customer_uid=uid, merchant_uid="left-1", amount=700, schedule_at=at)
+    await stack.order(uid, "cancel", at="now")
+    await decide(stack, uid, "revoke")
+    handle = stack.temporal.get_workflow_handle("left-schedule/left-1")
+    await handle.result()
+    keep("left_schedule", await handle.fetch_history())
+    keep("left_by_a_cancel", await stack.handle(uid).fetch_history())
 
 
 async def reconciliations(stack):
@@ -240,6 +277,7 @@ async def main():
                 await short_workflows(stack)
                 await event_delivery(stack)
                 await late_fact(stack)
+                await left_schedule(stack)
         with tempfile.TemporaryDirectory() as folder:
             async with running_stack(server.client, Path(folder)) as stack:
                 stack.roll_after(60)

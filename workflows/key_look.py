@@ -1,0 +1,191 @@
+"""What PortOne has on a billing key and nobody here ordered; and taking such a charge back, with proof."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from temporalio import workflow
+
+from billing.domain import takeover
+from billing.domain.facts import PaymentFact, ScheduleFact
+from billing.domain.known_order import AskedOrder, Known
+from billing.domain.money import Money
+from billing.domain.takeover import KeyPayment, Standing
+from billing.domain.verdict import Expected, Finding, Verdict, judge
+from workflows import policies
+from workflows.contracts import Unschedule
+from workflows.key_contracts import KeyPaymentsAsked, KeyPaymentsFound
+from workflows.policies import ActivityOptions
+from workflows.ports import KeyActivities, LedgerActivities, PaymentActivities, ScheduleActivities
+
+BY_SCHEDULE = "payment.scheduled"
+"""PortOne's `customer_uid_usage` of a payment that a schedule made."""
+
+_STILL_OPEN = frozenset({Finding.PENDING, Finding.ABSENT})
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """Who asks: the incarnation, the customer_uid it was started under, and whether it has ended."""
+
+    subscription_id: str
+    customer_uid: str
+    ended: bool = False
+
+    def has_left(self, known: Known) -> bool:
+        """Whether an order is ours and nothing of ours may charge it any more.
+
+        Its life has ended, or it was started under the same customer_uid, where one life runs at a time.
+        """
+        if known.order is None or known.subscription_id is None:
+            return False
+        if known.subscription_id == self.subscription_id:
+            return self.ended
+        return not known.living or known.customer_uid == self.customer_uid
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What became of a schedule that was to be taken back.
+
+    `row` is PortOne's, read after the call. `revoked` says that it will not run; otherwise it stands still, or has run,
+    and `verdict` is what its payments prove.
+    """
+
+    row: ScheduleFact
+    revoked: bool = False
+    verdict: Verdict | None = None
+
+    @property
+    def paid(self) -> PaymentFact | None:
+        """The payment that holds money by it, where one does."""
+        took = self.verdict is not None and self.verdict.finding in (Finding.PAID, Finding.MISMATCH)
+        return self.verdict.payment if took and self.verdict is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class OnKey:
+    """The charges that are scheduled on a key, or have run, earliest first.
+
+    `foreign` are those that no order of ours stands for. `left` are ours of a life that is over and still to run: the
+    run that registered them was terminated, or could not take them back.
+    """
+
+    foreign: Sequence[ScheduleFact] = ()
+    left: Sequence[ScheduleFact] = ()
+
+    @property
+    def open(self) -> list[ScheduleFact]:
+        """The foreign ones that are still to run."""
+        return [row for row in self.foreign if row.status != "executed"]
+
+
+async def scheduled_on(customer_uid: str, options: ActivityOptions, life: Life) -> OnKey:
+    """What is scheduled on a key.
+
+    Raises:
+        ActivityError: PortOne could not be asked, where `options` give up.
+    """
+    rows: Sequence[ScheduleFact] = await workflow.execute_activity_method(
+        KeyActivities.list_key_schedules, customer_uid, summary=f"what is scheduled on {customer_uid}", **options
+    )
+    judged = list(zip(rows, await _known([AskedOrder(row.merchant_uid) for row in rows]), strict=True))
+    foreign = [row for row, known in judged if known.order is None]
+    left = [row for row, known in judged if row.status != "executed" and life.has_left(known)]
+    return OnKey(foreign, left)
+
+
+async def foreign_payments(
+    asked: KeyPaymentsAsked, schedules: Sequence[ScheduleFact] = ()
+) -> tuple[list[KeyPayment], bool]:
+    """The payments of a key that no order of ours stands for; and whether PortOne has any payment of it at all.
+
+    A schedule that has run and whose payment the list does not show yet is looked up by its order number.
+    """
+    found: KeyPaymentsFound = await workflow.execute_activity_method(
+        KeyActivities.list_key_payments, asked, summary=f"what {asked.customer_uid} has paid", **policies.LOOK_UP
+    )
+    rows, listed = list(found.payments), {each.payment.merchant_uid for each in found.payments}
+    for ran in schedules:
+        lately = ran.status == "executed" and ran.payment_status != "failed" and ran.schedule_at >= asked.since
+        if lately and ran.merchant_uid not in listed:
+            rows += [KeyPayment(row, BY_SCHEDULE) for row in await _rows(ran.merchant_uid)]
+    known = await _known([AskedOrder(each.payment.merchant_uid, each.payment.imp_uid) for each in rows])
+    return [row for row, each in zip(rows, known, strict=True) if each.order is None], found.any_at_all
+
+
+async def take_back(row: ScheduleFact, amount: Money | None = None) -> TakenBack:
+    """Take a charge of somebody else back: its order number is named, then its row is read, which says who won.
+
+    What ran first is proven by its payments, judged against `amount` (what the row says, without one).
+    """
+    order = Unschedule(customer_uid=row.customer_uid, merchant_uid=row.merchant_uid)
+    now: ScheduleFact | None = row
+    for wait in (*policies.TAKE_BACK_AGAIN_AFTER, None):
+        await workflow.execute_activity_method(
+            ScheduleActivities.unschedule, order, summary=f"take back {row.merchant_uid}", **policies.REPEATABLE
+        )
+        now = await find_row(row.merchant_uid)
+        if now is None or now.status == "revoked":
+            return TakenBack(now or row, revoked=True)
+        if now.status == "executed":
+            return TakenBack(now, verdict=await what_it_came_to(now, amount))
+        if wait is not None:
+            await workflow.sleep(wait, summary=f"PortOne neither revoked nor ran {row.merchant_uid}; asking again")
+    return TakenBack(now or row)
+
+
+async def take_all_back(rows: Sequence[ScheduleFact], amount: Money | None = None) -> list[TakenBack]:
+    """Take each of these back, some at a time, since somebody waits; in their order."""
+    backs: list[TakenBack] = []
+    for begin in range(0, len(rows), policies.TAKE_BACK_AT_ONCE):
+        some = rows[begin : begin + policies.TAKE_BACK_AT_ONCE]
+        backs += await asyncio.gather(*(take_back(row, amount) for row in some))
+    return backs
+
+
+def told(back: TakenBack) -> Standing:
+    """What became of a schedule that was to be taken back, as it is told."""
+    payment = back.paid
+    if payment is not None:
+        return takeover.of_payment(payment)
+    return takeover.of_schedule(back.row, "revoked" if back.revoked else None)
+
+
+async def what_it_came_to(row: ScheduleFact, amount: Money | None = None) -> Verdict:
+    """What a schedule that has run came to, by its payments; asked again while PortOne does not show them yet."""
+    expected = Expected(row.merchant_uid, amount or row.amount, row.customer_uid)
+    verdict = judge(expected, await _rows(row.merchant_uid), row)
+    for _ in range(policies.WINNER_LOOKS):
+        if verdict.finding not in _STILL_OPEN:
+            break
+        summary = f"{row.merchant_uid} was executed; looking for its payment"
+        await workflow.sleep(policies.SCHEDULE_MARGIN, summary=summary)
+        verdict = judge(expected, await _rows(row.merchant_uid), row)
+    return verdict
+
+
+async def proven(payment: PaymentFact, amount: Money, customer_uid: str) -> Verdict:
+    """A payment of somebody else, looked up by its order number and judged as one of ours would be."""
+    return judge(Expected(payment.merchant_uid, amount, customer_uid), await _rows(payment.merchant_uid), None, payment)
+
+
+async def find_row(merchant_uid: str) -> ScheduleFact | None:
+    """PortOne's schedule row of an order number, or None."""
+    return await workflow.execute_activity_method(
+        ScheduleActivities.find_schedule, merchant_uid, summary=f"read schedule {merchant_uid}", **policies.LOOK_UP
+    )
+
+
+async def _rows(merchant_uid: str) -> Sequence[PaymentFact]:
+    return await workflow.execute_activity_method(
+        PaymentActivities.find_payments, merchant_uid, summary=f"look up {merchant_uid}", **policies.LOOK_UP
+    )
+
+
+async def _known(asked: Sequence[AskedOrder]) -> Sequence[Known]:
+    if not asked:
+        return ()
+    return await workflow.execute_activity_method(
+        LedgerActivities.known_orders, asked, summary=f"which of {len(asked)} orders are ours", **policies.LEDGER
+    )

@@ -1,0 +1,57 @@
+"""What is written of a schedule that somebody else left on a key, and what the world outside is told of it; pure."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from billing.domain.event_data import ParkedData
+from billing.domain.parked import DecisionRecord, ParkedRecord
+from workflows.orders import Decide
+
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def revision_at(at: datetime) -> int:
+    """A revision that only grows, from one run of the same order number to the next."""
+    return int((at - _EPOCH).total_seconds())
+
+
+def closed(record: ParkedRecord, at: datetime) -> ParkedRecord:
+    """The same, standing no longer."""
+    return replace(record, closed_at=at, revision=max(record.revision + 1, revision_at(at)))
+
+
+def decided(record: ParkedRecord, order: Decide, at: datetime) -> DecisionRecord:
+    """What a person decided, with who and why."""
+    return DecisionRecord(
+        decision_id=f"{record.parked_id}-{revision_at(at)}",
+        parked_id=record.parked_id,
+        kind=record.kind,
+        workflow_id=record.workflow_id,
+        customer_uid=record.customer_uid,
+        subscription_id=record.subscription_id,
+        merchant_uid=record.merchant_uid,
+        parked_reason=record.reason,
+        decision=order.decision,
+        by=order.by,
+        reason=order.reason,
+        at=at,
+    )
+
+
+def parked_data(record: ParkedRecord, status: str, decision: DecisionRecord | None = None) -> ParkedData:
+    """What stands parked, or what was decided of it, as an event says it."""
+    return ParkedData(
+        customer_uid=record.customer_uid,
+        subscription_id=record.subscription_id,
+        status=status,
+        reason=record.reason,
+        decisions=tuple(each.value for each in record.decisions),
+        known=record.known,
+        merchant_uid=record.merchant_uid,
+        imp_uid=record.imp_uid,
+        decision=decision.decision.value if decision else None,
+        decided_by=decision.by if decision else None,
+        note=decision.reason if decision else None,
+        kind=record.kind.value,
+        parked_id=record.parked_id,
+    )

@@ -1,0 +1,150 @@
+"""A schedule that somebody else left on the key of an ended subscription: watched until it is over, or decided.
+
+Its row in the ledger was written by the run that ended. What if this run dies? It holds nothing but that row: every
+step reads PortOne's schedule anew, and taking back does nothing the second time.
+"""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, VersioningBehavior
+from temporalio.exceptions import ApplicationError
+
+from billing.domain import takeover
+from billing.domain.event_catalogue import event
+from billing.domain.events import EventType
+from billing.domain.facts import PaymentFact
+from billing.domain.known_order import AskedOrder
+from billing.domain.parked import DECISIONS, Decision, ParkedKind
+from billing.domain.records import LedgerEntry
+from workflows import key_look, left_entry, policies
+from workflows.fact_contracts import FactDecided, FactState, ReportedFact
+from workflows.key_contracts import StartLeftSchedule
+from workflows.orders import Decide
+from workflows.ports import FactActivities, LedgerActivities
+
+PARKED = SearchAttributeKey.for_keyword("Parked")
+
+
+@workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+class LeftScheduleWorkflow:
+    """Watches one order number; ends when it was taken back, has run, is ours by now, or a person let it be."""
+
+    @workflow.init
+    def __init__(self, start: StartLeftSchedule) -> None:
+        self._start = start
+        self._order: Decide | None = None
+        self._answer: FactDecided | None = None
+        self._over = False
+
+    @workflow.run
+    async def run(self, start: StartLeftSchedule) -> FactState:
+        """Wait for a decision, and look at the schedule daily and soon after it is to run."""
+        workflow.upsert_search_attributes([PARKED.value_set(ParkedKind.SCHEDULE_LEFT.value)])
+        workflow.set_current_details(f"**Parked, a person must decide:** {start.parked.reason}")
+        ended: FactState | None = None
+        while ended is None:
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self._order is not None,
+                    timeout=self._until_the_next_look(workflow.now()),
+                    timeout_summary=f"until a person decides, or {start.row.merchant_uid} has run",
+                )
+            ended = await self._look() if self._order is None else await self._carry_out(self._order)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return ended
+
+    @workflow.update(description="A person's decision about a charge that somebody else left on the key.")
+    async def decide(self, order: Decide) -> FactDecided:
+        """Carry a person's decision out.
+
+        Raises:
+            ApplicationError: somebody else was faster.
+        """
+        self._check(order)
+        self._order, self._answer = order, None
+        await workflow.wait_condition(lambda: self._answer is not None)
+        answer = self._answer
+        assert answer is not None  # noqa: S101 - just waited for
+        return answer
+
+    @decide.validator
+    def _check(self, order: Decide) -> None:
+        if self._over or self._order is not None or order.parked_id not in (None, self._start.parked.parked_id):
+            raise _refused("already_decided", "it stands no longer: somebody has decided, or it was found out")
+        allowed = DECISIONS[ParkedKind.SCHEDULE_LEFT]
+        if order.decision not in allowed:
+            raise _refused("not_allowed", f"allowed of schedule_left: {', '.join(each.value for each in allowed)}")
+
+    def _until_the_next_look(self, now: datetime) -> timedelta:
+        soon = self._start.row.schedule_at + policies.LEFT_SCHEDULE_RAN - now
+        return soon if timedelta(0) < soon < policies.LEFT_SCHEDULE_LOOK else policies.LEFT_SCHEDULE_LOOK
+
+    async def _look(self) -> FactState | None:
+        """Whether it is over by itself; None while it stands."""
+        if await self._is_ours_by_now():
+            await self._close("it was taken over by a subscription")
+            return FactState.NOTHING_NEW
+        row = await key_look.find_row(self._start.row.merchant_uid)
+        if row is None or row.status == "revoked":
+            await self._close("it was taken back elsewhere")
+            return FactState.REVOKED
+        if row.status != "executed":
+            return None
+        verdict = await key_look.what_it_came_to(row)
+        await self._ran(key_look.TakenBack(row, verdict=verdict).paid)
+        return FactState.NOTED
+
+    async def _carry_out(self, order: Decide) -> FactState | None:
+        self._order = None
+        if order.decision is Decision.KEEP:
+            await self._close(f"{order.by} decided keep: {order.reason}", order)
+            self._answer = FactDecided(state=FactState.KEPT)
+            return FactState.KEPT
+        back = await key_look.take_back(self._start.row)
+        if back.revoked:
+            await self._close(f"{order.by} decided revoke: {order.reason}", order)
+            self._answer = FactDecided(state=FactState.REVOKED)
+            return FactState.REVOKED
+        said = takeover.in_words("it could not be taken back", [key_look.told(back)])
+        ran = back.row.status == "executed"
+        if ran:
+            await self._ran(back.paid)
+        code = "charged_meanwhile" if ran else "schedule_not_revoked"
+        self._answer = FactDecided(done=False, code=code, message=said)
+        return FactState.NOTED if ran else None
+
+    async def _ran(self, paid: PaymentFact | None) -> None:
+        """It charged: what was paid is handed on to be announced, and nothing is left to decide of the schedule."""
+        if paid is not None:
+            reported = ReportedFact(imp_uid=paid.imp_uid, merchant_uid=paid.merchant_uid, status=paid.status)
+            await workflow.execute_activity_method(
+                FactActivities.report_facts, [reported], summary=f"hand on {paid.imp_uid}", **policies.LEDGER
+            )
+        await self._close("it has run")
+
+    async def _is_ours_by_now(self) -> bool:
+        asked = [AskedOrder(self._start.row.merchant_uid)]
+        known = await workflow.execute_activity_method(
+            LedgerActivities.known_orders, asked, summary="was it taken over", **policies.LEDGER
+        )
+        return known[0].order is not None
+
+    async def _close(self, summary: str, order: Decide | None = None) -> None:
+        at, record = workflow.now(), self._start.parked
+        entry = LedgerEntry(parked=(left_entry.closed(record, at),))
+        if order is not None:
+            decision = left_entry.decided(record, order, at)
+            data = left_entry.parked_data(record, self._start.status, decision)
+            text = f"decided by {order.by}: {order.decision.value}"
+            told = event(EventType.SUBSCRIPTION_DECIDED, at, f"evt_{decision.decision_id}", text, data)
+            entry = LedgerEntry(parked=entry.parked, decisions=(decision,), events=(told,))
+        await workflow.execute_activity_method(LedgerActivities.record, entry, summary=summary[:200], **policies.LEDGER)
+        self._over = True
+        workflow.upsert_search_attributes([PARKED.value_unset()])
+        workflow.set_current_details(summary)
+
+
+def _refused(code: str, message: str) -> ApplicationError:
+    return ApplicationError(message, type=code, non_retryable=True)
