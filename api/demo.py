@@ -82,7 +82,7 @@ class Teller:
             self._progress.update(bar, completed=1.0)
         if not self._progress.console.is_terminal:
             # Bars are not drawn into a log; there, a line says that something happens.
-            how = f"failed: {escape(ending.failure)}" if ending.failure else "told"
+            how = f"failed: {escape(ending.failure)}" if ending.failure else "done"
             self._progress.console.print(f"{story.title}: {how}, after {time.monotonic() - begun:.0f} s")
         return ending
 
@@ -263,7 +263,7 @@ async def demo(folder: Path, *, keep: bool) -> bool:
         console.print(f"Ready after {ready - begun:.0f} s. Watch the runs: {stack.ui_url}", soft_wrap=True)
         endings = await tell(console, stack, await connect(stack.address))
         leaks = await asyncio.to_thread(find_card, folder)
-        print_report(console, folder, endings, leaks, begin=ready - begun, told=time.monotonic() - ready)
+        print_report(console, folder, endings, leaks, to_start=ready - begun, to_bill=time.monotonic() - ready)
         if keep:
             await _stay(console, stack)
         console.print("Stopping.")

@@ -74,9 +74,9 @@ class Ending:
 
 
 def print_report(
-    console: Console, folder: Path, endings: Sequence[Ending], leaks: Sequence[str], *, begin: float, told: float
+    console: Console, folder: Path, endings: Sequence[Ending], leaks: Sequence[str], *, to_start: float, to_bill: float
 ) -> None:
-    """The table, the sum, and what to look at; `begin` and `told` are the seconds to start and to tell the stories."""
+    """The table, the sum, and what to look at; `to_start` and `to_bill` are seconds."""
     table = Table(title="Charged by PortOne, written in the ledger, expected")
     for heading in ("story", "expected", "PortOne", "ledger", "charged twice", "KRW", "ends as", ""):
         table.add_column(heading, justify="left" if heading in ("story", "ends as", "") else "right", overflow="fold")
@@ -108,7 +108,7 @@ def print_report(
         result = f"[red]{len(wrong)} of {len(endings)} stories went wrong[/]"
     elif leaks:
         result = "[red]All equal, but a card number was written to a file[/]"
-    console.print(f"{result}, after {begin + told:.0f} s: {begin:.0f} s to start, {told:.0f} s to bill.")
+    console.print(f"{result}, after {to_start + to_bill:.0f} s: {to_start:.0f} s to start, {to_bill:.0f} s to bill.")
 
 
 def _counts(ending: Ending) -> tuple[str, ...]:

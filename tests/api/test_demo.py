@@ -154,7 +154,7 @@ async def test_a_story_that_fails_is_a_row_with_its_reason_and_the_others_go_on(
     out = io.StringIO()
     console = Console(file=out, width=200)
     endings = await tell(console, local, stack.temporal, stories)
-    print_report(console, tmp_path, endings, [], begin=3.0, told=4.0)
+    print_report(console, tmp_path, endings, [], to_start=3.0, to_bill=4.0)
     told = out.getvalue()
     assert [ending.is_right for ending in endings] == [False, False, False, True]
     assert "Traceback" not in told
@@ -194,6 +194,6 @@ def test_books_that_differ_name_the_orders():
 def test_a_card_number_in_a_file_is_no_good_end(tmp_path):
     out = io.StringIO()
     ending = Ending("x", Expected(1, "paid"), charged=1, written=1, status="paid")
-    print_report(Console(file=out, width=200), tmp_path, [ending], ["logs/api.log"], begin=1.0, told=1.0)
+    print_report(Console(file=out, width=200), tmp_path, [ending], ["logs/api.log"], to_start=1.0, to_bill=1.0)
     assert "logs/api.log" in out.getvalue()
     assert "but a card number was written to a file, after 2 s" in out.getvalue()
