@@ -61,16 +61,16 @@ async def test_an_endpoint_that_is_not_understood_is_refused_by_name(idle_stack,
     assert (await idle_stack.api.get("/v1/event-endpoints")).json() == {"endpoints": []}
 
 
-@pytest.mark.parametrize("addresses", [["10.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["169.254.169.254"], ["::1"], []])
-async def test_a_name_that_leads_inside_or_nowhere_is_refused_at_registration(stack, addresses):
+async def test_a_name_that_leads_inside_or_nowhere_is_refused_at_registration(stack):
     kept = (await add(stack)).json()
-    resolving(stack, addresses)
-    answer = await add(stack, "https://shop.example.com/")
-    assert_problem(answer, status=422, code="endpoint_url_refused", field="url")
-    changed = await stack.api.patch(
-        f"/v1/event-endpoints/{kept['endpoint_id']}", json={"url": "https://shop.example.com/"}
-    )
-    assert_problem(changed, status=422, code="endpoint_url_refused", field="url")
+    for addresses in (["10.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["169.254.169.254"], ["::1"], []):
+        resolving(stack, addresses)
+        answer = await add(stack, "https://shop.example.com/")
+        assert_problem(answer, status=422, code="endpoint_url_refused", field="url")
+        changed = await stack.api.patch(
+            f"/v1/event-endpoints/{kept['endpoint_id']}", json={"url": "https://shop.example.com/"}
+        )
+        assert_problem(changed, status=422, code="endpoint_url_refused", field="url")
 
 
 async def test_a_name_that_leads_outside_is_taken(stack):

@@ -50,10 +50,10 @@ async def test_a_payment_by_card_number_is_charged_once_and_shown_masked(stack):
     assert await cards_in_vault(stack) == 0
 
 
-@pytest.mark.parametrize("last_four", ["0001", "0002", "0003"])
-async def test_a_declined_card_is_answered_402_and_nothing_is_charged(stack, last_four):
-    problem = assert_problem(await pay(stack, card=card_ending(last_four)), status=402, code="card_declined")
-    assert (await stack.api.get(f"/v1/payments/{problem['merchant_uid']}")).json()["state"] == "declined"
+async def test_a_declined_card_is_answered_402_and_nothing_is_charged(stack):
+    for last_four in ("0001", "0002", "0003"):
+        problem = assert_problem(await pay(stack, card=card_ending(last_four)), status=402, code="card_declined")
+        assert (await stack.api.get(f"/v1/payments/{problem['merchant_uid']}")).json()["state"] == "declined"
     assert (await totals(stack))["charges"] == 0
     assert await cards_in_vault(stack) == 0
 
@@ -65,12 +65,12 @@ async def test_a_payment_whose_answer_is_lost_is_found_and_charged_once(stack):
     assert await cards_in_vault(stack) == 0
 
 
-@pytest.mark.parametrize("kind", ["drop_after", "500_after", "garbage"])
-async def test_a_payment_whose_answer_is_spoilt_is_found_and_charged_once(stack, kind):
-    await stack.fault(path="onetime", kind=kind, count=1)
-    answer = await pay(stack)
-    assert (answer.status_code, answer.json()["state"]) == (201, "paid")
-    assert (await totals(stack))["charges"] == 1
+async def test_a_payment_whose_answer_is_spoilt_is_found_and_charged_once(stack):
+    for count, kind in enumerate(("drop_after", "500_after", "garbage"), 1):
+        await stack.fault(path="onetime", kind=kind, count=1)
+        answer = await pay(stack)
+        assert (answer.status_code, answer.json()["state"]) == (201, "paid"), kind
+        assert (await totals(stack))["charges"] == count
 
 
 async def test_a_payment_with_a_customer_uid_stores_a_billing_key(stack):
