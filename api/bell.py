@@ -14,7 +14,7 @@ from billing.domain.records import Disposition, LedgerEntry, WebhookDisposition
 from billing.domain.states import CycleState
 from billing.ledger import ReceivedWebhook
 from billing.observability import WEBHOOKS
-from workflows.contracts import PaymentReported
+from workflows.contracts import LookAgain, PaymentReported, subscription_workflow_id
 from workflows.fact_bell import report_fact
 from workflows.fact_contracts import ReportedFact
 
@@ -25,6 +25,8 @@ GRACE_SECONDS = 3.0
 """How old a row must be before the sweep takes it: younger ones are being rung by the request itself."""
 
 RPC_TIMEOUT = timedelta(seconds=5)
+
+_SUBSCRIPTION = subscription_workflow_id("")
 
 _AWAY = frozenset(
     {
@@ -94,6 +96,41 @@ async def sweep(desk: Desk) -> None:
                 return
 
 
+async def look_at_crowded_orders(desk: Desk) -> None:
+    """Let each order of which too many webhooks came be looked at as a whole, once in a while."""
+    # Taken before anybody looks: what comes meanwhile may not be seen any more, and has its look later.
+    at = desk.now()
+    for row in await desk.ledger.orders_to_look_at(at):
+        if row.workflow_id is None:
+            continue
+        try:
+            await _look_at_order(desk, row.workflow_id, row.merchant_uid)
+        except RPCError as error:
+            if error.status in _AWAY:
+                return
+        await desk.ledger.mark_looked_at(row.inbox_id, at)
+
+
+async def _look_at_order(desk: Desk, workflow_id: str, merchant_uid: str) -> None:
+    """Tell the subscription to look; where none listens, the payment that the ledger has of the order is looked into.
+
+    What else may have come for such an order is left to reconciliation: the ids were not kept.
+    """
+    if workflow_id.startswith(_SUBSCRIPTION):
+        look = LookAgain(merchant_uid=merchant_uid, reason="webhooks")
+        try:
+            await desk.temporal.get_workflow_handle(workflow_id).signal("look_again", look, rpc_timeout=RPC_TIMEOUT)
+        except RPCError as error:
+            if not is_gone(error):
+                raise
+        else:
+            return
+    charge = await desk.ledger.get_charge(merchant_uid)
+    if charge is not None and charge.imp_uid is not None:
+        fact = ReportedFact(imp_uid=charge.imp_uid, merchant_uid=merchant_uid, status="", cancellation_id="")
+        await report_fact(desk.temporal, desk.task_queue, fact)
+
+
 @contextlib.asynccontextmanager
 async def sweeping(desk: Desk) -> AsyncIterator[None]:
     """Sweep in the background until the block ends."""
@@ -101,6 +138,7 @@ async def sweeping(desk: Desk) -> AsyncIterator[None]:
     async def once() -> None:
         await desk.vault.purge(desk.now())
         await sweep(desk)
+        await look_at_crowded_orders(desk)
 
     async with repeating("webhook sweep", SWEEP_SECONDS, once):
         yield

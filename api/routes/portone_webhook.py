@@ -1,7 +1,8 @@
 """PortOne's webhooks: stored, counted, answered 200; then the workflow's bell is rung with ids only.
 
 A webhook is never believed. V1 webhooks are unsigned (facts.md 3.4), so the URL of each charge is its own credential;
-the URLs that the console can be given carry none and are open to PortOne's addresses alone.
+the URLs that the console can be given carry none and are open to PortOne's addresses alone. Nor may it cost more than
+it is worth: of one order so many are looked into within an hour, and all others by one look (`webhook_bounds`).
 """
 
 import json
@@ -87,7 +88,10 @@ async def _receive(desk: Desk, body: WebhookBody, name: str, route: NoticeRoute 
     except ValueError:
         raise _malformed() from None
     receipt = await desk.ledger.receive_webhook(hook, desk.now())
-    if not receipt.first:
+    if receipt.coalesced:
+        # One look at the order answers it with all the others: the sweep asks for it.
+        WEBHOOKS.labels("coalesced").inc()
+    elif not receipt.first:
         WEBHOOKS.labels("duplicate").inc()
     elif receipt.workflow_id is None:
         WEBHOOKS.labels("unknown_order").inc()

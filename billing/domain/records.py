@@ -36,12 +36,16 @@ class RefundState(StrEnum):
 
 
 class Disposition(StrEnum):
-    """What became of a webhook: every one is accounted for (design section 7)."""
+    """What became of a webhook: every one is accounted for (design section 7).
+
+    COALESCED: one of too many of its order at once, answered by a look at the order (`webhook_bounds`).
+    """
 
     APPLIED = "applied"
     STALE = "stale"
     MISMATCH = "mismatch"
     UNKNOWN_ORDER = "unknown_order"
+    COALESCED = "coalesced"
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,14 @@ class Ledger:
         """A page of webhooks whose bell is still to be rung, oldest first; `after` is the inbox_id last seen."""
         return await self._inbox.unrung(limit, older_than, after)
 
+    async def orders_to_look_at(self, now: datetime) -> list[InboxRow]:
+        """The rows of orders with too many webhooks at once (`webhook_bounds`) that are due for a look as a whole."""
+        return await self._inbox.coalesced(now)
+
+    async def mark_looked_at(self, inbox_id: int, at: datetime) -> None:
+        """Note that somebody was told to look at the order of such a row."""
+        await self._inbox.mark_looked_at(inbox_id, at)
+
     async def list_webhooks(
         self, merchant_uid: str | None = None, *, limit: int = 1000, after: int | None = None
     ) -> list[InboxRow]:

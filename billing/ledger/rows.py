@@ -196,12 +196,16 @@ class ReceivedWebhook:
 
 @dataclass(frozen=True, slots=True)
 class InboxReceipt:
-    """The inbox row a webhook went to; `first` when nobody had said the same before."""
+    """The inbox row a webhook went to; `first` when nobody had said the same before.
+
+    `coalesced`: too many different ones of its order came within the hour, and it is counted with them in one row.
+    """
 
     inbox_id: int
     first: bool
     count: int
     workflow_id: str | None
+    coalesced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

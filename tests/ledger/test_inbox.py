@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from billing.domain.records import Disposition, LedgerEntry, WebhookDisposition
+from billing.domain.webhook_bounds import AT_ONCE, MANY, TOGETHER_EVERY, WITHIN
 from billing.ledger import InboxReceipt, Ledger, ReceivedWebhook
 from tests.ledger.stories import day, intent, order
 
@@ -91,3 +92,44 @@ async def test_the_inbox_is_read_page_by_page(ledger: Ledger) -> None:
         seen += [row.imp_uid for row in page]
         after = page[-1].inbox_id
     assert seen == ["imps_4", "imps_3", "imps_2", "imps_1", "imps_0"]
+
+
+# ---------------------------------------------------------------- more than an order can have
+
+
+def said(number: int, merchant_uid: str = order()) -> ReceivedWebhook:
+    return ReceivedWebhook(f"imp_{number}", merchant_uid, "paid", "token", workflow_id="subscription/kim_1")
+
+
+async def test_of_one_order_no_more_are_kept_apart_than_the_bound_and_all_are_counted(ledger: Ledger) -> None:
+    receipts = [await ledger.receive_webhook(said(n), day(0)) for n in range(3 * AT_ONCE)]
+    assert [receipt.coalesced for receipt in receipts] == [False] * AT_ONCE + [True] * 2 * AT_ONCE
+    assert not any(receipt.first for receipt in receipts[AT_ONCE:])
+    rows = {row.imp_uid: row for row in await ledger.list_webhooks(order())}
+    assert len(rows) == AT_ONCE + 1
+    many = rows[MANY]
+    assert (many.count, many.disposition, many.workflow_id) == (2 * AT_ONCE, "coalesced", "subscription/kim_1")
+    assert len(await ledger.unrung_webhooks()) == AT_ONCE, "the row that counts is no webhook to ring for"
+    assert not (await ledger.receive_webhook(said(0, "another"), day(0))).coalesced
+    twin = await ledger.receive_webhook(said(0), day(0))
+    assert (twin.coalesced, twin.first, twin.count) == (False, False, 2)
+
+
+async def test_an_hour_later_webhooks_are_kept_apart_again(ledger: Ledger) -> None:
+    for number in range(AT_ONCE + 1):
+        await ledger.receive_webhook(said(number), day(0))
+    assert (await ledger.receive_webhook(said(98), day(0) + WITHIN - timedelta(seconds=1))).coalesced
+    assert not (await ledger.receive_webhook(said(99), day(0) + WITHIN)).coalesced
+
+
+async def test_an_order_with_too_many_is_looked_at_at_once_and_then_once_in_a_while(ledger: Ledger) -> None:
+    assert await ledger.orders_to_look_at(day(0)) == []
+    for number in range(AT_ONCE + 5):
+        await ledger.receive_webhook(said(number), day(0))
+    (due,) = await ledger.orders_to_look_at(day(0))
+    await ledger.mark_looked_at(due.inbox_id, day(0))
+    assert await ledger.orders_to_look_at(day(1)) == [], "nothing came since"
+    await ledger.receive_webhook(said(900), day(0) + timedelta(seconds=1))
+    assert await ledger.orders_to_look_at(day(0) + TOGETHER_EVERY - timedelta(seconds=1)) == []
+    (again,) = await ledger.orders_to_look_at(day(0) + TOGETHER_EVERY)
+    assert (again.merchant_uid, again.count) == (order(), 6)
