@@ -221,6 +221,61 @@ async def test_whatever_process_is_killed_in_whatever_order_no_charge_and_no_web
     assert find_card(tmp_path) == []
 
 
+@pytest.mark.parametrize("part", ["temporal", "api", "worker"])
+async def test_a_payment_and_its_refund_with_a_kill_in_the_middle_are_done_once_though_sent_again_without_a_key(
+    tmp_path, part
+):
+    payment = {"amount": 12000, "name": "단건 결제", "card": CARD}
+    async with stack_in(tmp_path, []).running() as stack, aiohttp.ClientSession(headers=AUTHORIZATION) as session:
+        path = "/v1/payments"
+        for call, body in (("onetime", payment), ("cancel", {"amount": 1000})):
+            await slow(session, stack, call, seconds=3)
+            sent = asyncio.create_task(send(session, stack, path, body))
+            await arrived(stack, call)
+            await kill(stack, part)
+            told = await sent
+            # Connections break with the api; nobody else's death is an error once something has started.
+            assert told is None if part == "api" else told[0] in (201, 202), told
+            while told is None or told[0] in (202, 409, 503):
+                if told is not None and told[0] == 202:
+                    assert told[1]["merchant_uid"]
+                    assert told[1]["run_url"]
+                await asyncio.sleep(0.5)
+                told = await send(session, stack, path, body)
+            # Answered by the request that was cut: a further one would be another.
+            assert told[0] == 201, told
+            path = f"/v1/payments/{told[1].get('merchant_uid')}/refunds"
+        [charge] = (await get(f"{stack.emulator_url}/emulator/books"))["charges"]
+        assert (charge["status"], charge["amount"], charge["cancelled_amount"]) == ("cancelled", 12000, 1000)
+
+
+async def slow(session, stack, call, *, seconds):
+    fault = {"kind": "delay", "path": call, "seconds": seconds, "count": 1}
+    async with session.post(f"{stack.emulator_url}/emulator/faults", json=fault) as answer:
+        assert answer.status == 201, await answer.text()
+
+
+async def send(session, stack, path, body):
+    """The answer's status and document; None where the connection broke."""
+    try:
+        async with session.post(f"{stack.api_url}{path}", json=body) as answer:
+            return answer.status, await answer.json(content_type=None)
+    except aiohttp.ClientError:
+        return None
+
+
+async def arrived(stack, call):
+    """Wait until the workflow's history says that PortOne is being asked."""
+    activity = {"onetime": "charge_onetime", "cancel": "cancel_payment"}[call]
+    client = await connect(stack.address)
+    while True:
+        async for each in client.list_workflows("ExecutionStatus='Running'"):
+            described = await client.get_workflow_handle(each.id).describe()
+            if any(pending.activity_type.name == activity for pending in described.raw_description.pending_activities):
+                return
+        await asyncio.sleep(0.05)
+
+
 def test_the_search_for_cards_finds_a_planted_one(tmp_path):
     (tmp_path / "plain").write_text("x4518-4212-3456-7890x")
     (tmp_path / "digits").write_bytes(b"\0" + b"4518421234560005")
