@@ -109,6 +109,29 @@ async def test_a_schedule_that_runs_while_it_is_taken_back_is_found_and_never_ch
         ]
 
 
+async def test_a_worker_that_dies_while_it_takes_back_is_carried_on_from_there(stack):
+    stack.answer_within(120.0)
+    await stack.stop_worker()
+    await stack.start_worker(max_cached_workflows=0)
+    uid = await issued(stack)
+    await scheduled(stack, uid, "old-1", days=9)
+    await scheduled(stack, uid, "old-2", days=40)
+    unschedule, died = stack.portone.unschedule, []
+
+    async def dying(customer_uid, numbers):
+        answer = await unschedule(customer_uid, numbers)
+        if not died:
+            died.append(numbers)
+            raise RuntimeError("killed after the call")
+        return answer
+
+    stack.portone.unschedule = dying
+    begun = await start(stack, uid, take_over="adopt")
+    assert (died, begun["cycle"]["merchant_uid"]) == ([["old-2"]], "old-1")
+    await stack.advance(uid, days=10)
+    assert await stack.agree(uid) == 1
+
+
 async def test_what_cannot_be_proven_taken_back_refuses_the_start(stack):
     uid = await issued(stack)
     await scheduled(stack, uid, "old-1", days=9)
