@@ -98,6 +98,9 @@ REGISTER_AGAIN_AFTER = (
     timedelta(minutes=30),
 )
 
+# No timer is longer, whatever instant it waits for: Temporal counts a duration in 292 years of nanoseconds.
+LONGEST_WAIT = timedelta(days=36_525)
+
 # PortOne refuses a schedule in the past; a minute absorbs clock skew between it and Temporal.
 SCHEDULE_MARGIN = timedelta(minutes=1)
 
