@@ -18,6 +18,7 @@ from api.history import CycleCost, cycle_costs
 from api.listening import Forwarding, Listener, ListenError
 from api.processes import LocalStackError
 from api.reconcile import reconcile
+from api.serving import server_config
 from billing.emulator import EmulatorSettings, Plan, PlanError, create_emulator, read_plan, read_switches, serve
 from billing.ledger import Ledger
 from billing.observability import configure_logging
@@ -188,12 +189,8 @@ async def _serve_api(settings: Settings, host: str, port: int) -> None:
     ledger = Ledger(settings.database_url.get_secret_value())
     await ledger.migrate()
     application = create_app(settings, ledger, await connect(lazy=True))
-    # uvicorn's own reading of X-Forwarded-For is off: api/security.py reads it, from trusted proxies only.
-    config = uvicorn.Config(
-        application, host=host, port=port, access_log=False, log_config=None, proxy_headers=False, server_header=False
-    )
     try:
-        await uvicorn.Server(config).serve()
+        await uvicorn.Server(server_config(application, settings, host=host, port=port)).serve()
     finally:
         await ledger.aclose()
 

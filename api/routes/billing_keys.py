@@ -2,17 +2,18 @@
 
 import secrets
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from api.dependencies import CallerDep, Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import answer, once
-from api.models import BillingKeyBody, CustomerUid
+from api.models import BillingKeyBody, CustomerUid, Words
 from api.pg_rules import check_issue
 from api.running import remembers, within
+from api.strict_route import StrictRoute
 from api.views import billing_key_view
 from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
 from workflows.contracts import (
@@ -22,7 +23,9 @@ from workflows.contracts import (
     billing_key_workflow_id,
 )
 
-router = APIRouter(prefix="/v1/billing-keys", tags=["billing keys"], dependencies=[Depends(caller_of)])
+router = APIRouter(
+    prefix="/v1/billing-keys", tags=["billing keys"], dependencies=[Depends(caller_of)], route_class=StrictRoute
+)
 
 STATUS = {
     "billing_key_exists": 409,
@@ -61,7 +64,7 @@ async def get_billing_key(customer_uid: CustomerUid, desk: DeskDep) -> dict[str,
 async def delete_billing_key(
     customer_uid: CustomerUid,
     desk: DeskDep,
-    reason: Annotated[str | None, Query(max_length=200)] = None,
+    reason: Words | None = None,
 ) -> Response:
     """Delete a billing key; refused while a subscription lives on it or PortOne has a charge scheduled on it."""
     charged_for = await desk.ledger.subscription_on_key(customer_uid)

@@ -23,6 +23,7 @@ from api.order_models import (
 from api.ordering import ended, find_subscription, order, place, refused
 from api.pg_rules import check_change, check_holding, check_issue
 from api.previews import ask
+from api.strict_route import StrictRoute
 from api.terms import holding_of, terms_of
 from api.views import bill_view, instant
 from billing.domain.bills import Holding
@@ -43,7 +44,12 @@ from workflows.orders import (
     UndoCancel,
 )
 
-router = APIRouter(prefix="/v1/subscriptions/{customer_uid}", tags=["orders"], dependencies=[Depends(caller_of)])
+router = APIRouter(
+    prefix="/v1/subscriptions/{customer_uid}",
+    tags=["orders"],
+    dependencies=[Depends(caller_of)],
+    route_class=StrictRoute,
+)
 
 
 @router.post("/cancel")
