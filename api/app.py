@@ -8,8 +8,10 @@ from fastapi.responses import JSONResponse
 from temporalio.client import Client
 
 from api.advances import Advances
+from api.api_key_gate import ApiKeyGate
 from api.bell import sweeping
 from api.body_limit import BodyLimit
+from api.boundary import RequestBoundary
 from api.dependencies import Desk
 from api.errors import Problem, install_error_handlers, problem_response
 from api.event_bell import sweeping_events
@@ -50,8 +52,12 @@ def create_app(
         async with sweeping(desk), sweeping_events(desk), forgetting_old_keys(desk), advances.running():
             yield
 
-    app = FastAPI(title="gudok", version="0.1.0", lifespan=lifespan)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    # A redirect would send a card again in clear where a proxy speaks TLS: another path is another resource.
+    app = FastAPI(title="gudok", version="0.1.0", lifespan=lifespan, redirect_slashes=False)
+    # From the inside out: what is added last sees a request first.
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
+    app.add_middleware(ApiKeyGate, keys=[key.get_secret_value() for key in settings.api_keys])
+    app.add_middleware(RequestBoundary)
     app.state.desk = desk
     app.state.advances = advances
     install_error_handlers(app)

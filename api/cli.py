@@ -20,6 +20,7 @@ from api.history import CycleCost, cycle_costs
 from api.listening import Forwarding, Listener, ListenError
 from api.processes import LocalStackError
 from api.reconcile import reconcile
+from api.serving import server_config
 from billing.emulator import (
     EmulatorSettings,
     Family,
@@ -198,11 +199,7 @@ async def _serve_api(settings: Settings, host: str, port: int, bound: socket.soc
     ledger = Ledger(settings.database_url.get_secret_value())
     await ledger.migrate()
     application = create_app(settings, ledger, await connect(lazy=True))
-    # uvicorn's own reading of X-Forwarded-For is off: api/security.py reads it, from trusted proxies only.
-    config = uvicorn.Config(
-        application, host=host, port=port, access_log=False, log_config=None, proxy_headers=False, server_header=False
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(application, settings, host=host, port=port))
     watching = asyncio.create_task(_end_when_lost(ledger, server))
     try:
         await server.serve(sockets=[bound] if bound else None)

@@ -34,11 +34,17 @@ TITLES = {
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
+    408: "Timed out",
     409: "Conflict",
     413: "Too large",
     422: "Invalid request",
+    500: "Internal error",
     503: "Unavailable",
 }
+
+
+CODES = {404: "not_found", 405: "method_not_allowed", 408: "body_timeout", 413: "body_too_large"}
+"""Codes of what the framework, or the layers around it, refuse."""
 
 
 def problem_response(problem: Problem) -> ProblemResponse:
@@ -51,8 +57,14 @@ def problem_response(problem: Problem) -> ProblemResponse:
         "detail": problem.detail,
         **problem.extra,
     }
-    headers = {"WWW-Authenticate": 'Bearer realm="gudok"'} if problem.status == 401 else None  # noqa: PLR2004
-    return ProblemResponse(document, problem.status, headers)
+    return ProblemResponse(document, problem.status, _HEADERS.get(problem.status))
+
+
+_HEADERS = {
+    401: {"WWW-Authenticate": 'Bearer realm="gudok"'},
+    # What is left of the body is not waited for.
+    408: {"Connection": "close"},
+}
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -68,9 +80,11 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
-        code = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}.get(error.status_code, "error")
         detail = TITLES.get(error.status_code, "The request was refused")
-        return problem_response(Problem(error.status_code, code, detail))
+        answer = problem_response(Problem(error.status_code, CODES.get(error.status_code, "error"), detail))
+        # Such as `Allow`, which goes with every 405.
+        answer.headers.update(error.headers or {})
+        return answer
 
 
 def _of_validation(errors: Sequence[Any]) -> Problem:
@@ -85,11 +99,11 @@ def _of_validation(errors: Sequence[Any]) -> Problem:
 
 
 def _field(loc: Sequence[str | int]) -> str:
-    parts = [_named(str(part)) for part in loc if part not in ("body", "query", "path", "header")]
+    parts = [field_name(str(part)) for part in loc if part not in ("body", "query", "path", "header", "[key]")]
     return ".".join(parts) or "body"
 
 
-def _named(part: str) -> str:
+def field_name(part: str) -> str:
     """A name the caller chose is shown only when it looks like a name: it may be a card number."""
     return part if _NAME.match(part) and not _DIGITS.search(part) else "?"
 

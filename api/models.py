@@ -3,7 +3,6 @@
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -13,24 +12,26 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
-from billing.domain.calendar import Interval, IntervalUnit
+from billing.domain import bounds
+from billing.domain.calendar import MAX_COUNT, Interval, IntervalUnit
 from billing.domain.coupons import Coupon, CouponDuration
 from billing.domain.customer_uid import is_valid_customer_uid
 from billing.domain.dunning import MAX_ATTEMPTS, DunningPolicy, EndAction
 from billing.domain.merchant_uid import is_valid_merchant_uid
 from billing.domain.money import MAX_AMOUNT, MINOR_DIGITS, Money
 from billing.domain.pg_capabilities import PG_CAPABILITIES, provider_of
-from billing.domain.plans import OnNoConsent, PlanTerms, TrialEnd
+from billing.domain.plans import MAX_TRIAL_DAYS, OnNoConsent, PlanTerms, TrialEnd
 from billing.domain.records import Customer
 from billing.domain.takeover import TakeOver
 from workflows.contracts import PortOneChannel
 from workflows.orders import RefundAtCancel, When
 
 _EXPIRY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])\Z")
-_ZONES = frozenset(available_timezones())
 
 
 def _customer_uid(value: str) -> str:
@@ -45,9 +46,18 @@ def _merchant_uid(value: str) -> str:
     return value
 
 
+def _sound(fault: str | None) -> None:
+    if fault is not None:
+        raise ValueError(fault)
+
+
 def _printable(value: str) -> str:
-    if not value.isprintable():
-        raise ValueError("must not have control characters")
+    _sound(bounds.text_fault(value, len(value)))
+    return value
+
+
+def _with_lines(value: str) -> str:
+    _sound(bounds.text_fault(value, len(value), lines=True))
     return value
 
 
@@ -58,7 +68,7 @@ def _currency(value: str) -> str:
 
 
 def _zone(value: str) -> str:
-    if value not in _ZONES:
+    if value not in bounds.zone_names():
         raise ValueError("is not an IANA time zone")
     return value
 
@@ -76,11 +86,14 @@ def _read_instant(value: object) -> object:
         raise ValueError("must be an RFC 3339 instant with a time zone") from None
 
 
-def _whole_seconds(value: datetime) -> datetime:
+def _within_bounds(value: datetime) -> datetime:
+    """In UTC and whole seconds; in Python's own last day, not every zone can be read."""
     try:
-        return value.astimezone(UTC).replace(microsecond=0)
+        instant = value.astimezone(UTC).replace(microsecond=0)
     except OverflowError:
-        raise ValueError("must lie within the years 1 to 9999") from None
+        instant = value.replace(tzinfo=UTC)
+    _sound(bounds.instant_fault(instant))
+    return instant
 
 
 CustomerUid = Annotated[str, AfterValidator(_customer_uid)]
@@ -89,17 +102,25 @@ Amount = Annotated[int, Field(gt=0, le=MAX_AMOUNT)]
 Price = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
 """Of a plan: 0 is a free period, for which nothing is charged."""
 Currency = Annotated[str, AfterValidator(_currency)]
-Words = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Words = Annotated[str, Field(min_length=1, max_length=bounds.MAX_REASON), AfterValidator(_printable)]
+Lines = AfterValidator(_with_lines)
+"""Of a text that may have line ends, and no other control characters."""
+Printable = AfterValidator(_printable)
+PlanId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
+CustomerId = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
+Cycles = Annotated[int, Field(ge=1, le=bounds.MAX_CYCLES)]
 Pg = Annotated[str, Field(max_length=80), AfterValidator(_printable), AfterValidator(_pg)]
-InstantField = Annotated[AwareDatetime, BeforeValidator(_read_instant), AfterValidator(_whole_seconds)]
-Quantity = Annotated[int, Field(ge=1, le=100_000)]
+InstantField = Annotated[AwareDatetime, BeforeValidator(_read_instant), AfterValidator(_within_bounds)]
+Quantity = Annotated[int, Field(ge=1, le=bounds.MAX_QUANTITY)]
 OrderName = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_printable)]
+MetadataKey = Annotated[str, Field(min_length=1, max_length=bounds.MAX_METADATA_KEY), Printable]
+MetadataValue = Annotated[str, Field(max_length=bounds.MAX_METADATA_VALUE), Lines]
 
 
 class Body(BaseModel):
     """A request body: no unknown fields, no lenient types, no values in errors."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, frozen=True, allow_inf_nan=False)
 
 
 class CardBody(Body):
@@ -139,7 +160,7 @@ class CardBody(Body):
 class CustomerBody(Body):
     """Who pays."""
 
-    id: Annotated[str, Field(max_length=80), AfterValidator(_printable)] | None = None
+    id: CustomerId | None = None
     name: Annotated[str, Field(max_length=16), AfterValidator(_printable)] | None = None
     tel: Annotated[str, Field(max_length=16), AfterValidator(_printable)] | None = None
     email: Annotated[str, Field(max_length=64), AfterValidator(_printable)] | None = None
@@ -156,19 +177,26 @@ class PlanBody(Body):
     amount: Price
     currency: Currency = "KRW"
     interval: Literal["day", "week", "month", "year"]
-    interval_count: Annotated[int, Field(ge=1, le=365)] = 1
+    interval_count: Annotated[int, Field(ge=1, le=max(MAX_COUNT.values()))] = 1
     tax_free: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] = 0
     vat_amount: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
-    trial_days: Annotated[int, Field(ge=0, le=730)] = 0
-    max_cycles: Annotated[int, Field(ge=1, le=9999)] | None = None
+    trial_days: Annotated[int, Field(ge=0, le=MAX_TRIAL_DAYS)] = 0
+    max_cycles: Cycles | None = None
     time_zone: Annotated[str, AfterValidator(_zone)] = "Asia/Seoul"
     consent_required: bool = False
     on_no_consent: Annotated[OnNoConsent, Field(strict=False)] = OnNoConsent.END
     trial_end_without_card: Annotated[TrialEnd, Field(strict=False)] = TrialEnd.PAUSE
 
+    @field_validator("interval_count")
+    @classmethod
+    def _is_three_years_at_most(cls, count: int, info: ValidationInfo) -> int:
+        unit = info.data.get("interval")
+        if unit is not None and count > MAX_COUNT[IntervalUnit(unit)]:
+            raise ValueError(f"must be at most {MAX_COUNT[IntervalUnit(unit)]} {unit}s")
+        return count
+
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
-        Interval(IntervalUnit(self.interval), self.interval_count)
         _check_tax(self.amount, self.tax_free, self.vat_amount)
         return self
 
@@ -192,7 +220,7 @@ class PlanBody(Body):
 class CatalogPlanBody(PlanBody):
     """A plan for the catalogue; changed terms become a new version."""
 
-    plan_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
+    plan_id: PlanId
 
 
 class PaymentMethodBody(Body):
@@ -227,7 +255,7 @@ class CouponBody(Body):
     amount_off: Amount | None = None
     currency: Currency = "KRW"
     duration: Annotated[CouponDuration, Field(strict=False)] = CouponDuration.ONCE
-    duration_cycles: Annotated[int, Field(ge=1, le=9999)] | None = None
+    duration_cycles: Cycles | None = None
 
     @model_validator(mode="after")
     def _is_one_of_two(self) -> Self:
@@ -265,7 +293,7 @@ class SubscriptionBody(ChannelBody):
 
     customer_uid: CustomerUid
     payment_method: PaymentMethodBody | None = None
-    plan_id: Annotated[str, Field(max_length=80)] | None = None
+    plan_id: PlanId | None = None
     plan: PlanBody | None = None
     quantity: Quantity = 1
     coupon: CouponBody | None = None
@@ -274,7 +302,7 @@ class SubscriptionBody(ChannelBody):
     take_over: Annotated[TakeOver, Field(strict=False)] = TakeOver.REFUSE
     dunning: DunningBody | None = None
     customer: CustomerBody = CustomerBody()
-    metadata: Annotated[dict[str, Annotated[str, Field(max_length=500)]], Field(max_length=50)] = {}
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=bounds.MAX_METADATA)] = {}
 
     @model_validator(mode="after")
     def _has_one_plan(self) -> Self:

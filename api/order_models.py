@@ -10,17 +10,22 @@ from api.models import (
     CouponBody,
     CustomerUid,
     InstantField,
+    Lines,
     PaymentMethodBody,
     PlanBody,
+    PlanId,
+    Printable,
     Quantity,
     Words,
 )
+from billing.domain import bounds
 from billing.domain.consent import MAX_SHOWN_LENGTH, ConsentDecision
 from billing.domain.parked import Decision
 from billing.domain.proration import ProrationMode
 from workflows.orders import AnswerConsent, ResumeAnchor, When
 
-Who = Annotated[str, Field(min_length=1, max_length=80)]
+Locale = Annotated[str, Field(max_length=bounds.MAX_LOCALE, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+Who = Annotated[str, Field(min_length=1, max_length=bounds.MAX_WHO), Printable]
 
 
 class PauseBody(Body):
@@ -41,11 +46,13 @@ class PauseBody(Body):
 class ActBody(Body):
     """An explicit act of the buyer: what stood before them, who they are, and what is known of where it came from."""
 
-    shown: Annotated[str, Field(min_length=1, max_length=MAX_SHOWN_LENGTH)]
+    shown: Annotated[str, Field(min_length=1, max_length=MAX_SHOWN_LENGTH), Lines]
     by: Who
-    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "ko-KR"
-    ip: Annotated[str, Field(max_length=45)] | None = None
-    user_agent: Annotated[str, Field(max_length=400)] | None = None
+    locale: Annotated[str, Field(max_length=bounds.MAX_LOCALE, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = (
+        "ko-KR"
+    )
+    ip: Annotated[str, Field(max_length=bounds.MAX_IP), Printable] | None = None
+    user_agent: Annotated[str, Field(max_length=bounds.MAX_USER_AGENT), Printable] | None = None
 
     @model_validator(mode="after")
     def _was_shown(self) -> Self:
@@ -84,7 +91,7 @@ class ResumeBody(Body):
 class ChangePlanBody(Body):
     """POST /v1/subscriptions/{customer_uid}/change-plan; what is left out stays as it is."""
 
-    plan_id: Annotated[str, Field(max_length=80)] | None = None
+    plan_id: PlanId | None = None
     plan: PlanBody | None = None
     quantity: Quantity | None = None
     coupon: CouponBody | None = None

@@ -32,6 +32,7 @@ WRONG_REQUEST: Mapping[str, str] = MappingProxyType(
         "too_far_ahead": "at",
         "currency_changed": "plan.currency",
         "does_not_fit": "quantity",
+        "out_of_bounds": "body",
     }
 )
 """Refusals that say the request itself is wrong, and where; all others say that the subscription is not there now."""

@@ -7,6 +7,7 @@ from temporalio.service import RPCError
 
 from api.dependencies import Desk
 from api.errors import Problem
+from api.failures import cannot_go_on, run_cannot_go_on
 from api.ordering import ended
 from api.running import AWAY, is_gone, temporal_unavailable
 from billing.ledger import SubscriptionRow
@@ -22,7 +23,7 @@ async def ask(desk: Desk, record: SubscriptionRow, order: ChangePlan | None) -> 
     """The next bill, or what `order` would cost; nothing is changed by asking.
 
     Raises:
-        Problem: 409 when the subscription has ended, 503 while no worker or no Temporal answers.
+        Problem: 409 when the subscription has ended, 503 while nobody answers, or the run cannot go on.
     """
     handle = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, record.workflow_id)
     try:
@@ -34,6 +35,8 @@ async def ask(desk: Desk, record: SubscriptionRow, order: ChangePlan | None) -> 
     except RPCError as error:
         if is_gone(error):
             raise ended() from None
+        if cannot_go_on(error):
+            raise run_cannot_go_on() from None
         if error.status in AWAY:
             raise temporal_unavailable() from None
         raise

@@ -153,6 +153,22 @@ class Settings(BaseSettings):
         MAX_AMOUNT, ge=1, le=MAX_AMOUNT, description="Largest amount of one charge, in minor units of its currency."
     )
     max_body_bytes: int = Field(65_536, ge=1_024, description="Largest request body that the api reads.")
+    header_seconds: float = Field(
+        10.0, gt=0, le=120, description="How long a caller may take to send the head of a request."
+    )
+    body_seconds: float = Field(
+        20.0, gt=0, le=300, description="How long a caller may take to send the body of a request, as a whole."
+    )
+    write_seconds: float = Field(
+        30.0, gt=0, le=300, description="How long a caller may leave an answer unread before the connection is cut."
+    )
+    max_connections: int = Field(
+        800,
+        ge=10,
+        le=100_000,
+        description="Connections that the api holds at once, idle ones included; one more is answered 503 and closed. "
+        "Keep it below the process's limit of open files.",
+    )
     first_answer_seconds: float = Field(
         20.0,
         gt=0,

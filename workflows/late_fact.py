@@ -19,7 +19,7 @@ from billing.domain.money import Money
 from billing.domain.parked import DECISIONS, Decision, DecisionRecord, ParkedKind, ParkedRecord
 from billing.domain.records import ChargeResult, Disposition, LedgerEntry, RefundState, WebhookDisposition
 from billing.domain.states import CycleState
-from workflows import fact_entry, policies
+from workflows import fact_entry, policies, within_bounds
 from workflows.contracts import LookAgain, RefundSettled, StartRefund, subscription_workflow_id
 from workflows.fact_contracts import FactDecided, FactSettled, FactState, ReportedFact, StartLateFact
 from workflows.orders import Decide
@@ -75,6 +75,10 @@ class LateFactWorkflow:
         return answer
 
     @decide.validator
+    def _check_decide(self, order: Decide) -> None:
+        within_bounds.check(order, workflow.now())
+        self._check(order)
+
     def _check(self, order: Decide) -> None:
         stands = self._parked if self._order is None else None
         if stands is None or order.parked_id not in (None, stands.parked_id):

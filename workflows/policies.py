@@ -112,6 +112,9 @@ CHARGE_AT_ISSUE_AGAIN_AFTER = (timedelta(seconds=2), timedelta(seconds=10))
 LEFT_SCHEDULE_LOOK = timedelta(days=1)
 LEFT_SCHEDULE_RAN = timedelta(minutes=5)
 
+# No timer is longer, whatever instant it waits for: Temporal counts a duration in 292 years of nanoseconds.
+LONGEST_WAIT = timedelta(days=36_525)
+
 # PortOne refuses a schedule in the past; a minute absorbs clock skew between it and Temporal.
 SCHEDULE_MARGIN = timedelta(minutes=1)
 

@@ -19,6 +19,7 @@ from workflows import (
     possible,
     previewing,
     showing,
+    within_bounds,
 )
 from workflows.bells import answer_stale_bells
 from workflows.contracts import LookAgain, PaymentReported, StartSubscription, SubscriptionSnapshot
@@ -56,6 +57,8 @@ class SubscriptionWorkflow:
     async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
         """Live until the subscription has ended; answers where it stood then."""
         run, state = self._run, self._run.state
+        if carried is None:
+            within_bounds.check_start(start)
         showing.show(run)
         if carried is None:
             await opening.open_subscription(run)
@@ -216,6 +219,7 @@ class SubscriptionWorkflow:
         self._check(order)
 
     def _check(self, order: Order) -> None:
+        within_bounds.check(order, workflow.now())
         possible.check(order, self._run.state, self._run.plan, workflow.now(), self._run.customer_uid)
         pg_checks.check(order, self._run.state, self._run.plan)
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from billing.domain.bills import Bill, Holding, partial_bill, period_bill
-from billing.domain.calendar import cycle_due
+from billing.domain.calendar import cycle_due, local_time
 from billing.domain.event_catalogue import event
 from billing.domain.event_data import EventData
 from billing.domain.events import EventType, OutgoingEvent
@@ -246,7 +245,7 @@ class SubscriptionRun:
         coming = reminders.next_reminder(self)
         if coming is not None:
             until = min(until or coming[0], coming[0])
-        left = None if until is None else until - workflow.now()
+        left = None if until is None else min(until - workflow.now(), policies.LONGEST_WAIT)
         if left is not None and left <= timedelta(0):
             return
         self.wakes_at = until
@@ -397,4 +396,4 @@ class SubscriptionRun:
 
     def local(self, instant: datetime) -> str:
         """An instant as the plan's zone reads it, to the minute."""
-        return instant.astimezone(ZoneInfo(self.plan.zone)).strftime("%Y-%m-%d %H:%M %Z")
+        return local_time(instant, self.plan.zone).strftime("%Y-%m-%d %H:%M %Z")

@@ -3,9 +3,9 @@
 import secrets
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 from temporalio.client import WorkflowHandle
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
@@ -13,10 +13,11 @@ from api.attempt import Attempt
 from api.dependencies import Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import Names, OnceDep, answer
-from api.models import BillingKeyBody, CustomerUid
+from api.models import BillingKeyBody, CustomerUid, Words
 from api.pg_rules import check_issue
 from api.running import within
 from api.starting import RPC_TIMEOUT, begin
+from api.strict_route import StrictRoute
 from api.views import billing_key_view
 from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
 from workflows.contracts import (
@@ -26,7 +27,9 @@ from workflows.contracts import (
     billing_key_workflow_id,
 )
 
-router = APIRouter(prefix="/v1/billing-keys", tags=["billing keys"], dependencies=[Depends(caller_of)])
+router = APIRouter(
+    prefix="/v1/billing-keys", tags=["billing keys"], dependencies=[Depends(caller_of)], route_class=StrictRoute
+)
 
 STATUS = {
     "billing_key_exists": 409,
@@ -65,7 +68,7 @@ async def delete_billing_key(
     customer_uid: CustomerUid,
     once: OnceDep,
     desk: DeskDep,
-    reason: Annotated[str | None, Query(max_length=200)] = None,
+    reason: Words | None = None,
 ) -> Response:
     """Delete a billing key; refused while a subscription lives on it or PortOne has a charge scheduled on it."""
 

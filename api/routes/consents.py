@@ -7,9 +7,15 @@ from fastapi import APIRouter, Depends
 from api.dependencies import DeskDep, caller_of
 from api.models import CustomerUid
 from api.ordering import find_subscription
+from api.strict_route import StrictRoute
 from api.views import consent_view
 
-router = APIRouter(prefix="/v1/subscriptions/{customer_uid}", tags=["orders"], dependencies=[Depends(caller_of)])
+router = APIRouter(
+    prefix="/v1/subscriptions/{customer_uid}",
+    tags=["orders"],
+    dependencies=[Depends(caller_of)],
+    route_class=StrictRoute,
+)
 
 
 @router.get("/consents")

@@ -14,12 +14,15 @@ from api.event_bell import ring
 from api.event_models import EndpointBody, EndpointChangeBody, EndpointId, RotateBody
 from api.event_views import endpoint_view
 from api.idempotency import OnceDep, answer
+from api.strict_route import StrictRoute
 from billing.domain.endpoint_url import RefusedUrlError, endpoint_url
 from billing.egress import AddressRefusedError, HostNotFoundError, check_host
 from billing.ledger import EndpointRow, LedgerConflictError
 from billing.signing import secret_of
 
-router = APIRouter(prefix="/v1/event-endpoints", tags=["events"], dependencies=[Depends(caller_of)])
+router = APIRouter(
+    prefix="/v1/event-endpoints", tags=["events"], dependencies=[Depends(caller_of)], route_class=StrictRoute
+)
 
 MAX_ENDPOINTS = 20
 """Every event becomes a row, a run and a request for each of them."""

@@ -13,10 +13,11 @@ from api.event_models import EndpointId, EventId, ReplayBody
 from api.event_views import delivery_view, event_view
 from api.idempotency import OnceDep, answer
 from api.models import CustomerUid
+from api.strict_route import StrictRoute
 from billing.domain.delivery import DeliveryState
 from billing.domain.events import EventType
 
-router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(caller_of)])
+router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(caller_of)], route_class=StrictRoute)
 
 Limit = Annotated[int, Query(ge=1, le=200)]
 # Numbers as far as every database counts.

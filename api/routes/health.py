@@ -8,8 +8,10 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.dependencies import DeskDep
+from api.errors import Problem
+from api.strict_route import StrictRoute
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=StrictRoute)
 
 CHECK_SECONDS = 2.0
 
@@ -33,8 +35,9 @@ async def readyz(desk: DeskDep) -> JSONResponse:
             parts[name] = "ok"
         except Exception:  # noqa: BLE001 - not ready is the answer, whatever the reason
             parts[name] = "unavailable"
-    ready = all(state == "ok" for state in parts.values())
-    return JSONResponse({"status": "ok" if ready else "unavailable", **parts}, 200 if ready else 503)
+    if any(state != "ok" for state in parts.values()):
+        raise Problem(503, "not_ready", "what this process needs does not answer", **parts)
+    return JSONResponse({"status": "ok", **parts})
 
 
 @router.get("/metrics")

@@ -22,6 +22,7 @@ from api.order_models import (
 from api.ordering import command, ended, find_subscription, names_of, new_order_id, order, place, refused
 from api.pg_rules import check_change, check_holding, check_issue
 from api.previews import ask
+from api.strict_route import StrictRoute
 from api.terms import holding_of, terms_of
 from api.views import bill_view, instant, standing_view
 from billing.domain.bills import Holding
@@ -42,7 +43,12 @@ from workflows.orders import (
     UndoCancel,
 )
 
-router = APIRouter(prefix="/v1/subscriptions/{customer_uid}", tags=["orders"], dependencies=[Depends(caller_of)])
+router = APIRouter(
+    prefix="/v1/subscriptions/{customer_uid}",
+    tags=["orders"],
+    dependencies=[Depends(caller_of)],
+    route_class=StrictRoute,
+)
 
 
 @router.post("/cancel")

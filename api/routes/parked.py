@@ -11,6 +11,7 @@ from api.idempotency import OnceDep, answer
 from api.models import CustomerUid
 from api.order_models import DecisionBody
 from api.ordering import find_subscription, names_of, new_order_id, place, send_update
+from api.strict_route import StrictRoute
 from api.views import decision_view, parked_view
 from billing.ledger import Cursor, ParkedRow
 from workflows.contracts import subscription_workflow_id
@@ -18,7 +19,7 @@ from workflows.fact_contracts import FactDecided
 from workflows.late_fact import LateFactWorkflow
 from workflows.orders import Decide
 
-router = APIRouter(prefix="/v1/parked", tags=["parked"], dependencies=[Depends(caller_of)])
+router = APIRouter(prefix="/v1/parked", tags=["parked"], dependencies=[Depends(caller_of)], route_class=StrictRoute)
 
 _SUBSCRIPTIONS = subscription_workflow_id("")
 

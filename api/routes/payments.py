@@ -19,6 +19,7 @@ from api.models import KeyInPaymentBody, MerchantUid, RefundBody
 from api.pg_rules import check_key_in
 from api.running import remembers, within
 from api.starting import RPC_TIMEOUT, begin
+from api.strict_route import StrictRoute
 from api.views import charge_view, payment_view, refund_view
 from billing.domain.merchant_uid import new_payment_merchant_uid
 from billing.domain.money import Money
@@ -35,7 +36,7 @@ from workflows.contracts import (
 from workflows.key_in_payment import KeyInPaymentWorkflow
 from workflows.refund import RefundWorkflow
 
-router = APIRouter(prefix="/v1/payments", tags=["payments"], dependencies=[Depends(caller_of)])
+router = APIRouter(prefix="/v1/payments", tags=["payments"], dependencies=[Depends(caller_of)], route_class=StrictRoute)
 
 
 @router.post("", status_code=201)

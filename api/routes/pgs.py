@@ -6,11 +6,12 @@ from fastapi import APIRouter, Depends
 
 from api.dependencies import caller_of
 from api.errors import Problem
+from api.strict_route import StrictRoute
 from billing.domain.pg_capabilities import PG_CAPABILITIES
 from billing.domain.pg_capability import PgCapability
 from billing.domain.pg_notes import PG_NOTES
 
-router = APIRouter(prefix="/v1/pgs", tags=["pgs"], dependencies=[Depends(caller_of)])
+router = APIRouter(prefix="/v1/pgs", tags=["pgs"], dependencies=[Depends(caller_of)], route_class=StrictRoute)
 
 
 @router.get("")

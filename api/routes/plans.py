@@ -8,10 +8,11 @@ from api.attempt import Attempt
 from api.dependencies import DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import OnceDep, answer
-from api.models import CatalogPlanBody
+from api.models import CatalogPlanBody, PlanId
+from api.strict_route import StrictRoute
 from api.views import plan_row_view
 
-router = APIRouter(prefix="/v1/plans", tags=["plans"], dependencies=[Depends(caller_of)])
+router = APIRouter(prefix="/v1/plans", tags=["plans"], dependencies=[Depends(caller_of)], route_class=StrictRoute)
 
 
 @router.post("", status_code=201)
@@ -34,7 +35,7 @@ async def list_plans(desk: DeskDep) -> dict[str, Any]:
 
 @router.get("/{plan_id}")
 async def get_plan(
-    plan_id: str, desk: DeskDep, version: Annotated[int | None, Query(ge=1, le=1_000_000)] = None
+    plan_id: PlanId, desk: DeskDep, version: Annotated[int | None, Query(ge=1, le=1_000_000)] = None
 ) -> dict[str, Any]:
     """One version of a plan, the newest when none is named."""
     row = await desk.ledger.get_plan(plan_id, version)

@@ -1,11 +1,11 @@
 """/v1/reconciliation: compare PortOne with the ledger and the workflows now, and read what differs."""
 
 import secrets
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Depends, Query, Response
-from pydantic import AwareDatetime, Field, model_validator
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import Field, model_validator
 from temporalio.client import WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy
 
@@ -14,41 +14,48 @@ from api.dependencies import Desk, DeskDep, caller_of
 from api.difference_views import difference_view, progress_view, run_view
 from api.errors import Problem
 from api.idempotency import OnceDep, answer
-from api.models import Body, Words
+from api.models import Body, InstantField, Words
 from api.running import within
 from api.starting import RPC_TIMEOUT
+from api.strict_route import StrictRoute
 from api.views import Json
 from billing.domain.differences import DifferenceState, RunState
 from billing.ledger import Cursor, DifferenceRow
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.reconciliation_contracts import DEMAND_PREFIX, ReconciliationShown, StartReconciliation
 
-router = APIRouter(prefix="/v1/reconciliation", tags=["reconciliation"], dependencies=[Depends(caller_of)])
+router = APIRouter(
+    prefix="/v1/reconciliation", tags=["reconciliation"], dependencies=[Depends(caller_of)], route_class=StrictRoute
+)
 
 LONGEST = timedelta(days=3_660)
 """The longest window that is compared at once: ten years."""
 
-Moment = Annotated[AwareDatetime, Field(strict=False)]
+DifferenceId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+"""A number as far as every database counts."""
 
 
 class ReconciliationBody(Body):
     """POST /v1/reconciliation; without a window, the last three days until now."""
 
-    start: Annotated[Moment | None, Field(alias="from")] = None
-    end: Annotated[Moment | None, Field(alias="to")] = None
+    start: Annotated[InstantField | None, Field(alias="from")] = None
+    end: Annotated[InstantField | None, Field(alias="to")] = None
     settle_minutes: Annotated[int, Field(ge=0, le=1_440)] = 10
 
     @model_validator(mode="after")
     def _is_a_window(self) -> Self:
-        if self.start and self.end and not timedelta(0) < self.end - self.start <= LONGEST:
-            raise ValueError(f"to must be after from, and at most {LONGEST.days} days")
+        start, end = self.start or datetime.now(UTC), self.end or datetime.now(UTC)
+        if abs(end - start) > LONGEST:
+            raise ValueError(f"from and to, or the one and now, must lie at most {LONGEST.days} days apart")
+        if self.start and self.end and end <= start:
+            raise ValueError("to must be after from")
         return self
 
     def order(self, horizon_days: int) -> StartReconciliation:
         """The same for the workflow, in UTC."""
         return StartReconciliation(
-            start=self.start.astimezone(UTC) if self.start else None,
-            end=self.end.astimezone(UTC) if self.end else None,
+            start=self.start,
+            end=self.end,
             settle_minutes=self.settle_minutes,
             horizon_days=horizon_days,
         )
@@ -111,7 +118,7 @@ async def list_differences(
     *,
     state: DifferenceState | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    after: Annotated[int | None, Query(ge=1)] = None,
+    after: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
 ) -> Json:
     """A page of differences, newest first; `next` is the `after` of the next page."""
     rows = await desk.ledger.differences.page(state=state, limit=limit + 1, after=after)
@@ -123,7 +130,7 @@ async def list_differences(
 
 
 @router.post("/differences/{difference_id}/accept")
-async def accept_difference(difference_id: int, body: AcceptBody, once: OnceDep, desk: DeskDep) -> Response:
+async def accept_difference(difference_id: DifferenceId, body: AcceptBody, once: OnceDep, desk: DeskDep) -> Response:
     """Take an open difference as it is: it is never rung or opened again, and who and why are kept."""
 
     async def accept(_attempt: Attempt) -> Response:

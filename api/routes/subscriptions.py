@@ -1,6 +1,7 @@
 """/v1/subscriptions: start, list, look at."""
 
 import base64
+import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -15,11 +16,12 @@ from api.attempt import Attempt
 from api.dependencies import Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import OnceDep, answer
-from api.models import CustomerUid, SubscriptionBody
+from api.models import CustomerId, CustomerUid, PlanId, SubscriptionBody
 from api.ordering import find_subscription
 from api.pg_rules import check_holding, check_issue
 from api.running import is_gone, within
 from api.starting import RPC_TIMEOUT, begin
+from api.strict_route import StrictRoute
 from api.take_over import check_take_over
 from api.terms import holding_of, terms_of
 from api.views import charge_view, standing_view, subscription_view
@@ -38,7 +40,11 @@ from workflows.contracts import (
 )
 from workflows.subscription import SubscriptionWorkflow
 
-router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"], dependencies=[Depends(caller_of)])
+router = APIRouter(
+    prefix="/v1/subscriptions", tags=["subscriptions"], dependencies=[Depends(caller_of)], route_class=StrictRoute
+)
+
+_SUBSCRIPTION_ID = re.compile(r"[\x21-\x7e]{1,80}")
 
 Handle = WorkflowHandle[SubscriptionWorkflow, SubscriptionSnapshot]
 
@@ -75,17 +81,24 @@ async def list_subscriptions(
     desk: DeskDep,
     *,
     status: SubscriptionStatus | None = None,
-    plan_id: str | None = None,
+    plan_id: PlanId | None = None,
+    customer_id: CustomerId | None = None,
     billing_key: CustomerUid | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     after: str | None = None,
 ) -> dict[str, Any]:
     """A page of subscriptions, newest first; `next` is the `after` of the next page.
 
+    `customer_id` is the `customer.id` that they were started with: all that one person has.
     `billing_key` is the customer_uid of the key that is charged, which may not be the one it was started under.
     """
     rows = await desk.ledger.list_subscriptions(
-        status=status, plan_id=plan_id, billing_key=billing_key, limit=limit + 1, after=_read_cursor(after)
+        status=status,
+        plan_id=plan_id,
+        customer_id=customer_id,
+        billing_key=billing_key,
+        limit=limit + 1,
+        after=_read_cursor(after),
     )
     more = rows[limit - 1] if len(rows) > limit else None
     return {
@@ -313,8 +326,8 @@ def _read_cursor(text: str | None) -> tuple[datetime, str] | None:
     try:
         started_at, _, subscription_id = base64.urlsafe_b64decode(text).decode().partition(" ")
         instant = datetime.fromisoformat(started_at)
-        if instant.tzinfo is None:
-            raise ValueError("naive")  # noqa: TRY301 - one answer for everything that is no cursor
+        if instant.tzinfo is None or not _SUBSCRIPTION_ID.fullmatch(subscription_id):
+            raise ValueError("no cursor")  # noqa: TRY301 - one answer for everything that is no cursor
         return instant.astimezone(UTC), subscription_id
     except (ValueError, OverflowError):
         raise Problem(422, "invalid_cursor", "is not a cursor of this list", field="after") from None

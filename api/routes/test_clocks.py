@@ -16,7 +16,9 @@ from api.errors import Problem
 from api.idempotency import OnceDep, answer
 from api.models import Body, CustomerUid, InstantField
 from api.ordering import find_subscription
+from api.strict_route import StrictRoute
 from api.views import Json, instant, subscription_view
+from billing.domain import bounds
 
 
 def _distance(text: str) -> str:
@@ -42,12 +44,15 @@ class AdvanceBody(Body):
         Raises:
             Problem: 422 for one that does not lie ahead, or too far.
         """
-        if self.distance is not None:
-            try:
-                return read_distance(self.distance).after(now)
-            except ValueError as error:
-                raise Problem(422, "invalid_request", str(error), field="distance") from None
-        return self.to or now
+        if self.distance is None:
+            return self.to or now
+        try:
+            target = read_distance(self.distance).after(now)
+        except ValueError as error:
+            raise Problem(422, "invalid_request", str(error), field="distance") from None
+        if (fault := bounds.instant_fault(target)) is not None:
+            raise Problem(422, "invalid_request", f"where it leads to {fault}", field="distance")
+        return target
 
 
 def _allowed(request: Request) -> None:
@@ -67,7 +72,12 @@ def _advances_of(request: Request) -> Advances:
 
 AdvancesDep = Annotated[Advances, Depends(_advances_of)]
 
-router = APIRouter(prefix="/v1/test-clocks", tags=["test clocks"], dependencies=[Depends(caller_of), Depends(_allowed)])
+router = APIRouter(
+    prefix="/v1/test-clocks",
+    tags=["test clocks"],
+    dependencies=[Depends(caller_of), Depends(_allowed)],
+    route_class=StrictRoute,
+)
 
 
 @router.get("/{customer_uid}")

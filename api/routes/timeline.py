@@ -8,9 +8,12 @@ from api.dependencies import DeskDep, caller_of
 from api.errors import Problem
 from api.event_views import history_view
 from api.models import CustomerUid
+from api.strict_route import StrictRoute
 from billing.ledger import Cursor
 
-router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"], dependencies=[Depends(caller_of)])
+router = APIRouter(
+    prefix="/v1/subscriptions", tags=["subscriptions"], dependencies=[Depends(caller_of)], route_class=StrictRoute
+)
 
 
 @router.get("/{customer_uid}/timeline")

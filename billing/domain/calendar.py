@@ -42,6 +42,13 @@ class Interval:
         return f"every {self.unit}" if self.count == 1 else f"every {self.count} {self.unit}s"
 
 
+LAST_DAY = date(9998, 12, 31)
+"""Where the calendar ends for us: a year before it does for Python, so that no time zone leads beyond that."""
+
+_FIRST_INSTANT = datetime(1, 1, 3, tzinfo=UTC)
+_LAST_INSTANT = datetime.combine(LAST_DAY, time(), tzinfo=UTC)
+
+
 def time_zone(name: str) -> ZoneInfo:
     """The IANA time zone of that name.
 
@@ -52,6 +59,15 @@ def time_zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError) as error:
         raise ValueError(f"unknown time zone {name!r}") from error
+
+
+def local_time(instant: datetime, zone: str) -> datetime:
+    """An aware instant as a zone reads it; at the very ends of the calendar, the nearest one that every zone has.
+
+    Raises:
+        ValueError: no such zone.
+    """
+    return min(max(instant, _FIRST_INSTANT), _LAST_INSTANT).astimezone(time_zone(zone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +92,27 @@ class Anchor:
     def at(cls, instant: datetime, zone: str) -> "Anchor":
         """The anchor of a subscription whose first cycle falls due at `instant`, cut to the second.
 
-        In the hour that a clock change repeats, the second passage is anchored like the first one.
+        In the hour that a clock change repeats, the second passage is anchored like the first one. An instant at the
+        ends of the calendar counts as the nearest one that every zone can be read at.
 
         Raises:
             ValueError: an unknown zone, or a naive instant.
         """
         if instant.utcoffset() is None:
             raise ValueError(f"instant must be aware, got {instant.isoformat()}")
-        local = instant.astimezone(time_zone(zone))
+        local = local_time(instant, zone)
         return cls(local.date(), local.time().replace(microsecond=0, fold=0), zone)
+
+
+def _days_later(day: date, days: int) -> date:
+    return date.fromordinal(min(day.toordinal() + days, LAST_DAY.toordinal()))
 
 
 def _months_later(day: date, months: int) -> date:
     year, month_index = divmod(day.year * 12 + day.month - 1 + months, 12)
     month = month_index + 1
+    if year > LAST_DAY.year:
+        return LAST_DAY
     return date(year, month, min(day.day, gregorian.monthrange(year, month)[1]))
 
 
@@ -97,20 +120,19 @@ def cycle_date(anchor: Anchor, interval: Interval, cycle: int) -> date:
     """The local calendar day on which a cycle falls due; cycle 1 is the anchor day.
 
     A day that the month does not have becomes its last one (31 January, 28 February, 31 March), and a yearly
-    29 February comes back in leap years.
+    29 February comes back in leap years. What lies beyond the calendar is its LAST_DAY.
 
     Raises:
         ValueError: a cycle under 1.
-        OverflowError, ValueError: a day beyond the year 9999.
     """
     if cycle < 1:
         raise ValueError(f"cycles are counted from 1, got {cycle}")
     steps = (cycle - 1) * interval.count
     match interval.unit:
         case IntervalUnit.DAY:
-            return anchor.day + timedelta(days=steps)
+            return _days_later(anchor.day, steps)
         case IntervalUnit.WEEK:
-            return anchor.day + timedelta(weeks=steps)
+            return _days_later(anchor.day, 7 * steps)
         case IntervalUnit.MONTH:
             return _months_later(anchor.day, steps)
         case IntervalUnit.YEAR:
@@ -124,7 +146,7 @@ def cycle_due(anchor: Anchor, interval: Interval, cycle: int) -> datetime:
     means its first passage (anchors/reliability.md F45).
 
     Raises:
-        ValueError, OverflowError: as `cycle_date`.
+        ValueError: a cycle under 1.
     """
     local = datetime.combine(cycle_date(anchor, interval, cycle), anchor.wall_time, tzinfo=time_zone(anchor.zone))
     return local.astimezone(UTC)

@@ -201,16 +201,25 @@ class Ledger:
         status: SubscriptionStatus | None = None,
         plan_id: str | None = None,
         parked: bool = False,
+        customer_id: str | None = None,
         billing_key: str | None = None,
         limit: int = 50,
         after: tuple[datetime, str] | None = None,
     ) -> list[SubscriptionRow]:
         """A page of subscriptions, newest first, or only of those that are parked or charge a `billing_key`.
 
+        `customer_id` is the caller's own name for who pays.
+
         `after` is the `cursor` of the last one seen.
         """
         return await self._reads.subscriptions(
-            status=status, plan_id=plan_id, parked=parked, billing_key=billing_key, limit=limit, after=after
+            status=status,
+            plan_id=plan_id,
+            parked=parked,
+            customer_id=customer_id,
+            billing_key=billing_key,
+            limit=limit,
+            after=after,
         )
 
     async def subscription_on_key(self, customer_uid: str) -> SubscriptionRow | None:

@@ -60,6 +60,7 @@ class Reads:
         status: SubscriptionStatus | None,
         plan_id: str | None,
         parked: bool,
+        customer_id: str | None,
         billing_key: str | None,
         limit: int,
         after: tuple[datetime, str] | None,
@@ -72,6 +73,8 @@ class Reads:
             query = query.where(subscriptions.c.plan_id == plan_id)
         if parked:
             query = query.where(subscriptions.c.parked_reason.is_not(None))
+        if customer_id is not None:
+            query = query.where(subscriptions.c.customer["id"].as_string() == customer_id)
         if billing_key is not None:
             query = query.where(is_charged_on(billing_key))
         if after is not None:

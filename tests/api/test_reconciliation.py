@@ -76,7 +76,12 @@ async def test_a_window_is_compared_as_given_in_any_zone(stack):
     ("body", "field"),
     [
         ({"from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "body"),
-        ({"from": "1990-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "body"),
+        ({"from": "2001-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "body"),
+        ({"from": "2001-01-01T00:00:00Z"}, "body"),
+        ({"to": "2199-01-01T00:00:00Z"}, "body"),
+        ({"from": "1990-01-01T00:00:00Z"}, "from"),
+        ({"from": 1767225600}, "from"),
+        ({"from": "0001-01-01T00:00:00+14:00"}, "from"),
         ({"from": "2026-02-01T00:00:00"}, "from"),
         ({"from": "yesterday"}, "from"),
         ({"settle_minutes": -1}, "settle_minutes"),

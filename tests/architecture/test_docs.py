@@ -9,11 +9,16 @@ from typing import Any
 import jsonschema
 import pytest
 
+from api.errors import CODES
+from billing.domain import bounds
 from billing.domain.declines import DECLINES
 from billing.domain.event_catalogue import CATALOGUE, CATALOGUED_PING, PING
+from billing.domain.money import MAX_AMOUNT
 from billing.domain.pg_capabilities import PG_CAPABILITIES
+from billing.domain.plans import MAX_TRIAL_DAYS
 from billing.domain.states import CONSENT_STEPS, CYCLE_STEPS, DUNNING_STEPS, SUBSCRIPTION_STEPS
 from billing.settings import Settings, variable
+from workflows.within_bounds import OUT_OF_BOUNDS
 
 ROOT = Path(__file__).parents[2]
 GENERATE = ROOT / "docs" / "generate.py"
@@ -29,6 +34,19 @@ def test_every_setting_is_documented_with_a_sentence() -> None:
     documented = dict(re.findall(r"^\| `((?:GUDOK|TEMPORAL)_\w+)` \| .*? \| (.+) \|$", page, re.MULTILINE))
     assert set(documented) == {variable(name) for name in Settings.model_fields}
     assert all(text.endswith(".") for text in documented.values())
+
+
+def test_every_code_of_the_door_and_every_bound_is_documented() -> None:
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text()
+    door = ("failures", "strict_route", "serving", "security", "body_limit", "routes/health")
+    source = "\n".join((ROOT / "api" / f"{name}.py").read_text() for name in door)
+    codes = set(re.findall(r'\(\s*[45][0-9]{2},\s*"([a-z_]+)"', source)) | set(CODES.values()) | {OUT_OF_BOUNDS}
+    assert {code for code in codes if f"`{code}`" not in page} == set()
+    for bound in (bounds.MAX_PAUSE_DAYS, MAX_TRIAL_DAYS, bounds.MAX_CYCLES, bounds.MAX_QUANTITY, MAX_AMOUNT):
+        assert f"{bound:,}" in page
+    assert f"from {bounds.EARLIEST:%Y-%m-%d} to {bounds.LATEST:%Y-%m-%d}" in page
+    key, value = bounds.MAX_METADATA_KEY, bounds.MAX_METADATA_VALUE
+    assert f"{bounds.MAX_METADATA} entries, {key} characters a key, {value} a value" in page
 
 
 def test_every_event_is_documented_with_its_sentence() -> None:
