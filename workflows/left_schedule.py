@@ -49,7 +49,7 @@ class LeftScheduleWorkflow:
                 await workflow.wait_condition(
                     lambda: self._order is not None,
                     timeout=self._until_the_next_look(workflow.now()),
-                    timeout_summary=f"until a person decides, or {start.row.merchant_uid} has run",
+                    timeout_summary=f"{start.row.merchant_uid} stands parked: a decision, or the next look",
                 )
             ended = await self._look() if self._order is None else await self._carry_out(self._order)
         await workflow.wait_condition(workflow.all_handlers_finished)
