@@ -1,8 +1,46 @@
-"""docs/reference/emulator-switches.md: what PortOne's sources leave open, and whom the emulator follows in it."""
+"""The emulator's switches and operations: docs/reference/emulator-switches.md and emulator-operations.md."""
 
+from http import HTTPStatus
 from typing import Any, Literal, get_args, get_origin
 
+from billing.emulator.app import SERVED
+from billing.emulator.operations import EXCEPTIONS, OPERATIONS
+from billing.emulator.routes.unserved import NOT_SERVED
 from billing.emulator.settings import EmulatorSettings, Family, source_of, switches, switches_as
+
+_OPERATIONS = """\
+# PortOne's operations at the emulator
+
+<!-- Written by docs/generate.py from billing/emulator/operations.py and the emulator's routes; change it there. -->
+
+Of the {all} operations of PortOne's V1 schema the emulator serves {served}. The others answer those who have a token \
+with HTTP {status} and code -1 in PortOne's envelope, by name: `{message}`.
+
+Statuses are those that the schema lists; where that has no 400, bad parameters are answered with 200 and code 1. \
+Beside them there are:
+
+{exceptions}
+| Operation | Does | Statuses | Served |
+|---|---|---|---|
+{rows}"""
+
+
+def operations_page() -> str:
+    """docs/reference/emulator-operations.md, one row for each operation of PortOne's V1 schema."""
+    served = ["yes" if (one.method, one.path) in SERVED else "no" for one in OPERATIONS]
+    rows = (
+        f"| `{one.method} {one.path}` | {one.does} | {', '.join(map(str, sorted(one.statuses)))} | {is_served} |\n"
+        for one, is_served in zip(OPERATIONS, served, strict=True)
+    )
+    exceptions = (
+        f"- {status} of {'every operation' if method == '*' else f'`{method} {path}`'}: {source}\n"
+        for (method, path, status), source in EXCEPTIONS.items()
+    )
+    return _OPERATIONS.format(
+        all=len(OPERATIONS), served=served.count("yes"), status=int(HTTPStatus.NOT_IMPLEMENTED),
+        message=NOT_SERVED.format(method="POST", path="/cvs"), exceptions="".join(exceptions), rows="".join(rows),
+    )  # fmt: skip
+
 
 _SWITCHES = """\
 # The emulator's switches

@@ -187,6 +187,7 @@ def faults_page() -> str:
 
 
 PAGES = {
+    REFERENCE / "emulator-operations.md": _EMULATOR["operations_page"],
     REFERENCE / "emulator-switches.md": _EMULATOR["switches_page"],
     REFERENCE / "faults.md": faults_page,
     REFERENCE / "parked.md": parked_page,

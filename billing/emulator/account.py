@@ -14,6 +14,8 @@ from billing.emulator.execution import Execution
 from billing.emulator.fault_rules import AFTER, BEFORE, Faults
 from billing.emulator.faulty_answers import identity_of, told_after, told_before
 from billing.emulator.form import read_body
+from billing.emulator.operations import Operation, as_listed, operation_of
+from billing.emulator.parameters import require_parameters
 from billing.emulator.settings import EmulatorSettings
 from billing.emulator.store import Record
 from billing.emulator.timeline import Timeline
@@ -46,19 +48,25 @@ class Account:
         `work` is given the body and answers the envelope's `response`, or a whole Response. When it raises Refusal,
         nothing has happened but the refusal. `path` is what fault switches call it.
         """
+        operation = operation_of(request)
         try:
             body = await read_body(request)
         except Refusal as refusal:
-            return refused(refusal)
+            return refused(as_listed(refusal, operation))
+
+        def act() -> Any:
+            require_parameters(operation, {**request.query_params, **request.path_params, **body}, body)
+            return work(body)
+
         where = identity_of(self.world, request, body)
         if (delay := self.faults.take(("delay",), path, **where)) is not None:
             await asyncio.sleep(delay["seconds"])
         if (fault := self.faults.take(BEFORE, path, **where)) is not None:
             if fault["kind"] == "execute_late":
-                return self._execute_late(request, fault, where, lambda: work(body), authorized=authorized)
+                return self._execute_late(request, fault, where, act, authorized=authorized)
             self.world.store.flush()
             return told_before(fault)
-        answer = self._work(request, body, work, authorized=authorized)
+        answer = self._work(request, operation, act, authorized=authorized)
         if (planned := self.faults.take(("console",), path, **where)) is not None:
             self._act(planned, where)
         hang = self.faults.take(("delay_after",), path, **where)
@@ -100,16 +108,18 @@ class Account:
         else:
             self.timeline.act_by_rule(rule["key"], act)
 
-    def _work(self, request: Request, body: dict[str, Any], work: Work, *, authorized: bool) -> Response:
+    def _work(
+        self, request: Request, operation: Operation | None, work: Callable[[], Any], *, authorized: bool
+    ) -> Response:
         try:
             # What is due by now comes first: nobody sees a schedule that should have run.
             self.timeline.catch_up()
             if authorized:
                 require_token(self.world, request)
             with self.world.store.writing():
-                answer = work(body)
+                answer = work()
         except Refusal as refusal:
-            return refused(refusal)
+            return refused(as_listed(refusal, operation))
         except Exception:  # noqa: BLE001 - whatever it is, PortOne answers 500 in its envelope
             _log.exception("the emulator failed")
             return refused(Refusal("Internal Server Error", code=REFUSED, http_status=500))

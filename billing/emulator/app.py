@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from billing.emulator.account import Account, account_in
@@ -19,14 +20,33 @@ from billing.emulator.routes import (
     codes,
     control,
     customers,
+    deliveries,
     index,
     payments,
     schedules,
     users,
     vbanks,
+    wallets,
     window,
 )
+from billing.emulator.routes.unserved import routes_of, unserved
 from billing.emulator.settings import EmulatorSettings
+
+_FAMILIES = (
+    users, customers, charges, schedules, payments, vbanks, cash_receipts, certifications, codes, deliveries, wallets,
+    control, window, index,
+)  # fmt: skip
+
+SERVED = frozenset(
+    (method, one.path)
+    for routes in _FAMILIES
+    for one in routes.router.routes
+    if isinstance(one, APIRoute)
+    for method in one.methods or ()
+)
+"""Method and path of everything that the emulator serves, PortOne's and its own."""
+
+_UNSERVED = routes_of(unserved(SERVED))
 
 
 def create_emulator(settings: EmulatorSettings | None = None, *, plan: Plan | None = None) -> FastAPI:
@@ -52,12 +72,9 @@ def create_emulator(settings: EmulatorSettings | None = None, *, plan: Plan | No
     app = FastAPI(title="PortOne V1 emulator", lifespan=lifespan, redirect_slashes=False)
     app.add_middleware(PlainAddresses)
     app.state.account = account
-    families = (
-        users, customers, charges, schedules, payments, vbanks, cash_receipts, certifications, codes, control,
-        window, index,
-    )  # fmt: skip
-    for routes in families:
+    for routes in _FAMILIES:
         app.include_router(routes.router)
+    app.include_router(_UNSERVED)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _control_error)
     return app

@@ -10,6 +10,7 @@ CALLS = (
     "onetime", "again", "schedule", "schedule_get", "schedule_put", "schedule_list", "schedule_customers",
     "reschedule", "retry", "unschedule", "payments", "payments_get", "find", "findAll", "status", "balance", "cancel",
     "prepare", "prepare_get", "vbanks", "receipts", "certifications", "cards", "banks",
+    "escrows", "payco", "naver", "unserved",
     "window_open", "window_view", "window", "window_close", "window_told",
 )  # fmt: skip
 ATTEMPTS = ("onetime", "again", "schedule", "retry", "window", "console", "recovery")

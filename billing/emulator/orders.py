@@ -38,5 +38,5 @@ def read_order(body: dict[str, Any]) -> Record:
         "custom_data": as_text(body.get("custom_data")),
         "channel_key": as_text(body.get("channel_key")),
         "tax_free": number(body.get("tax_free") or 0, "tax_free"),
-        "vat_amount": None if body.get("vat_amount") is None else number(body["vat_amount"], "vat_amount"),
+        "vat_amount": None if body.get("vat_amount") in (None, "") else number(body["vat_amount"], "vat_amount"),
     }

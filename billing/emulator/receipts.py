@@ -22,7 +22,7 @@ def make_payment(
         "emb_pg_provider": None,
         "pg_tid": f"emu{secrets.token_hex(10)}" if paid else None,
         "pg_id": card.get("pg_id"),
-        "escrow": False,
+        "escrow": bool(order.get("escrow")),
         "apply_num": f"{secrets.randbelow(10**8):08d}" if paid else None,
         **dict.fromkeys(("bank_code", "bank_name")),
         **{name: card.get(name) for name in CARD_FIELDS},

@@ -152,6 +152,7 @@ def _order(world: World, asked: WindowRequest, provider: str) -> Record:
         "notice_url": [str(url) for url in urls] if isinstance(urls, list) else as_text(urls),
         "tax_free": number(param.get("tax_free") or 0, "tax_free"),
         "vat_amount": None if param.get("vat_amount") is None else number(param["vat_amount"], "vat_amount"),
+        "escrow": str(param.get("escrow")).lower() == "true",
         "channel": "mobile" if asked.mobile else "pc",
         "asked_method": method,
         "pay_method": told_method(provider, method),

@@ -1,6 +1,7 @@
 """An emulator over ASGI with its clock running, a merchant that calls it, and a real receiver of webhooks."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from aiohttp import web
 
 from billing.emulator import EmulatorSettings, create_emulator
+from billing.emulator.app import SERVED
+from billing.emulator.operations import EXCEPTIONS, OPERATIONS
 from tests.built_once import with_routes_of_the_first
 from tests.patience import PATIENCE_SECONDS
 
@@ -122,11 +125,31 @@ class Receiver:
 async def running(settings: EmulatorSettings) -> AsyncIterator[Merchant]:
     app = with_routes_of_the_first(create_emulator(settings))
     transport = httpx.ASGITransport(app)
+
+    async def look(answer: httpx.Response) -> None:
+        require_listed_status(app, answer)
+
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://emulator") as http,
+        httpx.AsyncClient(transport=transport, base_url="http://emulator", event_hooks={"response": [look]}) as http,
     ):
         yield Merchant(http, app)
+
+
+_PATTERNS = [(one, re.compile(re.sub(r"\{\w+\}", "[^/]+", one.path))) for one in OPERATIONS]
+
+
+def require_listed_status(app: Any, answer: httpx.Response) -> None:
+    """No answer of any test has a status that PortOne's schema does not list, or somebody has seen; but by a fault."""
+    method, path = answer.request.method, answer.request.url.path
+    found = [one for one, pattern in _PATTERNS if one.method == method and pattern.fullmatch(path)]
+    if not found or any(rule["fired"] for rule in app.state.account.faults.all()):
+        return
+    # Of `/payments/prepare` and `/payments/{imp_uid}` the one without a variable part is meant.
+    one = min(found, key=lambda each: each.path.count("{"))
+    seen = {status for where, at, status in EXCEPTIONS if (where, at) in ((one.method, one.path), ("*", "*"))}
+    served = (one.method, one.path) in SERVED
+    assert answer.status_code in ({*one.statuses, *seen} if served else {401, 501}), f"{method} {path}"
 
 
 Start = Callable[..., Any]

@@ -146,6 +146,33 @@ async def _token(merchant: Any, _number: str) -> Call:
     return Call("/users/getToken", {"imp_key": settings.imp_key, "imp_secret": settings.imp_secret})
 
 
+def _by_wallet(pg: str, path: str, **needs: Any) -> Ready:
+    async def ready(merchant: Any, number: str) -> Call:
+        await merchant.window(pg, pg=pg)
+        row = (await merchant.again(f"{pg}{number}", pg)).json()["response"]
+        return Call(path.format(**row), dict(needs))
+
+    return ready
+
+
+def _escrow(*, registered: bool) -> Ready:
+    async def ready(merchant: Any, number: str) -> Call:
+        param = {"pg": "kcp", "pay_method": "card", "merchant_uid": f"e{number}", "amount": 9900, "escrow": True}
+        opened = await merchant.control("POST", "window", {"user_code": "imp00000000", "param": param})
+        await merchant.control("POST", f"window/{opened['imp_uid']}/approve", CARD)
+        path = f"/escrows/logis/{opened['imp_uid']}"
+        if registered:
+            await merchant.ok("POST", path, DELIVERY)
+        return Call(path, dict(DELIVERY))
+
+    return ready
+
+
+DELIVERY: dict[str, Any] = {
+    "sender": {"name": "김철수", "tel": "02-0000-0000"},
+    "receiver": {"name": "홍길동", "tel": "010-0000-0000"},
+    "logis": {"company": "EPOST", "invoice": "1110301285808", "sent_at": 1900000000},
+}
 ORDER = {"merchant_uid": "o{n}", "amount": 9900, "name": "한 달"}
 PERSON = {"name": "홍길동", "phone": "01012345678", "birth": "900131", "gender_digit": "1", "carrier": "SKT"} | {
     "channel_key": "channel-key-danal"
@@ -200,4 +227,13 @@ CASES: dict[tuple[str, str], Ready] = {
     ("DELETE", "/certifications/{imp_uid}"): _certified("/certifications/{imp_uid}"),
     ("POST", "/certifications/otp/request"): _is("/certifications/otp/request", **PERSON),
     ("POST", "/certifications/otp/confirm/{imp_uid}"): _certified("/certifications/otp/confirm/{imp_uid}"),
+    ("GET", "/escrows/logis/{imp_uid}"): _escrow(registered=True),
+    ("POST", "/escrows/logis/{imp_uid}"): _escrow(registered=False),
+    ("PUT", "/escrows/logis/{imp_uid}"): _escrow(registered=True),
+    ("POST", "/payco/orders/status/{imp_uid}"): _by_wallet(
+        "payco", "/payco/orders/status/{imp_uid}", status="DELIVERY_START"
+    ),
+    ("POST", "/payments/{imp_uid}/naver/point"): _by_wallet("naverpay", "/payments/{imp_uid}/naver/point"),
+    ("POST", "/payments/{imp_uid}/naver/confirm"): _by_wallet("naverpay", "/payments/{imp_uid}/naver/confirm"),
+    ("GET", "/payments/{imp_uid}/naver/cash-amount"): _by_wallet("naverpay", "/payments/{imp_uid}/naver/cash-amount"),
 }

@@ -64,6 +64,9 @@ def response_schema(
     answer = swagger["paths"][path][method.lower()]["responses"][str(status)]["schema"]
     answer = answer.get("properties", {}).get(key, answer)
     envelope = swagger["definitions"][answer["$ref"].rsplit("/", 1)[1]]
+    if "allOf" not in envelope:
+        # The bare envelope: that it was done is all that is told.
+        return {"type": "null", "definitions": {}}
     response = next(part["properties"]["response"] for part in envelope["allOf"] if "properties" in part)
     if (method, path) in PAGED_SCHEDULES:
         assert response["type"] == "array", "the schema has settled what a schedule list is: drop PAGED_SCHEDULES"

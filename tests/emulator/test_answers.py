@@ -105,8 +105,7 @@ async def test_an_unknown_key_can_be_told_as_observed_with_200(start):
 async def test_a_body_that_cannot_be_read_is_refused_in_the_envelope(merchant, body):
     headers = {"Authorization": await merchant.token(), "Content-Type": "application/json"}
     answer = await merchant.http.post("/subscribe/payments/again", content=body, headers=headers)
-    assert answer.status_code == 400
-    assert answer.json()["code"] == 1
+    assert (answer.status_code, answer.json()["code"]) == (200, 1)
 
 
 @pytest.mark.parametrize("amount", [None, True, "ten", 0, -1, 9.5, float("1e400")])

@@ -47,6 +47,8 @@ async def test_the_clock_and_the_channels_can_be_read(emulator):
     await emulator.advance(timedelta(days=365))
     later = await emulator.now()
     assert timedelta(days=365) <= later - now < timedelta(days=366)
+    # What comes with a token is real time: a client that keeps one counts by its own clock.
+    assert abs(await emulator.portone.server_now() - datetime.now(UTC)) < timedelta(minutes=1)
     channels = await emulator.portone.list_channels()
     assert {"payment", "api_payment"} <= {channel.type for channel in channels}
 

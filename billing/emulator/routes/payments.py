@@ -36,30 +36,32 @@ async def post_cancel(request: Request, account: TheAccount) -> Response:
 
 
 @router.get("/find/{merchant_uid}")
-@router.get("/find/{merchant_uid}/{status}")
-async def find(request: Request, account: TheAccount, merchant_uid: str, status: str | None = None) -> Response:
+@router.get("/find/{merchant_uid}/{payment_status}")
+async def find(request: Request, account: TheAccount, merchant_uid: str, payment_status: str | None = None) -> Response:
     """The first payment of an order number by `sorting`, or the newest with a status."""
     return await account.perform(
-        request, "find", lambda _body: shown(_rows(account.world, request, merchant_uid, status)[0])
+        request, "find", lambda _body: shown(_rows(account.world, request, merchant_uid, payment_status)[0])
     )
 
 
 @router.get("/findAll/{merchant_uid}")
-@router.get("/findAll/{merchant_uid}/{status}")
-async def find_all(request: Request, account: TheAccount, merchant_uid: str, status: str | None = None) -> Response:
+@router.get("/findAll/{merchant_uid}/{payment_status}")
+async def find_all(
+    request: Request, account: TheAccount, merchant_uid: str, payment_status: str | None = None
+) -> Response:
     """Every payment of an order number."""
 
     def work(_body: dict[str, Any]) -> dict[str, Any]:
         page, limit = page_and_limit(request.query_params)
-        return paged(_rows(account.world, request, merchant_uid, status), page, limit)
+        return paged(_rows(account.world, request, merchant_uid, payment_status), page, limit)
 
     return await account.perform(request, "findAll", work)
 
 
-@router.get("/status/{status}")
-async def by_status(request: Request, account: TheAccount, status: str) -> Response:
+@router.get("/status/{payment_status}")
+async def by_status(request: Request, account: TheAccount, payment_status: str) -> Response:
     """Payments by status in a window of at most 90 days."""
-    return await account.perform(request, "status", lambda _body: _by_status(account.world, request, status))
+    return await account.perform(request, "status", lambda _body: _by_status(account.world, request, payment_status))
 
 
 @router.post("/prepare")
