@@ -14,8 +14,9 @@ from temporalio.service import RPCError
 from api.attempt import Attempt
 from api.dependencies import Desk
 from api.errors import Problem
+from api.failures import cannot_go_on, run_cannot_go_on
 from api.idempotency import Names, Once, answer
-from api.running import StillOpen, is_gone, within
+from api.running import StillOpen, is_gone, require_temporal, within
 from api.views import subscription_view
 from billing.domain.outcomes import CARD_GONE
 from billing.ledger import SubscriptionRow
@@ -86,6 +87,7 @@ async def send_update(
     """
     clock = asyncio.get_running_loop()
     until = clock.time() + desk.settings.first_answer_seconds
+    await require_temporal(handle)
     attempt.leaves()
     taken = handle.start_update(
         update, message, id=attempt.resource, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=result
@@ -105,6 +107,10 @@ async def send_update(
         if is_gone(error):
             attempt.is_refused()
             raise ended() from None
+        if cannot_go_on(error):
+            # An earlier try of this request may have been taken before the run's code began to fail.
+            stuck = run_cannot_go_on()
+            raise StillOpen(stuck.status, stuck.code, stuck.detail) from None
         raise
     if answered is not None:
         attempt.is_settled()

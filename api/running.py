@@ -56,6 +56,19 @@ def is_gone(error: RPCError) -> bool:
     return error.status is RPCStatusCode.NOT_FOUND
 
 
+async def require_temporal(handle: WorkflowHandle[Any, Any]) -> None:
+    """Ask Temporal anything of a workflow before something is sent to it, so that one that is away was sent nothing.
+
+    Raises:
+        Problem: 503 when Temporal cannot be reached.
+    """
+    try:
+        await handle.describe(rpc_timeout=timedelta(seconds=5))
+    except RPCError as error:
+        if not is_gone(error):
+            raise temporal_unavailable() from None
+
+
 def refusal_of(error: WorkflowUpdateFailedError) -> str:
     """The stable type of an update's refusal."""
     return (error.cause.type or "") if isinstance(error.cause, ApplicationError) else ""

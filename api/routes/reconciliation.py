@@ -15,7 +15,7 @@ from api.difference_views import difference_view, progress_view, run_view
 from api.errors import Problem
 from api.idempotency import OnceDep, answer
 from api.models import Body, InstantField, Words
-from api.running import within
+from api.running import require_temporal, within
 from api.starting import RPC_TIMEOUT
 from api.strict_route import StrictRoute
 from api.views import Json
@@ -74,6 +74,7 @@ async def reconcile(once: OnceDep, desk: DeskDep, body: ReconciliationBody | Non
     order = (body or ReconciliationBody()).order(desk.settings.schedule_horizon_days)
 
     async def run(attempt: Attempt) -> Response:
+        await require_temporal(desk.temporal.get_workflow_handle(attempt.resource))
         attempt.leaves()
         handle = await desk.temporal.start_workflow(
             ReconciliationWorkflow.run,
