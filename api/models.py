@@ -13,6 +13,8 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -282,6 +284,13 @@ class CancelBody(Body):
     at: Annotated[When, Field(strict=False)] = When.PERIOD_END
     reason: Words | None = None
     refund: Annotated[RefundAtCancel, Field(strict=False)] = RefundAtCancel.NONE
+
+    @field_validator("refund")
+    @classmethod
+    def _goes_with_now(cls, refund: RefundAtCancel, info: ValidationInfo) -> RefundAtCancel:
+        if refund is not RefundAtCancel.NONE and info.data.get("at") is When.PERIOD_END:
+            raise ValueError("a refund goes with at: now; what is canceled at period end is used to its end")
+        return refund
 
 
 def _check_tax(amount: int | None, tax_free: int, vat_amount: int | None) -> None:

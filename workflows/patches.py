@@ -11,3 +11,9 @@ REFUND_BY_MARK = "refund-by-mark"
 
 PG_RULES = "pg-rules"
 """What the PG behind a key would refuse is refused before it is asked."""
+
+STILL_PAID = "still-paid"
+"""Refunds reduce what a period is paid with, and the days of a pause are neither used nor lost."""
+
+REFUND_TOLD = "refund-told"
+"""The subscription whose order was refunded is told of it."""
