@@ -318,6 +318,13 @@ class CancelBody(Body):
     reason: Words | None = None
     refund: Annotated[RefundAtCancel, Field(strict=False)] = RefundAtCancel.NONE
 
+    @field_validator("refund")
+    @classmethod
+    def _goes_with_now(cls, refund: RefundAtCancel, info: ValidationInfo) -> RefundAtCancel:
+        if refund is not RefundAtCancel.NONE and info.data.get("at") is When.PERIOD_END:
+            raise ValueError("a refund goes with at: now; what is canceled at period end is used to its end")
+        return refund
+
 
 def _check_tax(amount: int | None, tax_free: int, vat_amount: int | None) -> None:
     if amount is not None and tax_free + (vat_amount or 0) > amount:

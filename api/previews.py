@@ -1,6 +1,7 @@
 """What will be charged, asked of the run itself, at its present moment."""
 
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from temporalio.client import WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError
@@ -12,7 +13,7 @@ from api.ordering import ended
 from api.running import AWAY, is_gone, temporal_unavailable
 from billing.ledger import SubscriptionRow
 from workflows.contracts import SubscriptionSnapshot
-from workflows.orders import ChangePlan, Preview
+from workflows.orders import CancelPreview, CancelSubscription, ChangePlan, Preview
 from workflows.subscription import SubscriptionWorkflow
 
 PATIENCE = timedelta(seconds=10)
@@ -25,10 +26,28 @@ async def ask(desk: Desk, record: SubscriptionRow, order: ChangePlan | None) -> 
     Raises:
         Problem: 409 when the subscription has ended, 503 while nobody answers, or the run cannot go on.
     """
+    return await _asked(desk, record, "preview", order, Preview)
+
+
+async def ask_cancel(desk: Desk, record: SubscriptionRow, order: CancelSubscription) -> CancelPreview:
+    """What a cancel would give back now; nothing is changed by asking.
+
+    Raises:
+        Problem: as `ask`.
+    """
+    return await _asked(desk, record, "preview_cancel", order, CancelPreview)
+
+
+_Told = TypeVar("_Told", Preview, CancelPreview)
+
+
+async def _asked(
+    desk: Desk, record: SubscriptionRow, name: str, order: ChangePlan | CancelSubscription | None, told: type[_Told]
+) -> _Told:
     handle = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, record.workflow_id)
     try:
         at = await _present(desk, handle) if order is not None else None
-        preview: Preview = await handle.query("preview", args=[order, at], result_type=Preview, rpc_timeout=PATIENCE)
+        preview: _Told = await handle.query(name, args=[order, at], result_type=told, rpc_timeout=PATIENCE)
     except WorkflowQueryFailedError:
         # Nothing of ours fails there: a run of an older build does not know this question.
         raise Problem(503, "preview_unavailable", "the run cannot answer at this moment; ask again") from None

@@ -14,7 +14,7 @@ from billing.domain.known_order import AskedOrder, Known
 from billing.domain.merchant_uid import parse_cycle_merchant_uid
 from billing.domain.records import Disposition
 from billing.domain.states import CycleState
-from workflows import booking, patches, policies
+from workflows import booking, bookkeeping, patches, policies
 from workflows.contracts import PaymentReported
 from workflows.fact_contracts import ReportedFact
 from workflows.ports import FactActivities, LedgerActivities, PaymentActivities
@@ -42,6 +42,7 @@ async def look_into(run: SubscriptionRun, bells: Sequence[PaymentReported]) -> l
     just_booked = _just_booked(run)
     new = [bell for bell in bells if not (bell.status == "paid" and bell.imp_uid in just_booked)]
     rows = await _find(list(dict.fromkeys(bell.imp_uid for bell in new)))
+    await bookkeeping.book(run, list(rows.values()))
     facts = await judge_rows(list(rows.values()))
     judged = {fact.payment.imp_uid: (fact, known) for fact, known in facts}
     for bell in bells:

@@ -1,10 +1,13 @@
 """Cancel: the next charge is stopped if it still can be, and the caller is told which one won, in the same answer."""
 
+from datetime import datetime
+
 from temporalio import workflow
 
 from billing.domain.events import EventType
+from billing.domain.money import Money
 from billing.domain.states import CycleState
-from workflows import arbiter, ending, leaving, refunding, telling
+from workflows import arbiter, bookkeeping, ending, leaving, refunding, telling
 from workflows.consent_need import withdraw
 from workflows.orders import (
     CancelAnswered,
@@ -27,17 +30,22 @@ async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAn
     number = run.merchant_uid if run.charging else None
     stopped = await arbiter.stop_the_charge(run, ending=True)
     state = run.state
-    refunded, standing = None, None
+    refunded, owed, standing = None, None, None
     if stopped.charge is ChargeAtOrder.REVOKED:
         run.close_number(CycleState.REVOKED, order.reason or BY_REQUEST)
     void_the_change(run, "canceled")
     withdraw(run)
-    if order.at is When.NOW or _nothing_is_left_to_use(run):
+    if order.at is When.NOW or nothing_is_left_to_use(run, workflow.now()):
         reason = order.reason or state.cancel_reason or BY_REQUEST
+        gives_back = order.refund is not RefundAtCancel.NONE
+        by_net_paid = gives_back and await bookkeeping.follow(run)
         await ending.cancel(run, reason)
         standing = None if state.standing is None else tuple(state.standing)
-        if order.refund is not RefundAtCancel.NONE:
-            refunded = await refunding.refund_period(run, order.refund, reason)
+        if gives_back:
+            give_back = refunding.give_back if by_net_paid else refunding.refund_period
+            refunded = await give_back(run, order.refund, reason)
+        if by_net_paid or not gives_back:
+            owed = bookkeeping.books_of(run).owed(workflow.now())
     else:
         await _end_with_the_period(run, order.reason)
         standing = await leaving.what_stands(run)
@@ -52,6 +60,7 @@ async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAn
         refunded=refunded.amount if refunded else None,
         refund_state=refunded.state.value if refunded else None,
         standing=standing,
+        owed=Money(owed, run.plan.price.currency) if owed is not None else None,
     )
 
 
@@ -67,10 +76,10 @@ async def undo(run: SubscriptionRun, _order: UndoCancel) -> OrderAnswered:
     return OrderAnswered(snapshot=snapshot(run))
 
 
-def _nothing_is_left_to_use(run: SubscriptionRun) -> bool:
+def nothing_is_left_to_use(run: SubscriptionRun, at: datetime) -> bool:
     """A period that is not paid, or that is paused, has no end to wait for."""
     ends_at = run.state.period_end
-    return run.state.paused_at is not None or ends_at is None or ends_at <= workflow.now()
+    return run.state.paused_at is not None or ends_at is None or ends_at <= at
 
 
 async def _end_with_the_period(run: SubscriptionRun, reason: str | None) -> None:

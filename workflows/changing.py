@@ -16,7 +16,7 @@ from billing.domain.proration import ChangeQuote
 from billing.domain.records import ChargeIntent, ChargeKind, ChargeResult, PendingChange
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding, Verdict
-from workflows import arbiter, parking, possible, quoting, telling
+from workflows import arbiter, bookkeeping, parking, possible, quoting, telling
 from workflows.charging import charge_order
 from workflows.orders import CancelChange, ChangePlan, ChargeAtOrder, OrderAnswered, When
 from workflows.showing import snapshot
@@ -129,6 +129,7 @@ async def _change_in_the_trial(run: SubscriptionRun, order: ChangePlan, stopped:
 
 
 async def _change_now(run: SubscriptionRun, order: ChangePlan, stopped: arbiter.Stopped) -> OrderAnswered:
+    by_net_paid = await bookkeeping.follow(run)
     after, costs = quoting.wanted(run, order), quoting.quote(run, order, workflow.now())
     bill, number, payment = costs.due_now, None, None
     if bill is not None and bill.amount.amount > 0:
@@ -142,7 +143,7 @@ async def _change_now(run: SubscriptionRun, order: ChangePlan, stopped: arbiter.
         if verdict.finding is not Finding.PAID:
             return await _declined(run, order, bill, number, verdict)
         payment = verdict.payment
-    await _apply_now(run, order, after, costs, payment)
+    await _apply_now(run, order, after, costs, payment, by_net_paid=by_net_paid)
     await arbiter.plan_again(run, "the plan has changed")
     if payment is None:
         return _answer(run, stopped)
@@ -200,7 +201,13 @@ async def _declined(
 
 
 async def _apply_now(
-    run: SubscriptionRun, order: ChangePlan, after: PendingChange, costs: ChangeQuote, payment: PaymentFact | None
+    run: SubscriptionRun,
+    order: ChangePlan,
+    after: PendingChange,
+    costs: ChangeQuote,
+    payment: PaymentFact | None,
+    *,
+    by_net_paid: bool,
 ) -> None:
     moved = payment.amount.amount if payment is not None else costs.balance - run.state.balance
     told = telling.change(
@@ -216,7 +223,7 @@ async def _apply_now(
     paid = None
     if payment is not None:
         paid = PaidOrder(merchant_uid=payment.merchant_uid, imp_uid=payment.imp_uid, amount=payment.amount)
-    quoting.hold(run, after, costs, paid)
+    quoting.hold(run, after, costs, paid, by_net_paid=by_net_paid)
     _close_what_nothing_will_charge(run, "the term is over with the running period")
     run.tell(EventType.PLAN_CHANGE_APPLIED, f"changed to {after.plan.name} × {after.quantity}", told)
     results = []

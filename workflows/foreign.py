@@ -5,9 +5,11 @@ subscription is done here; money that pays for nothing is handed on to a workflo
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
 from billing.domain.events import EventType
 from billing.domain.facts import PaymentFact
@@ -19,7 +21,7 @@ from billing.domain.parked import ParkedKind
 from billing.domain.records import ChargeResult
 from billing.domain.states import CycleState
 from billing.domain.verdict import Finding, Verdict
-from workflows import arbiter, bells, elsewhere, parking, patches, policies, telling
+from workflows import arbiter, bells, bookkeeping, elsewhere, parking, patches, policies, telling
 from workflows.foreign_refunds import refunds_elsewhere
 from workflows.orders import ChargeAtOrder
 from workflows.ports import PaymentActivities
@@ -54,7 +56,27 @@ async def attend(run: SubscriptionRun, *, listening: bool) -> bool:
         await _act(run, await bells.look_into(run, theirs))
     if state.look_asked:
         await _look_at_everything(run)
+    await _charge_what_it_costs_now(run)
     return True
+
+
+async def _charge_what_it_costs_now(run: SubscriptionRun) -> None:
+    """The credit that the next bill counted on went back: what stands for it is taken back, and stands anew."""
+    state = run.state
+    if not state.credit_went_back:
+        return
+    state.credit_went_back = False
+    another = state.open_order is not None and state.open_order != run.would_open()
+    if not another or not run.charging or state.ended_at is not None or state.cycle_state in STANDING:
+        return
+    if state.retries_over:
+        # Nothing stands for it; whoever pays it by hand takes another number.
+        return
+    # Where it is being charged at this moment, and nobody knows what it came to, it stands parked.
+    with suppress(ApplicationError):
+        stopped = await arbiter.stop_the_charge(run)
+        if not stopped.stands_in_the_way and not stopped.unfinished:
+            await arbiter.plan_again(run, "credit that it counted on went back")
 
 
 async def _act(run: SubscriptionRun, judged: Sequence[tuple[ForeignFact, Known]]) -> None:
@@ -175,6 +197,7 @@ async def _look_at_everything(run: SubscriptionRun) -> None:
     rows: list[PaymentFact] = []
     for number in numbers:
         rows += await find_rows(number)
+    await bookkeeping.book(run, rows)
     judged = [each for each in await bells.judge_rows(rows) if each[0].says_something]
     await _act(run, judged)
     await elsewhere.check_the_key(run)

@@ -168,6 +168,17 @@ class Preview(Message):
     message: str | None = None
 
 
+class CancelPreview(Message):
+    """What a cancel would come to: when it would end, what would go back at once, and what would be owed beside it.
+
+    `owed` is what is paid, is not used and would not go back, credit included; 0 where the period is used to its end.
+    """
+
+    ends_at: datetime
+    refund: Money
+    owed: Money
+
+
 Order = (
     CancelSubscription
     | UndoCancel
@@ -202,6 +213,7 @@ class CancelAnswered(Message):
     """What the cancel did, told in the same call: whether the next charge was stopped or had already run.
 
     `standing` is what somebody else has scheduled on the key; None where PortOne could not be asked.
+    `owed` is what was paid, is not used and did not go back with it, credit included; None where it has not ended yet.
     """
 
     status: SubscriptionStatus
@@ -214,6 +226,7 @@ class CancelAnswered(Message):
     refunded: Money | None = None
     refund_state: str | None = None
     standing: tuple[Standing, ...] | None = None
+    owed: Money | None = None
 
 
 class OrderAnswered(Message):

@@ -14,3 +14,9 @@ PG_RULES = "pg-rules"
 
 TAKE_OVER = "take-over"
 """What stands on a billing key is asked for at a start with an existing one, and once more when a subscription ends."""
+
+STILL_PAID = "still-paid"
+"""Refunds reduce what a period is paid with, and the days of a pause are neither used nor lost."""
+
+REFUND_TOLD = "refund-told"
+"""The subscription whose order was refunded is told of it."""

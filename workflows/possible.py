@@ -138,8 +138,7 @@ def _check_pause(order: PauseSubscription, state: SubscriptionState, terms: Plan
     _need(not _stands(state), "parked", "it stands parked; decide that first")
     _need(order.resumes_at is None or order.resumes_at > now, "in_the_past", "resumes_at must lie ahead")
     if order.at is When.PERIOD_END:
-        last = terms.max_cycles is not None and state.paid_cycles >= terms.max_cycles
-        _need(not last, "term_ends", "the fixed term ends with this period")
+        _need(state.another_begins(terms.max_cycles), "term_ends", "the fixed term ends with this period")
         early = order.resumes_at is not None and state.period_end is not None and order.resumes_at <= state.period_end
         _need(not early, "before_the_pause", "resumes_at must lie behind the end of the period")
     _check_numbers(state)
@@ -187,7 +186,7 @@ def _check_what_it_changes_to(order: ChangePlan, state: SubscriptionState, terms
     another = (after.plan.interval, after.plan.zone) != (terms.interval, terms.zone)
     begun = order.at is When.NOW and not another and state.status is SubscriptionStatus.ACTIVE
     periods, term = state.paid_cycles + (0 if begun else 1), after.plan.max_cycles
-    enough = term is None or periods <= term
+    enough = state.another_begins(term, periods - 1)
     _need(enough, "term_is_over", f"it would be in period {periods} of a plan that ends after {term}")
 
 

@@ -5,9 +5,10 @@ from datetime import datetime
 from temporalio.exceptions import ApplicationError
 
 from billing.domain.bills import Bill
+from billing.domain.money import Money
 from billing.domain.states import SubscriptionStatus
-from workflows import possible, quoting
-from workflows.orders import ChangePlan, Preview, When
+from workflows import bookkeeping, cancellation, possible, quoting, refunding
+from workflows.orders import CancelPreview, CancelSubscription, ChangePlan, Preview, When
 from workflows.subscription_run import SubscriptionRun
 
 
@@ -32,6 +33,17 @@ def preview(run: SubscriptionRun, order: ChangePlan | None, at: datetime) -> Pre
     then.state.pending_change = None
     quoting.hold(then, after, costs)
     return _of(then, costs.due_now, new_period=costs.new_period)
+
+
+def preview_cancel(run: SubscriptionRun, order: CancelSubscription, at: datetime) -> CancelPreview:
+    """What a cancel at `at` would give back and leave owed, by the function that gives it back."""
+    currency, now = run.plan.price.currency, order.at is When.NOW or cancellation.nothing_is_left_to_use(run, at)
+    ends_at = run.state.period_end
+    if not now and ends_at is not None:
+        return CancelPreview(ends_at=ends_at, refund=Money(0, currency), owed=Money(0, currency))
+    back = refunding.to_give_back(run, order.refund, at)
+    owed = max(0, bookkeeping.books_of(run).owed(at) - back)
+    return CancelPreview(ends_at=at, refund=Money(back, currency), owed=Money(owed, currency))
 
 
 def _of(run: SubscriptionRun, due_now: Bill | None = None, *, new_period: bool = False) -> Preview:

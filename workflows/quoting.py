@@ -7,6 +7,7 @@ from billing.domain.calendar import Anchor
 from billing.domain.money import Money
 from billing.domain.proration import ChangeQuote, change_now
 from billing.domain.records import PendingChange
+from workflows import bookkeeping
 from workflows.orders import ChangePlan
 from workflows.reminders import RENEWAL
 from workflows.subscription_run import SubscriptionRun
@@ -32,13 +33,28 @@ def quote(run: SubscriptionRun, order: ChangePlan, at: datetime) -> ChangeQuote:
     if not names_a_coupon and not run.has_another_calendar(after.plan):
         new = replace(new, coupon=paid_by.coupon)
     now, least = min(max(at, start), end), run.least_charge()
-    return change_now(paid_by, new, start, end, now, order.proration, state.balance, least)
+    return change_now(paid_by, new, start, end, now, order.proration, state.balance, least, state.given_back)
 
 
-def hold(run: SubscriptionRun, after: PendingChange, costs: ChangeQuote, paid: PaidOrder | None = None) -> None:
-    """Hold what the order wanted from now on, at what it cost; `paid` is the order it was paid with."""
+def hold(
+    run: SubscriptionRun,
+    after: PendingChange,
+    costs: ChangeQuote,
+    paid: PaidOrder | None = None,
+    *,
+    by_net_paid: bool = True,
+) -> None:
+    """Hold what the order wanted from now on, at what it cost; `paid` is the order it was paid with.
+
+    Without `by_net_paid` it is as runs do that began before the books knew what is still paid.
+    """
     state = run.state
-    run.take_over(after, coupon_used=costs.coupon_used)
+    coupon_used = _uses_its_coupon(run, after, costs) if by_net_paid else costs.coupon_used
+    if coupon_used or costs.new_period:
+        state.counted_coupon = costs.paid_by.coupon if coupon_used else None
+    run.take_over(after, coupon_used=coupon_used)
+    if by_net_paid:
+        _pay(run, costs, paid)
     state.paid_by, state.balance, state.last_paid = costs.paid_by, costs.balance, costs.paid_by.value()
     if costs.new_period:
         state.paid_cycles += 1
@@ -48,9 +64,27 @@ def hold(run: SubscriptionRun, after: PendingChange, costs: ChangeQuote, paid: P
         state.counts_from = None
         state.due_at = costs.period_end
         state.announced = [each for each in state.announced if each != RENEWAL]
-        state.period_orders = _going_on(state.period_orders, costs.paid_by.value(), paid)
-    if paid is not None:
-        state.period_orders.append(paid)
+    if not by_net_paid:
+        if costs.new_period:
+            state.period_orders = _going_on(state.period_orders, costs.paid_by.value(), paid)
+        state.period_orders = [*state.period_orders, *([paid] if paid is not None else [])]
+
+
+def _uses_its_coupon(run: SubscriptionRun, after: PendingChange, costs: ChangeQuote) -> bool:
+    """Whether the coupon that is held takes something off the running period for the first time."""
+    coupon = costs.paid_by.coupon
+    anew = costs.new_period or (costs.prorated and coupon != run.state.counted_coupon)
+    return anew and costs.paid_by.discounted and coupon == after.coupon
+
+
+def _pay(run: SubscriptionRun, costs: ChangeQuote, paid: PaidOrder | None) -> None:
+    books, came = bookkeeping.books_of(run), bookkeeping.paid_with(paid) if paid is not None else None
+    if costs.new_period:
+        billed = costs.due_now.amount.amount if costs.due_now is not None else 0
+        after = books.begun(costs.paid_by, costs.paid_by.value().amount, costs.balance, billed, came)
+    else:
+        after = books.changed(costs.paid_by, costs.balance, came, prorated=costs.prorated)
+    bookkeeping.keep(run, after)
 
 
 def _going_on(orders: list[PaidOrder], price: Money, paid: PaidOrder | None) -> list[PaidOrder]:

@@ -7,12 +7,13 @@ somebody may have refunded as much in PortOne's console at the same moment.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, FailureError
 
 from billing.domain.event_catalogue import event
 from billing.domain.event_data import RefundData
@@ -27,7 +28,14 @@ from billing.domain.refund_mark import mark_of, marked
 from billing.domain.refund_split import RefundablePayment
 from billing.domain.states import CycleState
 from workflows import patches, policies
-from workflows.contracts import CancelAnswer, CancelPayment, RefundSettled, StartRefund
+from workflows.contracts import (
+    CancelAnswer,
+    CancelPayment,
+    LookAgain,
+    RefundSettled,
+    StartRefund,
+    subscription_workflow_id,
+)
 from workflows.ports import LedgerActivities, PaymentActivities
 
 _BY_ITSELF = "admin"
@@ -81,6 +89,7 @@ class RefundWorkflow:
             # An earlier run of this refund died after it had taken effect.
             answer = CancelAnswer(outcome=RefundState.REFUNDED, payment=before)
             await _write(start, planned, answer, done)
+            await _tell_whose_order_it_is(start, planned)
             return _settled(start, planned, answer)
         whole_only = _refused_by_pg(planned)
         if whole_only is not None and workflow.patched(patches.PG_RULES):
@@ -92,6 +101,8 @@ class RefundWorkflow:
             answer = await _while_the_ladder_lasts(start, planned)
         done = _with_our_mark(answer.payment, start.refund_id) if answer.payment else None
         await _write(start, planned, answer, done)
+        if answer.outcome is RefundState.REFUNDED:
+            await _tell_whose_order_it_is(start, planned)
         return _settled(start, planned, answer)
 
 
@@ -321,6 +332,18 @@ def _told(start: StartRefund, plan: _Plan, answer: CancelAnswer) -> tuple[Outgoi
 
 def _remaining(plan: _Plan, answer: CancelAnswer) -> int:
     return _balance(answer.payment or plan.before)
+
+
+async def _tell_whose_order_it_is(start: StartRefund, plan: _Plan) -> None:
+    """Let the living subscription look: its books count on the order. One that refunds by itself knows."""
+    known = plan.known
+    if start.subscription_id is not None or known is None or not known.living or known.customer_uid is None:
+        return
+    if workflow.patched(patches.REFUND_TOLD):
+        handle = workflow.get_external_workflow_handle(subscription_workflow_id(known.customer_uid))
+        # It has ended meanwhile: nothing more is reckoned by its books.
+        with suppress(FailureError):
+            await handle.signal("look_again", LookAgain(merchant_uid=start.merchant_uid, reason="refunded"))
 
 
 def _settled(start: StartRefund, plan: _Plan, answer: CancelAnswer) -> RefundSettled:

@@ -1,6 +1,7 @@
 """Refunds that a subscription makes by itself: each one a RefundWorkflow, so that no two of a payment ever race."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import chain, repeat
 
 from temporalio import workflow
@@ -12,7 +13,7 @@ from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
 from billing.domain.proration import unused
 from billing.domain.records import RefundState
-from workflows import patches, policies
+from workflows import bookkeeping, patches, policies
 from workflows.contracts import RefundSettled, StartRefund, refund_workflow_id
 from workflows.orders import RefundAtCancel
 from workflows.ports import PaymentActivities
@@ -64,6 +65,45 @@ def _start(run: SubscriptionRun, merchant_uid: str, amount: Money | None, reason
 
 
 # ---------------------------------------------------------------- what a cancel gives back
+
+
+async def give_back(run: SubscriptionRun, how: RefundAtCancel, reason: str) -> RefundSettled | None:
+    """Give back what is owed for the running period and as credit, or all that its orders hold; the newest order first.
+
+    The books are true (`bookkeeping.follow`), so no order is asked for more than PortOne still holds of it here. What
+    goes back uses up the credit that the rest has become; what PortOne refuses stays owed, as credit.
+    Answers what came of it together: refused or unknown as soon as one part of it is; None when there is nothing to
+    give back.
+    """
+    currency, books, wanted = run.plan.price.currency, bookkeeping.books_of(run), to_give_back(run, how, workflow.now())
+    bookkeeping.keep(run, books.settled(workflow.now()))
+    total, state, last = Money(0, currency), RefundState.REFUNDED, None
+    for order, part in books.through(wanted):
+        last = await refund_order(run, order.merchant_uid, Money(part, currency), reason)
+        if last.state is RefundState.REFUNDED:
+            total += Money(part, currency)
+            bookkeeping.gave_back(run, order, part)
+        else:
+            state = last.state
+    if last is None:
+        return None
+    await run.write(f"{total} went back")
+    return last.model_copy(update={"amount": total, "state": state})
+
+
+def to_give_back(run: SubscriptionRun, how: RefundAtCancel, at: datetime) -> int:
+    """What a cancel at `at` gives back, in minor units: pure, so that a preview tells what is given."""
+    books = bookkeeping.books_of(run)
+    match how:
+        case RefundAtCancel.NONE:
+            return 0
+        case RefundAtCancel.PRORATED:
+            return min(books.owed(at), books.held)
+        case RefundAtCancel.FULL:
+            return books.held
+
+
+# ---------------------------------------------------------------- as runs do that began before
 
 
 async def refund_period(run: SubscriptionRun, how: RefundAtCancel, reason: str) -> RefundSettled | None:

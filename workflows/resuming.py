@@ -4,21 +4,29 @@ What if the process dies here? The charge has one number, brought to a proven en
 answer that is lost is looked up, as in every other charge.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from temporalio import workflow
 
-from billing.domain.calendar import Anchor
 from billing.domain.consent import ConsentDecision
 from billing.domain.events import EventType
-from billing.domain.shares import day_of
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding, Verdict
-from workflows import arbiter, booking, consent_need, consenting, dunning, ending, telling
+from workflows import arbiter, booking, bookkeeping, consent_need, consenting, dunning, ending, patches, telling
 from workflows.charging import charge_now
 from workflows.orders import ChargeAtOrder, OrderAnswered, ResumeAnchor, ResumeSubscription
-from workflows.pause_rest import has_rest, possible_anchor
+from workflows.pause_rest import (
+    Before,
+    credit_the_rest,
+    has_rest,
+    is_within_a_paid_period,
+    last_anchor,
+    lay_the_periods,
+    noted,
+    possible_anchor,
+    put_back,
+    use_the_rest,
+)
 from workflows.settling import settle
 from workflows.showing import snapshot
 from workflows.subscription_run import SubscriptionRun
@@ -30,39 +38,58 @@ async def resume(run: SubscriptionRun, order: ResumeSubscription) -> OrderAnswer
     if run.state.pause_at_period_end:
         await _take_the_pause_back(run)
         return OrderAnswered(snapshot=snapshot(run))
-    now, anchor = workflow.now().replace(microsecond=0), possible_anchor(run, order.anchor)
-    if run.term_is_paid and not has_rest(run, anchor, now):
-        await ending.expire(run)
-        return OrderAnswered(snapshot=snapshot(run))
+    now, by_net_paid = workflow.now().replace(microsecond=0), await _follow_what_is_paid(run, order.anchor)
+    anchor = last_anchor(run, order.anchor) if by_net_paid else possible_anchor(run, order.anchor)
     if has_rest(run, anchor, now):
-        await _use_the_rest(run, anchor, now)
+        await _use_the_rest(run, anchor, now, by_net_paid=by_net_paid)
+        return OrderAnswered(snapshot=snapshot(run))
+    before = noted(run)
+    if by_net_paid:
+        credit_the_rest(run, now)
+    if run.term_is_paid:
+        await ending.expire(run)
         return OrderAnswered(snapshot=snapshot(run))
     wanted = consent_need.need_at(run, now)
     if wanted is not None:
         if order.consent is None or order.consent.decision is not ConsentDecision.GRANTED:
+            put_back(run, before)
             message = f"to go on costs {wanted.amount_after} instead of {wanted.amount_before}: resume with consent"
             return OrderAnswered(snapshot=snapshot(run), done=False, code="consent_needed", message=message)
         consenting.grant_at_once(run, wanted, order.consent)
         await run.write("the buyer consented by resuming")
-    return await _charge_by_hand(run, anchor, now)
+    lay_the_periods(run, anchor, now, by_net_paid=by_net_paid)
+    return await _charge_by_hand(run, before)
 
 
 async def resume_by_itself(run: SubscriptionRun) -> None:
     """The day that was named has come; nobody is there to be told of a decline, so dunning begins with it."""
     state, now = run.state, workflow.now().replace(microsecond=0)
-    anchor = possible_anchor(run, state.resume_anchor)
+    by_net_paid = await _follow_what_is_paid(run, state.resume_anchor)
+    anchor = (last_anchor if by_net_paid else possible_anchor)(run, state.resume_anchor)
     state.resumes_at = None
     if has_rest(run, anchor, now):
-        await _use_the_rest(run, anchor, now)
-    elif run.term_is_paid:
+        await _use_the_rest(run, anchor, now, by_net_paid=by_net_paid)
+        return
+    before = noted(run)
+    if by_net_paid:
+        credit_the_rest(run, now)
+    if run.term_is_paid:
         await ending.expire(run)
     elif not state.has_card and run.holding().value().amount > 0:
+        put_back(run, before)
         why = "it was to go on, and there is no payment method"
         run.tell(EventType.SUBSCRIPTION_PAUSED, f"stays paused: {why}", telling.subscription(run, why))
         await run.write("stays paused: no payment method")
     else:
-        _lay_the_periods(run, anchor, now)
+        lay_the_periods(run, anchor, now, by_net_paid=by_net_paid)
         await _charge_by_itself(run)
+
+
+async def _follow_what_is_paid(run: SubscriptionRun, anchor: ResumeAnchor) -> bool:
+    """Look up what is left of what paid the period that the pause cut; whether to go by what is still paid."""
+    if is_within_a_paid_period(run):
+        return await bookkeeping.follow(run)
+    return anchor is ResumeAnchor.OLD and workflow.patched(patches.STILL_PAID)
 
 
 async def _take_the_pause_back(run: SubscriptionRun) -> None:
@@ -72,61 +99,15 @@ async def _take_the_pause_back(run: SubscriptionRun) -> None:
     await arbiter.plan_again(run, "the pause was taken back")
 
 
-async def _use_the_rest(run: SubscriptionRun, anchor: ResumeAnchor, now: datetime) -> None:
-    """Paid time is left: with a new anchor the whole rest of it follows, with the old one what the pause has left."""
+async def _use_the_rest(run: SubscriptionRun, anchor: ResumeAnchor, now: datetime, *, by_net_paid: bool) -> None:
+    """Paid time is left: with a new anchor the whole rest of it follows, with the old one it goes on where it is."""
     state = run.state
-    paused_at, start, end = state.paused_at, state.period_start, state.period_end
-    if anchor is ResumeAnchor.NEW and paused_at is not None and start is not None and end is not None:
-        # The whole period moves, so that its days are still worth what was paid for them.
-        state.period_end = (end + (now - paused_at)).replace(microsecond=0)
-        state.period_start = state.period_end - (end - start)
-        if state.counts_from is not None:
-            state.counts_from += state.period_end - end
-        _begin_periods_at(run, state.period_end)
+    use_the_rest(run, anchor, now, by_net_paid=by_net_paid)
     state.become(SubscriptionStatus.ACTIVE)
     state.paused_at, state.resumes_at = None, None
     run.tell(EventType.SUBSCRIPTION_RESUMED, "goes on", telling.subscription(run))
     await run.write("resumed")
     await arbiter.plan_again(run, "resumed")
-
-
-@dataclass(frozen=True, slots=True)
-class _Periods:
-    """Where the periods lie, and when they were to begin again."""
-
-    anchor: Anchor
-    first_cycle: int
-    due_at: datetime
-    paid_days: int
-    resumes_at: datetime | None
-
-
-def _lay_the_periods(run: SubscriptionRun, anchor: ResumeAnchor, now: datetime) -> _Periods:
-    """Lay the periods anew, so that the next one begins now; answers how they lay before."""
-    state = run.state
-    before = _Periods(state.anchor, state.first_cycle, state.due_at, state.paid_days, state.resumes_at)
-    state.resumes_at = None
-    if anchor is ResumeAnchor.NEW:
-        _begin_periods_at(run, now)
-    else:
-        _fall_into_the_running_period(run, now)
-    return before
-
-
-def _begin_periods_at(run: SubscriptionRun, at: datetime) -> None:
-    run.state.anchor = Anchor.at(at, run.holding().terms.zone)
-    run.state.first_cycle = run.state.cycle
-    run.state.due_at = at
-    run.state.paid_days = 0
-
-
-def _fall_into_the_running_period(run: SubscriptionRun, now: datetime) -> None:
-    """Count periods on from the old anchor up to the one that runs now; its days so far are not charged."""
-    state = run.state
-    while run.due(state.cycle + 1) <= now:
-        state.first_cycle -= 1
-    state.paid_days, _ = day_of(run.due(state.cycle), run.due(state.cycle + 1), now, run.plan.zone)
-    state.due_at = now
 
 
 async def _charge(run: SubscriptionRun) -> Verdict:
@@ -155,9 +136,8 @@ async def _charge_by_itself(run: SubscriptionRun) -> None:
         await settle(run, verdict)
 
 
-async def _charge_by_hand(run: SubscriptionRun, anchor: ResumeAnchor, now: datetime) -> OrderAnswered:
+async def _charge_by_hand(run: SubscriptionRun, before: Before) -> OrderAnswered:
     """Somebody asked and is told: after a decline it stays paused, and nothing is tried again behind their back."""
-    before = _lay_the_periods(run, anchor, now)
     verdict = await _charge(run)
     if verdict.finding is Finding.PAID:
         return OrderAnswered(
@@ -172,8 +152,7 @@ async def _charge_by_hand(run: SubscriptionRun, anchor: ResumeAnchor, now: datet
         await settle(run, verdict)
     else:
         await _stay_paused(run, verdict)
-    state.anchor, state.first_cycle = before.anchor, before.first_cycle
-    state.due_at, state.paid_days, state.resumes_at = before.due_at, before.paid_days, before.resumes_at
+    put_back(run, before)
     mismatch = verdict.finding is Finding.MISMATCH
     return OrderAnswered(
         snapshot=snapshot(run),

@@ -6,7 +6,7 @@ from temporalio import workflow
 
 from billing.domain.states import CycleState
 from billing.domain.verdict import Finding
-from workflows import arbiter, booking, dunning
+from workflows import arbiter, booking, dunning, patches
 from workflows.charging import charge_now
 from workflows.orders import ChargeAtOrder, OrderAnswered, RetryNow
 from workflows.settling import settle
@@ -41,6 +41,8 @@ async def try_now(run: SubscriptionRun, planned: datetime | None) -> OrderAnswer
     state = run.state
     if state.number_declined and not booking.number_is_reusable(run):
         await arbiter.renumber(run, "this PG takes no order number twice")
+    elif state.open_order not in (None, run.would_open()) and workflow.patched(patches.STILL_PAID):
+        await arbiter.renumber(run, "it costs another amount by now")
     number = run.merchant_uid
     state.move(CycleState.VERIFYING)
     verdict = dunning.as_declined(await charge_now(run))

@@ -27,6 +27,7 @@ from workflows.orders import (
     AnswerConsent,
     CancelAnswered,
     CancelChange,
+    CancelPreview,
     CancelSubscription,
     ChangePaymentMethod,
     ChangePlan,
@@ -105,6 +106,11 @@ class SubscriptionWorkflow:
         A query sees the time of the run's last step, so the caller brings the present one with a change.
         """
         return previewing.preview(self._run, order, max(at or workflow.now(), workflow.now()))
+
+    @workflow.query(description="What a cancel would give back, and what would be owed beside it.")
+    def preview_cancel(self, order: CancelSubscription, at: datetime | None = None) -> CancelPreview:
+        """What a cancel would come to, by the function that gives back."""
+        return previewing.preview_cancel(self._run, order, max(at or workflow.now(), workflow.now()))
 
     # -------------------------------------------------------------- updates: one order each, answered by the loop
 

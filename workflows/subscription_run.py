@@ -111,9 +111,8 @@ class SubscriptionRun:
 
     @property
     def term_is_paid(self) -> bool:
-        """Whether every period of a fixed term is paid for."""
-        term = self.holding().terms.max_cycles
-        return term is not None and self.state.paid_cycles >= term
+        """Whether every period of a fixed term is paid for and given."""
+        return not self.state.another_begins(self.holding().terms.max_cycles)
 
     def held(self) -> PendingChange:
         """What is held now, whole."""

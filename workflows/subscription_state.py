@@ -2,10 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
+from fractions import Fraction
 
 from pydantic import BaseModel
 
 from billing.domain.bills import Holding
+from billing.domain.books import another_begins
 from billing.domain.calendar import Anchor
 from billing.domain.consent import ConsentNeed
 from billing.domain.coupons import Coupon
@@ -55,12 +57,14 @@ class OpenOrder(BaseModel):
 class PaidOrder(BaseModel):
     """An order that was paid for the running period, with what of it the period is paid with.
 
-    It is what a refund of the period goes back through.
+    It is what a refund of the period goes back through; `returned` is what PortOne has given back of it in all, in
+    minor units, as far as that is booked.
     """
 
     merchant_uid: str
     imp_uid: str | None
     amount: Money
+    returned: int = 0
 
 
 class ParkedItem(BaseModel):
@@ -91,6 +95,10 @@ class SubscriptionState(BaseModel):
     `key_missing` is the billing key that PortOne was found not to have any more.
     `counts_from` is where the running period's days are counted from, where that is not its start: it was entered in
     the middle, or stood still during a pause.
+    `given_back` is what of the running period's days, from the last one on, is not paid any more, in minor units.
+    `not_given` is what of the `paid_cycles` was not given, in periods, as a fraction in words ("10/31").
+    `credit_went_back` says that the next bill counted on credit that went back.
+    `counted_coupon` is the coupon that the running period has used up a cycle of.
     """
 
     anchor: Anchor
@@ -145,6 +153,10 @@ class SubscriptionState(BaseModel):
     counts_from: datetime | None = None
     open_order: OpenOrder | None = None
     period_orders: list[PaidOrder] = []
+    given_back: int = 0
+    not_given: str = "0"
+    counted_coupon: Coupon | None = None
+    credit_went_back: bool = False
     last_paid: Money | None = None
 
     # Pauses and trials.
@@ -247,6 +259,10 @@ class SubscriptionState(BaseModel):
         self.sends = 0
         self.number_declined = False
         self.open_order = None
+
+    def another_begins(self, term: int | None, paid: int | None = None) -> bool:
+        """Whether a further period belongs to a fixed term after those that were paid, or after `paid` of them."""
+        return another_begins(term, self.paid_cycles if paid is None else paid, Fraction(self.not_given))
 
     @property
     def waits_for_a_card(self) -> bool:

@@ -1,15 +1,18 @@
 """The end of a cycle: the period is paid or costs nothing, what was to change with it changes, the next one opens."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from temporalio import workflow
 
+from billing.domain.bills import Bill
+from billing.domain.both_sides import money_returned
 from billing.domain.calendar import Anchor
 from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Verdict
-from workflows import telling
+from workflows import bookkeeping, patches, telling
 from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import PaidOrder
 
@@ -33,13 +36,12 @@ async def settle_paid(
         telling.charge(run, CycleState.PAID, payment),
     )
     state.last_paid_imp_uid = payment.imp_uid if payment else None
-    state.period_orders = [
-        PaidOrder(
-            merchant_uid=run.merchant_uid,
-            imp_uid=state.last_paid_imp_uid,
-            amount=payment.amount if payment else bill.amount,
-        )
-    ]
+    order = PaidOrder(
+        merchant_uid=run.merchant_uid,
+        imp_uid=state.last_paid_imp_uid,
+        amount=payment.amount if payment else bill.amount,
+        returned=money_returned(payment) if payment else 0,
+    )
     state.last_paid = run.holding().value()
     if payment is not None and state.card is None:
         state.card = BillingKeyFact(
@@ -47,7 +49,7 @@ async def settle_paid(
         ).label()
     state.paid_cycles += 1
     paid = state.cycle
-    _begin_the_next_period(run)
+    _begin_the_next_period(run, order)
     await run.write(
         f"period {paid} is paid",
         results=[result],
@@ -85,10 +87,9 @@ async def settle_skipped(run: SubscriptionRun, billing_key: BillingKeyFact | Non
     text = f"period {state.cycle} {why}"
     result = run.result(CycleState.SKIPPED, None, why)
     run.tell(EventType.CHARGE_SKIPPED, text, telling.charge(run, CycleState.SKIPPED))
-    state.period_orders = []
     state.last_paid = run.holding().value()
     state.paid_cycles += 1
-    _begin_the_next_period(run)
+    _begin_the_next_period(run, None)
     await run.write(
         text,
         results=[result],
@@ -97,12 +98,13 @@ async def settle_skipped(run: SubscriptionRun, billing_key: BillingKeyFact | Non
     )
 
 
-def _begin_the_next_period(run: SubscriptionRun) -> None:
+def _begin_the_next_period(run: SubscriptionRun, paid: PaidOrder | None) -> None:
     state, was, change = run.state, run.state.status, run.state.pending_change
     told = telling.change(run, change, "next_period", now=True) if change is not None else None
     # Where access was closed meanwhile, the period that is paid now begins now, and none is owed for the time between.
     closed = was is SubscriptionStatus.UNPAID or state.end_action_taken
-    turn(run, workflow.now().replace(microsecond=0) if closed else None)
+    by_net_paid = not _differs_by_net_paid(run, paid) or workflow.patched(patches.STILL_PAID)
+    turn(run, workflow.now().replace(microsecond=0) if closed else None, paid, by_net_paid=by_net_paid)
     state.become(SubscriptionStatus.ACTIVE)
     state.paused_at = None
     if change is not None and told is not None:
@@ -113,25 +115,56 @@ def _begin_the_next_period(run: SubscriptionRun) -> None:
         run.tell(event, "goes on" if resumed else "is paid for", telling.subscription(run))
 
 
-def turn(run: SubscriptionRun, begins_anew: datetime | None = None) -> None:
+def _differs_by_net_paid(run: SubscriptionRun, paid: PaidOrder | None) -> bool:
+    """Whether a run that began before `STILL_PAID` would turn to another period than one that began after it."""
+    bill, held = run.bill(), run.holding()
+    short = paid is not None and (paid.returned > 0 or paid.amount.amount < bill.amount.amount)
+    return run.state.balance < 0 or short or (held.coupon is not None and not bill.coupon_used)
+
+
+def turn(
+    run: SubscriptionRun,
+    begins_anew: datetime | None = None,
+    paid: PaidOrder | None = None,
+    *,
+    by_net_paid: bool = True,
+) -> None:
     """Turn the books to the period whose bill is paid: what was to change with it changes, and its days begin.
 
     Pure, so that a preview and a test reckon as a charge does. With `begins_anew` the billing day moves there;
-    another interval or zone counts from the day on which it begins.
+    another interval or zone counts from the day on which it begins. `paid` is the order that paid the bill. Without
+    `by_net_paid` it is as runs do that began before the books knew what is still paid.
     """
     state, bill, held, change = run.state, run.bill(), run.holding(), run.state.pending_change
+    coupon_used = bill.coupon_used if by_net_paid else held.coupon is not None
     if begins_anew is not None:
         state.anchor, state.first_cycle = Anchor.at(begins_anew, run.plan.zone), state.cycle
     whole_from = begins_anew or run.due(state.cycle)
     begins = state.due_at if state.paid_days and begins_anew is None else whole_from
     state.counts_from = whole_from if begins != whole_from else None
-    state.balance = bill.carried
-    state.paid_by = held
+    state.counted_coupon = held.coupon if coupon_used else None
+    _pay(run, bill, paid, by_net_paid=by_net_paid)
     if change is None:
-        state.coupon_cycles_used += 1 if bill.coupon_used else 0
+        state.coupon_cycles_used += 1 if coupon_used else 0
     else:
         if run.has_another_calendar(change.plan):
             state.anchor, state.first_cycle = Anchor.at(whole_from, change.plan.zone), state.cycle
-        run.take_over(change, coupon_used=bill.coupon_used)
+        run.take_over(change, coupon_used=coupon_used)
     state.period_start, state.period_end = begins, run.due(state.cycle + 1)
     state.begin_cycle(state.period_end)
+
+
+def _pay(run: SubscriptionRun, bill: Bill, paid: PaidOrder | None, *, by_net_paid: bool) -> None:
+    state, before = run.state, bookkeeping.books_of(run)
+    if not by_net_paid:
+        state.period_orders, state.given_back = [paid] if paid is not None else [], 0
+        state.balance, state.paid_by = bill.carried, run.holding()
+        return
+    came = None
+    if paid is not None:
+        # What went back of it before it counted is gone.
+        whole = bookkeeping.paid_with(paid)
+        came = replace(whole, amount=max(0, whole.amount - whole.returned))
+    worth = bill.amount.amount + bill.carried - state.balance
+    after = before.begun(run.holding(), worth, bill.carried, bill.amount.amount, came)
+    bookkeeping.keep(run, after)

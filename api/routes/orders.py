@@ -21,7 +21,7 @@ from api.order_models import (
 )
 from api.ordering import command, ended, find_subscription, names_of, new_order_id, order, place, refused
 from api.pg_rules import check_change, check_holding, check_issue
-from api.previews import ask
+from api.previews import ask, ask_cancel
 from api.strict_route import StrictRoute
 from api.terms import holding_of, terms_of
 from api.views import bill_view, instant, standing_view
@@ -78,6 +78,23 @@ def _canceled(customer_uid: str, done: CancelAnswered) -> dict[str, Any]:
         "refunded_amount": done.refunded.amount if done.refunded else None,
         "refund_state": done.refund_state,
         "standing": standing_view(done.standing),
+        "owed_amount": done.owed.amount if done.owed is not None else None,
+    }
+
+
+@router.post("/cancel/preview")
+async def preview_cancel(customer_uid: CustomerUid, desk: DeskDep, body: CancelBody | None = None) -> dict[str, Any]:
+    """What that cancel would give back now, and what would be owed beside it; nothing is changed."""
+    asked = body or CancelBody()
+    record = await find_subscription(desk, customer_uid)
+    if record.ended_at is not None:
+        raise ended()
+    seen = await ask_cancel(desk, record, CancelSubscription(at=asked.at, refund=asked.refund))
+    return {
+        "customer_uid": customer_uid,
+        "ends_at": instant(seen.ends_at),
+        "refund_amount": seen.refund.amount,
+        "owed_amount": seen.owed.amount,
     }
 
 

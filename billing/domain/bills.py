@@ -83,6 +83,11 @@ class Holding:
         gross = self.gross()
         return gross - self.coupon.discount(gross) if self.coupon else gross
 
+    @property
+    def discounted(self) -> bool:
+        """Whether the coupon takes something off: one that meets a price of 0 is not used up by it."""
+        return self.coupon is not None and self.coupon.discount(self.gross()).amount > 0
+
     def __str__(self) -> str:
         return self.terms.name if self.quantity == 1 else f"{self.terms.name} × {self.quantity}"
 
@@ -129,7 +134,7 @@ def bill_of(
         holding: whose price and currency the bill is in.
         balance: carried in.
         lines: of this bill.
-        coupon_used: by default whether there is a coupon.
+        coupon_used: by default whether a coupon takes something off.
         least: that one charge may take: less than that, which a credit or a few days may leave of a higher price, would
             be refused by the PG, so it is carried into the next bill.
     """
@@ -145,7 +150,7 @@ def bill_of(
         tax_free=_scaled(terms.tax_free, amount, terms),
         vat_amount=None if terms.vat_amount is None else _scaled(terms.vat_amount, amount, terms),
         lines=lines,
-        coupon_used=holding.coupon is not None if coupon_used is None else coupon_used,
+        coupon_used=holding.discounted if coupon_used is None else coupon_used,
         carried=total - amount,
     )
 

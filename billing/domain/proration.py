@@ -39,6 +39,7 @@ class ChangeQuote:
             a change with mode `none` these days are still paid at the old price, and crediting them at the new one
             would give away money that never came.
         coupon_used: whether the change uses up one of the new coupon's cycles.
+        prorated: whether the days that are left are paid anew, at once or with the next bill.
     """
 
     due_now: Bill | None
@@ -48,6 +49,7 @@ class ChangeQuote:
     period_end: datetime
     paid_by: Holding
     coupon_used: bool
+    prorated: bool = True
 
 
 def change_now(  # noqa: PLR0917 - the order of a sentence: this instead of that, in the period, at, how
@@ -59,6 +61,7 @@ def change_now(  # noqa: PLR0917 - the order of a sentence: this instead of that
     mode: ProrationMode,
     balance: int = 0,
     least: int = 0,
+    given_back: int = 0,
 ) -> ChangeQuote:
     """What it costs to hold `new` instead of `old` from the calendar day of `at` on.
 
@@ -76,6 +79,7 @@ def change_now(  # noqa: PLR0917 - the order of a sentence: this instead of that
         mode: of the difference.
         balance: before the change, in minor units: negative is credit, positive is owed.
         least: that one charge may take, as `bill_of`.
+        given_back: what of the days that are left went back: only what is still paid is credited.
 
     Raises:
         ValueError: another currency, `at` outside the period, or an instant that is not UTC.
@@ -84,12 +88,12 @@ def change_now(  # noqa: PLR0917 - the order of a sentence: this instead of that
     if one.price.currency != other.price.currency:
         raise ValueError(f"a change keeps its currency: {one.price.currency} to {other.price.currency} is refused")
     day, days = day_of(period_start, period_end, at, one.zone)
-    credit = _rest_line(old, day, days, -1)
+    credit = _credit_line(old, day, days, given_back)
     if (one.interval, one.zone) != (other.interval, other.zone):
         return _into_a_new_period(new, credit, at, mode, balance, least)
     lines = (_rest_line(new, day, days, 1), credit)
     difference = sum(line.amount for line in lines)
-    coupon_used = mode is not ProrationMode.NONE and new.coupon is not None and new.coupon != old.coupon
+    coupon_used = mode is not ProrationMode.NONE and _uses_its_coupon(old, new)
     due_now = None
     if mode is ProrationMode.PRORATE and difference > 0:
         due_now = bill_of(new, balance, lines, coupon_used=coupon_used, least=least)
@@ -104,6 +108,7 @@ def change_now(  # noqa: PLR0917 - the order of a sentence: this instead of that
         period_end=period_end,
         paid_by=old if mode is ProrationMode.NONE else new,
         coupon_used=coupon_used,
+        prorated=mode is not ProrationMode.NONE,
     )
 
 
@@ -124,6 +129,17 @@ def _into_a_new_period(  # noqa: PLR0917 - as above
         paid_by=new,
         coupon_used=bill.coupon_used,
     )
+
+
+def _uses_its_coupon(old: Holding, new: Holding) -> bool:
+    """Whether the period uses up one of the new coupon's cycles with this change, and did not before."""
+    return new.discounted and not (new.coupon == old.coupon and old.discounted)
+
+
+def _credit_line(old: Holding, day: int, days: int, given_back: int) -> BillLine:
+    line = _rest_line(old, day, days, -1)
+    still_paid = max(0, -line.amount - given_back)
+    return line if still_paid == -line.amount else BillLine(f"{line.text}, less what went back", -still_paid)
 
 
 def _rest_line(holding: Holding, day: int, days: int, sign: int) -> BillLine:

@@ -19,6 +19,7 @@ DECISION = {"decision": "paid", "by": "김운영", "reason": "확인함"}
 
 NOT_ACTING = {
     ("POST", f"{ONE}/change-plan/preview"): "changes nothing",
+    ("POST", f"{ONE}/cancel/preview"): "changes nothing",
     ("PATCH", "/v1/event-endpoints/{endpoint_id}"): "says how it is to be, however often",
     ("POST", "/webhooks/portone/{token}"): "PortOne's: an inbox that counts twins",
     ("POST", "/webhooks/portone"): "PortOne's: an inbox that counts twins",

@@ -176,6 +176,7 @@ async def test_an_idempotency_key_that_is_none_is_refused(door):
 NEEDS_TEMPORAL = {
     "POST /v1/subscriptions",
     "POST /v1/subscriptions/{customer_uid}/cancel",
+    "POST /v1/subscriptions/{customer_uid}/cancel/preview",
     "POST /v1/subscriptions/{customer_uid}/undo-cancel",
     "POST /v1/subscriptions/{customer_uid}/pause",
     "POST /v1/subscriptions/{customer_uid}/resume",

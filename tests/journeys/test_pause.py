@@ -144,23 +144,24 @@ async def test_a_pause_now_keeps_the_days_that_are_paid_for_the_time_after_it(st
     assert [name for name in await stack.events(uid) if name in (PAUSED, RESUMED)] == [PAUSED, RESUMED]
 
 
-async def test_a_pause_resumed_on_the_old_billing_day_charges_the_days_that_are_left_until_it(stack):
+async def test_on_the_old_billing_day_the_days_until_it_are_charged_less_those_that_were_paid_and_not_used(stack):
     uid = await stack.start(plan=BASIC)
     await current(stack, uid)
     first = instant((await stack.subscription(uid))["current_period_start"])
     await stack.advance(uid, days=5)
     await stack.order(uid, "pause", at="now")
     await stack.advance(uid, days=40)
-    # The forty-fifth day is the fifteenth of the second period: half of it is left.
+    # The forty-fifth day is the fifteenth of the second period: half of it is left, and 25 days of the first were paid.
     resumed = await stack.order(uid, "resume", anchor="old")
-    assert (resumed["status"], resumed["order"]["charged_amount"]) == ("active", 4500)
+    assert (resumed["status"], resumed["order"]["charged_amount"]) == ("active", None)
+    assert (resumed["balance"], resumed["next_amount"]) == (4500 - 7500, 6000)
     assert instant(resumed["current_period_end"]) == first + timedelta(days=60)
     await stack.advance(uid, days=16)
-    assert await paid(stack, uid) == [9000, 4500, 9000]
-    assert await stack.agree(uid) == 3
+    assert await paid(stack, uid) == [9000, 6000]
+    assert await stack.agree(uid) == 2
 
 
-async def test_within_a_paid_period_the_old_billing_day_stays_and_nothing_is_charged(stack):
+async def test_within_a_paid_period_the_old_billing_day_stays_and_the_days_that_stood_still_are_credit(stack):
     uid = await stack.start(plan=BASIC)
     await current(stack, uid)
     due = (await stack.subscription(uid))["cycle"]["next_charge_at"]
@@ -170,7 +171,7 @@ async def test_within_a_paid_period_the_old_billing_day_stays_and_nothing_is_cha
     assert (resumed["status"], resumed["order"]["charged_amount"]) == ("active", None)
     assert resumed["cycle"]["next_charge_at"] == due
     await stack.advance(uid, days=19)
-    assert await paid(stack, uid) == [9000, 9000]
+    assert await paid(stack, uid) == [9000, 5400]
     assert await stack.agree(uid) == 2
 
 

@@ -291,16 +291,17 @@ async def test_a_prorated_cancel_after_a_change_goes_back_through_both_orders_to
     assert await refunds_add_up(stack, second) == 6000
 
 
-async def test_a_cancel_never_gives_back_more_than_is_left_of_an_order(stack):
+async def test_a_prorated_cancel_gives_back_what_is_still_paid_of_the_days_that_are_left(stack):
     plan = {"name": "30일권", "amount": 9000, "interval": "day", "interval_count": 30}
     uid = await stack.start(plan=plan)
     number = await order_of(stack, uid)
     await current(stack, uid)
-    await refund(stack, number, amount=5000)
+    await refund(stack, number, amount=4000)
     await console(stack, "cancel", merchant_uid=number, amount=1000)
     await stands(stack, uid, "refunded_elsewhere")
     await stack.advance(uid, days=10)
-    assert await cancel(stack, uid, "prorated") == (3000, "refunded")
-    assert await kept(stack, number) == 0
-    assert await refunds_add_up(stack, number) == 9000
+    # Twenty days of thirty are left, 6,000 won of them; 5,000 went back before, and the ten that were used are kept.
+    assert await cancel(stack, uid, "prorated") == (1000, "refunded")
+    assert await kept(stack, number) == 3000
+    assert await refunds_add_up(stack, number) == 6000
     assert await parked(stack) == []
