@@ -128,6 +128,7 @@ def test_in_any_life_the_money_is_what_the_days_were_worth_to_the_won():
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1_800)
 def test_in_thousands_of_lives_the_money_is_what_the_days_were_worth_to_the_won():
     assert lived(5_000, 40) > 80_000
 
@@ -330,6 +331,7 @@ def test_the_book_of_days_catches_the_rule_as_it_was(row, rule_of_old, monkeypat
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("rule_of_old", TODAY)
 def test_random_lives_catch_the_rule_as_it_was(rule_of_old, monkeypatch):
     monkeypatch.setattr(*TODAY[rule_of_old])
