@@ -14,3 +14,6 @@ PG_RULES = "pg-rules"
 
 TAKE_OVER = "take-over"
 """What stands on a billing key is asked for at a start with an existing one, and once more when a subscription ends."""
+
+ENDED_KEY = "ended-key"
+"""A start with a card deletes the key that an ended subscription left under its name."""
