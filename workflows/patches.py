@@ -17,3 +17,6 @@ TAKE_OVER = "take-over"
 
 ENDED_KEY = "ended-key"
 """A start with a card deletes the key that an ended subscription left under its name."""
+
+SCHEDULE_WRITTEN = "schedule-written"
+"""That a period stands at PortOne, and for when, is in the ledger as soon as it does."""
