@@ -102,6 +102,7 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         writes.known_orders,
         FactActivities().report_facts,
         writes.subscription_on_key,
+        writes.is_left_by_an_ended_life,
         _event_activities(settings, ledger).next_delivery,
     ]
 

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from temporalio import activity
 
 from activities.errors import of_ledger
+from billing.domain.facts import BillingKeyFact
 from billing.domain.known_order import AskedOrder, Known
+from billing.domain.pg_capabilities import capability
 from billing.domain.records import LedgerEntry
 from billing.ledger import EventStream, Ledger, LedgerConflictError, LedgerError
 from workflows import ports
@@ -50,6 +52,15 @@ class LedgerActivities(ports.LedgerActivities):
     async def known_orders(self, asked: Sequence[AskedOrder]) -> Sequence[Known]:
         """What is known here of orders and payments, in the order in which they were asked for."""
         return await self._ledger.known_orders.of(asked)
+
+    @activity.defn
+    async def is_left_by_an_ended_life(self, key: BillingKeyFact, asking: str) -> bool:
+        """Whether PortOne's key is the very one that an ended subscription charged, and nobody but `asking` has it."""
+        pg = capability(key.pg_provider or "")
+        if pg is None or not pg.rest_key:
+            # Issued in the PG's window, where some methods cannot be registered a second time.
+            return False
+        return await self._ledger.is_left_by_an_ended_life(key, asking)
 
     @activity.defn
     async def subscription_on_key(self, customer_uid: str) -> str | None:

@@ -46,15 +46,24 @@ DECLINED = frozenset({"charge_declined", "charge_not_executed", "billing_key_ref
 
 
 async def find_subscription(desk: Desk, customer_uid: str) -> SubscriptionRow:
-    """The newest life of a customer_uid.
+    """What stands under a customer_uid: its newest life.
 
     Raises:
         Problem: 404 when there is none.
     """
-    record = await desk.ledger.get_subscription(customer_uid)
+    return (await find_shown(desk, customer_uid))[0]
+
+
+async def find_shown(desk: Desk, customer_uid: str) -> tuple[SubscriptionRow, SubscriptionRow | None]:
+    """What stands under a customer_uid, and the start after it that was refused, where there is one.
+
+    Raises:
+        Problem: 404 when there is none.
+    """
+    record, refused_start = await desk.ledger.shown_subscription(customer_uid)
     if record is None:
         raise Problem(404, "subscription_not_found", "there is no subscription under this customer_uid")
-    return record
+    return record, refused_start
 
 
 async def order(

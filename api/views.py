@@ -88,6 +88,17 @@ def subscription_view(desk: Desk, record: SubscriptionRecord) -> Json:
     }
 
 
+def refused_start_view(record: SubscriptionRecord | None) -> Json | None:
+    """A start after the end that came to nothing: when, and why."""
+    if record is None:
+        return None
+    return {
+        "subscription_id": record.subscription_id,
+        "started_at": instant(record.started_at),
+        "reason": record.end_reason,
+    }
+
+
 def life_view(life: SubscriptionLife) -> Json:
     """What a subscription holds beside its period."""
     change = life.pending_change

@@ -89,6 +89,8 @@ async def _register(run: SubscriptionRun) -> None:
     refusal = await booking.register(run)
     if refusal is not None:
         await booking.charge_ourselves(run, refusal)
+    else:
+        await booking.tell_that_it_stands(run)
 
 
 def _costs_nothing(run: SubscriptionRun) -> bool:

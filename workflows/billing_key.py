@@ -13,7 +13,7 @@ from workflows.contracts import (
     StartDeleteBillingKey,
     StartIssueBillingKey,
 )
-from workflows.issuing import discard_card, failure_code, find_key, issue_key
+from workflows.issuing import NAME_TAKEN, discard_card, failure_code, find_key, issue_key, name_taken
 from workflows.ports import BillingKeyActivities, LedgerActivities, ScheduleActivities
 
 
@@ -27,8 +27,8 @@ class IssueBillingKeyWorkflow:
         if await find_key(start.customer_uid) is not None:
             # PortOne would put the new card under the old name and leave the old key alive at the PG.
             await discard_card(start.vault_handle)
-            message = f"{start.customer_uid!r} already names a billing key"
-            return BillingKeySettled(done=False, code="billing_key_exists", message=message)
+            message = name_taken(start.customer_uid)
+            return BillingKeySettled(done=False, code=NAME_TAKEN, message=message)
         answer = await issue_key(
             IssueBillingKey(
                 customer_uid=start.customer_uid,

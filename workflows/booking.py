@@ -16,7 +16,7 @@ from billing.domain.pg_capabilities import capability, provider_of
 from billing.domain.pg_capability import PgCapability
 from billing.domain.records import ChargeResult
 from billing.domain.states import CycleState
-from workflows import policies
+from workflows import patches, policies
 from workflows.contracts import RegisterSchedule, Reschedule, ScheduleAnswer, Unschedule
 from workflows.issuing import CardGoneError
 from workflows.ports import ScheduleActivities
@@ -114,6 +114,12 @@ async def rebook(run: SubscriptionRun) -> str | None:
         wait = policies.REGISTER_AGAIN_AFTER[attempts]
         attempts += 1
         await run.sleep(wait, f"booking the retry of {run.merchant_uid} again")
+
+
+async def tell_that_it_stands(run: SubscriptionRun) -> None:
+    """Write that the current cycle stands at PortOne, and for when, where no other write is about to say it."""
+    if workflow.patched(patches.SCHEDULE_WRITTEN):
+        await run.write(f"period {run.state.cycle} stands at PortOne for {run.local(run.state.due_at)}")
 
 
 async def stand_again(run: SubscriptionRun) -> None:

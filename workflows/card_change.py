@@ -29,7 +29,7 @@ from workflows import (
     telling,
 )
 from workflows.contracts import IssueBillingKey, PortOneChannel
-from workflows.issuing import discard_card, failure_code, find_key, issue_key
+from workflows.issuing import NAME_TAKEN, discard_card, failure_code, find_key, issue_key, name_taken
 from workflows.orders import ChangePaymentMethod, ChargeAtOrder, OrderAnswered
 from workflows.showing import snapshot
 from workflows.subscription_run import SubscriptionRun
@@ -95,7 +95,7 @@ async def _new_key(run: SubscriptionRun, order: ChangePaymentMethod) -> BillingK
         refused = _Refused("billing_key_not_found", f"PortOne has no billing key for {order.customer_uid!r}")
     elif order.vault_handle is not None and key is not None:
         # Issuing again would put the new card under the old name and leave the old key alive at the PG.
-        refused = _Refused("billing_key_exists", f"{order.customer_uid!r} already names a billing key")
+        refused = _Refused(NAME_TAKEN, name_taken(order.customer_uid))
     if refused is not None and order.vault_handle is not None:
         await discard_card(order.vault_handle)
     if refused is not None or order.vault_handle is None:

@@ -21,6 +21,8 @@ async def charge_now(run: SubscriptionRun) -> Verdict:
     A schedule that failed or was revoked is retried at PortOne under its own number; where PortOne will not, or has
     none, the same number is sent with `again`, after it is proven that the retry did not run.
     """
+    # Its day in the ledger may be another one: it was paused meanwhile, or is charged before its next attempt.
+    run.charged_from = run.merchant_uid, min(run.state.due_at, workflow.now().replace(microsecond=0))
     if run.state.booking is Booking.RESCHEDULE:
         verdict = await _to_the_end(run, _retry)
         if verdict.finding is not Finding.ABSENT:

@@ -61,6 +61,8 @@ async def after_decline(
         refusal = await booking.rebook(run)
         if refusal is not None:
             await booking.charge_ourselves(run, refusal)
+        else:
+            await booking.tell_that_it_stands(run)
 
 
 async def after_found_decline(run: SubscriptionRun, verdict: Verdict) -> None:

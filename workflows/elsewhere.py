@@ -97,6 +97,8 @@ async def note_the_early_decline(run: SubscriptionRun, verdict: Verdict) -> None
         refusal = await booking.rebook(run)
         if refusal is not None:
             await booking.charge_ourselves(run, refusal)
+        else:
+            await booking.tell_that_it_stands(run)
 
 
 async def check_the_key(run: SubscriptionRun) -> None:

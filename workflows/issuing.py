@@ -9,6 +9,9 @@ from workflows import policies
 from workflows.contracts import IssueBillingKey, KeyAnswer
 from workflows.ports import BillingKeyActivities
 
+NAME_TAKEN = "billing_key_exists"
+"""The stable code of a card that was to be issued under a name that has a key."""
+
 
 class CardGoneError(Exception):
     """The card was no longer in the vault, and PortOne has no key that an earlier sending of it has become."""
@@ -17,6 +20,14 @@ class CardGoneError(Exception):
 def failure_code(outcome: KeyOutcome) -> str:
     """The stable code of a key that was not issued."""
     return CARD_GONE if outcome is KeyOutcome.CARD_GONE else f"billing_key_{outcome.value}"
+
+
+def name_taken(customer_uid: str) -> str:
+    """That a name has a key, and which calls help: PortOne would leave the old key alive under a name of no one's."""
+    return (
+        f"{customer_uid!r} already names a billing key: delete it first (DELETE /v1/billing-keys/{customer_uid}), "
+        'or charge it ("payment_method": {"billing_key": true}), or give the card another customer_uid'
+    )
 
 
 async def find_key(customer_uid: str) -> BillingKeyFact | None:

@@ -7,7 +7,7 @@ from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import CARD_GONE, KeyOutcome
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding
-from workflows import beginnings, booking, patches, pg_checks, policies, taking_over, telling
+from workflows import beginnings, booking, ended_key, patches, pg_checks, policies, taking_over, telling
 from workflows.charging import charge_now
 from workflows.contracts import DeleteBillingKey, IssueBillingKey
 from workflows.issuing import CardGoneError, discard_card, failure_code, find_key, issue_key
@@ -33,10 +33,7 @@ async def open_subscription(run: SubscriptionRun) -> None:
         if key is None:
             await _expire(run, "billing_key_not_found", f"PortOne has no billing key for {run.start.customer_uid!r}")
             return
-    elif key is not None:
-        # Issuing again would put the new card under the old name and leave the old key alive at the PG.
-        await discard_card(run.start.vault_handle)
-        await _expire(run, "billing_key_exists", f"{run.start.customer_uid!r} already names a billing key")
+    elif key is not None and await _has_no_name(run, key, run.start.vault_handle):
         return
     elif not (trial and booking.within_horizon(run) and _may_be_scheduled(run)):
         answer = await issue_key(
@@ -51,6 +48,8 @@ async def open_subscription(run: SubscriptionRun) -> None:
             await _expire(run, failure_code(answer.outcome), answer.message or "the card was not accepted")
             return
         key = answer.key
+    else:
+        key = None
     if key is not None:
         _note_key(run, key)
         issued_before = run.start.vault_handle is None and workflow.patched(patches.TAKE_OVER)
@@ -58,6 +57,18 @@ async def open_subscription(run: SubscriptionRun) -> None:
         if await _is_refused_by_pg(run, key, found) or (found is not None and await _is_taken_over(run, key, found)):
             return
     await _begin(run, key)
+
+
+async def _has_no_name(run: SubscriptionRun, key: BillingKeyFact, vault_handle: str) -> bool:
+    """Whether the key under its name keeps the start from issuing another: the start ends here."""
+    in_the_way = await ended_key.clear_the_name(run, key)
+    if in_the_way is None:
+        return False
+    await discard_card(vault_handle)
+    if in_the_way.standing:
+        run.state.standing = list(in_the_way.standing)
+    await _expire(run, in_the_way.code, in_the_way.reason)
+    return True
 
 
 async def _begin(run: SubscriptionRun, key: BillingKeyFact | None) -> None:

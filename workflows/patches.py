@@ -20,3 +20,9 @@ STILL_PAID = "still-paid"
 
 REFUND_TOLD = "refund-told"
 """The subscription whose order was refunded is told of it."""
+
+ENDED_KEY = "ended-key"
+"""A start with a card deletes the key that an ended subscription left under its name."""
+
+SCHEDULE_WRITTEN = "schedule-written"
+"""That a period stands at PortOne, and for when, is in the ledger as soon as it does."""

@@ -173,6 +173,14 @@ class LedgerActivities(ABC):
 
     @activity.defn
     @abstractmethod
+    async def is_left_by_an_ended_life(self, key: BillingKeyFact, asking: str) -> bool:
+        """Whether PortOne's key is the very one that an ended subscription charged, and nobody but `asking` has it.
+
+        `asking` is the workflow that begins under its name. False for a key of a PG that issues none by card.
+        """
+
+    @activity.defn
+    @abstractmethod
     async def known_orders(self, asked: Sequence[AskedOrder]) -> Sequence[Known]:
         """What is known here of orders and payments, in the order in which they were asked for."""
 

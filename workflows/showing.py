@@ -45,7 +45,7 @@ def life(run: "SubscriptionRun") -> SubscriptionLife:
         dunning_policy=run.start.policy.dunning,
         consent=state.consent,
         access=not closed,
-        grace_ends_at=grace_ends_at,
+        grace_ends_at=None if state.ended_at is not None else grace_ends_at,
         allowed_decisions=tuple(each.value for each in possible.decisions(run.state)),
     )
 

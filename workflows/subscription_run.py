@@ -75,6 +75,7 @@ class SubscriptionRun:
         self.opened = False
         self.failures_seen: set[str] = set()
         self.shown: tuple[Any, ...] = ()
+        self.charged_from: tuple[str, datetime] | None = None
         self._out = _Outbox()
 
     # -------------------------------------------------------------- what is charged
@@ -208,14 +209,11 @@ class SubscriptionRun:
         )
 
     def result(self, state: CycleState, payment: PaymentFact | None, reason: str | None = None) -> ChargeResult:
-        """What was found out about the current cycle, for the ledger."""
-        return ChargeResult(
-            merchant_uid=self.merchant_uid,
-            state=state,
-            at=workflow.now(),
-            imp_uid=payment.imp_uid if payment else None,
-            message=reason,
-        )
+        """What was found out about the current cycle, for the ledger; with its day where we charged it on another."""
+        (number, day), self.charged_from = self.charged_from or ("", None), None
+        due_at = day if number == self.merchant_uid else None
+        imp_uid = payment.imp_uid if payment else None
+        return ChargeResult(self.merchant_uid, state, workflow.now(), imp_uid, message=reason, due_at=due_at)
 
     def note_failures(self, rows: Sequence[PaymentFact]) -> None:
         """Remember every failed row of a look, so that an old failure is not counted again after the next attempt."""

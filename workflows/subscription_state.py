@@ -215,6 +215,8 @@ class SubscriptionState(BaseModel):
         self.become(status)
         self.ended_at = at
         self.end_reason = reason
+        if self.dunning is not DunningState.CLEAR:
+            self.dun(DunningState.ENDED)
         self.pause_at_period_end = False
         self.resumes_at = None
         self.pending_change = None

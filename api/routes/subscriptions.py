@@ -17,14 +17,14 @@ from api.dependencies import Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import OnceDep, answer
 from api.models import CustomerId, CustomerUid, PlanId, SubscriptionBody
-from api.ordering import find_subscription
+from api.ordering import find_shown, find_subscription
 from api.pg_rules import check_holding, check_issue
 from api.running import is_gone, within
 from api.starting import RPC_TIMEOUT, begin
 from api.strict_route import StrictRoute
 from api.take_over import check_take_over
 from api.terms import holding_of, terms_of
-from api.views import charge_view, standing_view, subscription_view
+from api.views import charge_view, refused_start_view, standing_view, subscription_view
 from billing.domain.bills import Holding
 from billing.domain.coupons import Coupon
 from billing.domain.merchant_uid import cycle_merchant_uid, new_incarnation
@@ -109,8 +109,12 @@ async def list_subscriptions(
 
 @router.get("/{customer_uid}")
 async def get_subscription(customer_uid: CustomerUid, desk: DeskDep) -> dict[str, Any]:
-    """One subscription with its current cycle and a link to its run in the Temporal UI."""
-    return subscription_view(desk, await find_subscription(desk, customer_uid))
+    """One subscription with its current cycle and a link to its run in the Temporal UI.
+
+    `refused_start` is a start after its end that came to nothing, and that left everything as it was.
+    """
+    record, refused_start = await find_shown(desk, customer_uid)
+    return {**subscription_view(desk, record), "refused_start": refused_start_view(refused_start)}
 
 
 @router.get("/{customer_uid}/charges")

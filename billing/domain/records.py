@@ -233,8 +233,10 @@ class ChargeIntent:
 class ChargeResult:
     """What became of a charge, as judged: the state, and PortOne's number, code and words where there are any.
 
+    `due_at` is its day, in UTC, where it was charged on another one than was planned when its order was opened.
+
     Raises:
-        ValueError: `at` is not aware UTC.
+        ValueError: an instant that is not aware UTC.
     """
 
     merchant_uid: str
@@ -243,9 +245,11 @@ class ChargeResult:
     imp_uid: str | None = None
     code: str | None = None
     message: str | None = None
+    due_at: datetime | None = None
 
     def __post_init__(self) -> None:
         require_utc("at", self.at)
+        require_utc("due_at", self.due_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.domain.facts import BillingKeyFact
 from billing.domain.plans import PlanTerms
 from billing.domain.records import ConsentRecord, LedgerEntry
 from billing.domain.states import SubscriptionStatus
@@ -192,8 +193,15 @@ class Ledger:
     # -------------------------------------------------------------- reads
 
     async def get_subscription(self, customer_uid: str) -> SubscriptionRow | None:
-        """The newest life of a customer_uid's subscription."""
+        """The newest life of a customer_uid's subscription, also one that never began."""
         return await self._reads.subscription(customer_uid)
+
+    async def shown_subscription(self, customer_uid: str) -> tuple[SubscriptionRow | None, SubscriptionRow | None]:
+        """What stands under a customer_uid, and the start after it that was refused, where there is one.
+
+        A start that never began takes no ended life's place, unless it waits for a person to decide.
+        """
+        return await self._reads.shown_subscription(customer_uid)
 
     async def list_subscriptions(
         self,
@@ -225,6 +233,13 @@ class Ledger:
     async def subscription_on_key(self, customer_uid: str) -> SubscriptionRow | None:
         """The living subscription that a billing key is charged for; it may have been started under another one."""
         return await self._reads.subscription_on_key(customer_uid)
+
+    async def is_left_by_an_ended_life(self, key: BillingKeyFact, asking: str) -> bool:
+        """Whether a key is the very one that an ended subscription charged, and none but of `asking` charges it now.
+
+        False for one that was issued anew since the ledger saw it, and for one that no subscription ever charged.
+        """
+        return await self._reads.is_left_by_an_ended_life(key, asking)
 
     async def history(
         self, customer_uid: str, *, limit: int = 200, after: tuple[datetime, str] | None = None

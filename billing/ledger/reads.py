@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.domain.facts import BillingKeyFact
+from billing.domain.facts import BillingKeyFact, mask_to_last_four
 from billing.domain.money import Money
 from billing.domain.records import ConsentRecord, Customer
 from billing.domain.states import SubscriptionStatus
@@ -86,6 +86,27 @@ class Reads:
         query = select(subscriptions).where(is_charged_on(customer_uid), subscriptions.c.ended_at.is_(None))
         row = await self.first(query.order_by(*NEWEST_FIRST))
         return None if row is None else _subscription(row)
+
+    async def shown_subscription(self, customer_uid: str) -> tuple[SubscriptionRow | None, SubscriptionRow | None]:
+        """The newest life that began, and the start after it that was refused; the newest where none ever began."""
+        newest = await self.subscription(customer_uid)
+        refused = newest is not None and newest.status is SubscriptionStatus.INCOMPLETE_EXPIRED
+        if not refused or newest is None or newest.parked_reason is not None:
+            return newest, None
+        began = subscriptions.c.status.not_in((SubscriptionStatus.INCOMPLETE, SubscriptionStatus.INCOMPLETE_EXPIRED))
+        query = select(subscriptions).where(subscriptions.c.customer_uid == customer_uid, began)
+        row = await self.first(query.order_by(*NEWEST_FIRST))
+        return (newest, None) if row is None else (_subscription(row), newest)
+
+    async def is_left_by_an_ended_life(self, key: BillingKeyFact, asking: str) -> bool:
+        """Whether a key is the one that an ended life charged, unchanged, and no other living one charges it."""
+        known = await self.billing_key(key.customer_uid)
+        if known is None or known.deleted or _identity(known.key) != _identity(key):
+            return False
+        on_key = select(subscriptions).where(is_charged_on(key.customer_uid)).limit(1)
+        living = on_key.where(subscriptions.c.ended_at.is_(None), subscriptions.c.workflow_id != asking)
+        ended = on_key.where(subscriptions.c.status.in_((SubscriptionStatus.CANCELED, SubscriptionStatus.EXPIRED)))
+        return not await self.rows(living) and bool(await self.rows(ended))
 
     async def charge(self, merchant_uid: str) -> ChargeRow | None:
         """The charge of an order number."""
@@ -177,6 +198,11 @@ def _beyond(at: Any, name: Any, after: tuple[datetime, str], *, down: bool) -> C
     if down:
         return or_(at < instant, (at == instant) & (name < last))
     return or_(at > instant, (at == instant) & (name > last))
+
+
+def _identity(key: BillingKeyFact) -> tuple[object, ...]:
+    """What changes when another card is put under the same name."""
+    return key.pg_provider, mask_to_last_four(key.card_number), key.inserted_at, key.updated_at
 
 
 def _values(row: Row[Any]) -> dict[str, Any]:

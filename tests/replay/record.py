@@ -16,6 +16,7 @@ from billing.domain.delivery import MAX_ATTEMPTS
 from tests.deploy.fleet import Fleet
 from tests.events.conftest import Receiver, Telling, paid
 from tests.facts import decide, fact
+from tests.journeys.cards import method
 from tests.reconciled import console, current, order_of, silence, start_run
 from tests.replay.fingerprint import write_all
 from tests.stack import CARD, now, running_stack, served, start_dev_server
@@ -130,6 +131,17 @@ async def charged_at_issue(stack):
     await stack.advance(uid, days=32)
 
 
+async def came_back(stack):
+    """An ended subscription's key is deleted for another card, which is declined once when it renews."""
+    uid = "came_back"
+    await stack.start(uid)
+    await stack.order(uid, "cancel", at="now")
+    await stack.handle(uid).result()
+    await stack.start(uid, card="4518-4212-3456-1111")
+    await stack.order(uid, "payment-method", payment_method=method("0002"))
+    await stack.advance(uid, days=33)
+
+
 STORIES = (
     plain,
     every_webhook_lost,
@@ -145,6 +157,7 @@ STORIES = (
     refused_by_its_pg,
     adopted,
     charged_at_issue,
+    came_back,
 )
 
 

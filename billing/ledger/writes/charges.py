@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.domain.records import ChargeIntent, ChargeResult
+from billing.domain.records import ChargeIntent, ChargeResult, SubscriptionRecord
 from billing.domain.states import CycleState
 from billing.ledger.errors import LedgerConflictError
 from billing.ledger.tables import charge_results, charges, payments
@@ -97,8 +97,26 @@ async def book_result(connection: AsyncConnection, result: ChargeResult) -> None
             message=result.message,
             paid_at=_paid_at(charge, result),
             settled_at=result.at,
+            due_at=result.due_at or charge.due_at,
             updated_at=written_at(),
         )
+    )
+
+
+async def follow_schedule(connection: AsyncConnection, record: SubscriptionRecord) -> None:
+    """Keep the day of a charge that stands at PortOne as PortOne has it: it moves with another card, a retry, a pause.
+
+    A charge that was paid keeps its day.
+    """
+    if record.cycle_state is not CycleState.REGISTERED or record.next_charge_at is None:
+        return
+    moved = (
+        charges.c.merchant_uid == record.merchant_uid,
+        charges.c.due_at != record.next_charge_at,
+        charges.c.state.not_in(MONEY_MOVED),
+    )
+    await connection.execute(
+        update(charges).where(*moved).values(due_at=record.next_charge_at, updated_at=written_at())
     )
 
 

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.domain.records import LedgerEntry
 from billing.ledger.event_rows import EventStream
 from billing.ledger.writes.billing_keys import write_billing_key, write_deleted_billing_key
-from billing.ledger.writes.charges import book_result, open_charge
+from billing.ledger.writes.charges import book_result, follow_schedule, open_charge
 from billing.ledger.writes.consents import keep_consent
 from billing.ledger.writes.events import write_events
 from billing.ledger.writes.parked import keep_decision, write_parked
@@ -31,6 +31,8 @@ async def write_entry(connection: AsyncConnection, entry: LedgerEntry) -> tuple[
         await open_charge(connection, intent)
     for result in entry.results:
         await book_result(connection, result)
+    if entry.subscription is not None and not superseded:
+        await follow_schedule(connection, entry.subscription)
     if not superseded:
         # A billing key has no history of its own: the subscription's revision tells an old entry from a new one.
         if entry.billing_key is not None:

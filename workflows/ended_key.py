@@ -1,0 +1,82 @@
+"""The key that an ended subscription left under a customer_uid, when its buyer comes back with a card.
+
+PortOne would put the new card under the old name and leave the old key alive at the PG, where nobody could reach it any
+more. So a key that is known to be our own and that nothing will charge is deleted first, and is read as gone; any other
+key is left alone, and the refusal says which call helps. What if the run dies here? Every step is a look-up, or a
+deletion that does nothing the second time; no key at all refuses no later start.
+"""
+
+from dataclasses import dataclass
+
+from temporalio import workflow
+
+from billing.domain import takeover
+from billing.domain.facts import BillingKeyFact
+from billing.domain.takeover import REFUSALS, Standing, TakeOverRefusal
+from workflows import key_look, patches, policies
+from workflows.bells import hand_on
+from workflows.contracts import DeleteBillingKey
+from workflows.issuing import NAME_TAKEN, find_key, name_taken
+from workflows.ports import BillingKeyActivities, LedgerActivities
+from workflows.subscription_run import SubscriptionRun
+
+REASON = "a new subscription begins with another card"
+
+
+@dataclass(frozen=True, slots=True)
+class InTheWay:
+    """Why a name cannot be given to another card: a stable code, words, and what stands on its key."""
+
+    code: str
+    reason: str
+    standing: tuple[Standing, ...] = ()
+
+
+async def clear_the_name(run: SubscriptionRun, key: BillingKeyFact) -> InTheWay | None:
+    """Delete the key that stands under the name of this start; None when the name is free for another card.
+
+    Only a key that the ledger knows as the very one an ended subscription charged, of a PG that issues keys by card,
+    and only when nothing is scheduled on it any more.
+    """
+    name = run.start.customer_uid
+    taken = InTheWay(NAME_TAKEN, name_taken(name))
+    if not workflow.patched(patches.ENDED_KEY) or not await _is_left_by_an_ended_life(key):
+        return taken
+    standing = await _still_standing(run)
+    if standing:
+        why = takeover.in_words(REFUSALS[TakeOverRefusal.SCHEDULED], standing)
+        return InTheWay(TakeOverRefusal.SCHEDULED.value, f"{why}; {taken.reason}", standing)
+    await workflow.execute_activity_method(
+        BillingKeyActivities.delete_billing_key,
+        DeleteBillingKey(customer_uid=name, reason=REASON),
+        summary=f"delete {name}, which an ended subscription left",
+        **policies.REPEATABLE,
+    )
+    if await find_key(name) is not None:
+        return taken
+    await run.write("the key of the ended subscription is deleted", deleted_billing_key=name)
+    return None
+
+
+async def _is_left_by_an_ended_life(key: BillingKeyFact) -> bool:
+    return await workflow.execute_activity_method(
+        LedgerActivities.is_left_by_an_ended_life,
+        args=[key, workflow.info().workflow_id],
+        summary=f"whose key is {key.customer_uid}",
+        **policies.LEDGER,
+    )
+
+
+async def _still_standing(run: SubscriptionRun) -> tuple[Standing, ...]:
+    """What is scheduled on the key: what an earlier life of ours left is taken back, and settled as that life's."""
+    life = key_look.Life(run.start.subscription_id, run.start.customer_uid)
+    on_key = await key_look.scheduled_on(run.start.customer_uid, policies.LOOK_UP, life)
+    standing = [takeover.of_schedule(row) for row in on_key.open]
+    if standing:
+        return tuple(standing)
+    for back in await key_look.take_all_back(on_key.left):
+        if back.paid is not None:
+            await hand_on(run, [back.paid])
+        elif not back.revoked and back.row.status != "executed":
+            standing.append(key_look.told(back))
+    return tuple(standing)
