@@ -192,7 +192,7 @@ class Forgetful:
     ("case", "methods"),
     [
         (payment, ["get_charge", "finish_idempotency_key", "release_idempotency_key", "leave_idempotency_key"]),
-        (subscription, ["get_subscription"]),
+        (subscription, ["shown_subscription"]),
     ],
 )
 async def test_a_ledger_that_dies_after_the_money_moved_is_never_told_as_nothing_started(stack, case, methods):

@@ -220,6 +220,7 @@ async def test_the_command_line_tells_each_step_with_its_charge_and_where_it_end
 
 async def test_a_year_passes_in_one_call_while_a_neighbour_stands_still(stack):
     uid, neighbour = await stack.start(), await stack.start()
+    await stack.settled(neighbour)
     standing = await stack.subscription(neighbour)
     before = datetime.now(UTC)
     answer = await advance(stack, uid, distance="P1Y")

@@ -139,7 +139,9 @@ async def test_while_an_earlier_payment_is_unfinished_nothing_else_is_charged_fo
 async def test_a_retry_that_somebody_runs_in_the_console_spends_no_budget(stack):
     uid, _ = await declined(stack, SOFT, after_days=[4, 4])
     number_ = (await stack.subscription(uid))["cycle"]["merchant_uid"]
-    await stack.emulator.post("/emulator/console", json={"act": "execute", "merchant_uid": number_})
+    await stack.settled(uid)
+    done = await stack.emulator.post("/emulator/console", json={"act": "execute", "merchant_uid": number_})
+    assert done.status_code == 200, done.text
     await stack.advance(uid, days=9)
     assert [day for _, day in await attempts(stack, uid)] == [0, 0, 4, 8]
     assert (await stack.subscription(uid))["status"] == "canceled"

@@ -139,6 +139,8 @@ async def test_a_refund_in_the_console_beside_one_of_ours_is_told_apart_from_it(
     await current(deaf, uid)
     number = await order_of(deaf, uid)
     assert (await deaf.api.post(f"/v1/payments/{number}/refunds", json={"amount": 4000})).status_code == 201
+    # The subscription is told of the refund, and looks it up.
+    await deaf.settled(uid)
     await console(deaf, "cancel", merchant_uid=number, amount=700)
     (row,) = await found(deaf, "refunded_elsewhere")
     assert (row.detail, row.ledger) == ("700 KRW", "refunded 4,000 KRW from here")
@@ -149,6 +151,8 @@ async def test_a_refund_that_portone_has_lost_is_found(deaf):
     await current(deaf, uid)
     number = await order_of(deaf, uid)
     assert (await deaf.api.post(f"/v1/payments/{number}/refunds", json={"amount": 4000})).status_code == 201
+    # The subscription is told of the refund, and looks it up.
+    await deaf.settled(uid)
     charge = await deaf.ledger.get_charge(number)
     store = deaf.account().world.store
     store.put("payments", charge.imp_uid, {**store["payments"][charge.imp_uid], "status": "paid", "cancel_amount": 0})
