@@ -45,6 +45,7 @@ from workflows.event_delivery import EventDeliveryWorkflow
 from workflows.key_in_payment import KeyInPaymentWorkflow
 from workflows.late_fact import LateFactWorkflow
 from workflows.left_schedule import LeftScheduleWorkflow
+from workflows.owed_refund import OwedRefundWorkflow
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.subscription import SubscriptionWorkflow
@@ -58,6 +59,7 @@ WORKFLOWS: Sequence[type] = (
     EventDeliveryWorkflow,
     LateFactWorkflow,
     LeftScheduleWorkflow,
+    OwedRefundWorkflow,
     ReconciliationWorkflow,
 )
 

@@ -6,6 +6,7 @@ from temporalio import workflow
 
 from billing.domain.events import EventType
 from billing.domain.money import Money
+from billing.domain.records import RefundState
 from billing.domain.states import CycleState
 from workflows import arbiter, bookkeeping, ending, leaving, refunding, telling
 from workflows.consent_need import withdraw
@@ -46,6 +47,9 @@ async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAn
             refunded = await give_back(run, order.refund, reason)
         if by_net_paid or not gives_back:
             owed = bookkeeping.books_of(run).owed(workflow.now())
+        if by_net_paid and refunded is not None:
+            # Of a full refund also what was used was to go back.
+            owed = max(owed or 0, refunded.remaining or 0)
     else:
         await _end_with_the_period(run, order.reason)
         standing = await leaving.what_stands(run)
@@ -59,6 +63,7 @@ async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAn
         ends_at=state.ended_at or state.period_end,
         refunded=refunded.amount if refunded else None,
         refund_state=refunded.state.value if refunded else None,
+        refund_message=refunded.message if refunded and refunded.state is not RefundState.REFUNDED else None,
         standing=standing,
         owed=Money(owed, run.plan.price.currency) if owed is not None else None,
     )

@@ -32,6 +32,9 @@ async def change(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
     Raises:
         ApplicationError: the next charge ran first, and the order makes no sense in the period that began with it.
     """
+    if run.state.status in possible.OWING:
+        # The period that is owed is tried on as it is, under its number: nothing of it has to be stopped.
+        return await _change_with_the_next_period(run, order, _untouched(run), first_cycle=run.state.cycle + 1)
     stopped = await arbiter.stop_the_charge(run)
     if stopped.unfinished:
         return _answer(run, stopped, code="charge_unfinished", message=UNFINISHED)
@@ -49,6 +52,10 @@ async def change(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
 
 async def cancel_change(run: SubscriptionRun, _order: CancelChange) -> OrderAnswered:
     """Forget the pending change; the next period is charged as before."""
+    if run.state.coming_change is not run.state.pending_change:
+        _forget_the_pending(run)
+        await run.write("the pending change is forgotten")
+        return _answer(run, _untouched(run))
     stopped = await arbiter.stop_the_charge(run)
     if stopped.charge is ChargeAtOrder.DECLINED and run.state.booked:
         # It ran at this moment and was declined, and its retry was booked at the price of the change.
@@ -66,6 +73,10 @@ async def cancel_change(run: SubscriptionRun, _order: CancelChange) -> OrderAnsw
     await run.write("the pending change is forgotten")
     await arbiter.plan_again(run, "the plan stays")
     return _answer(run, stopped)
+
+
+def _untouched(run: SubscriptionRun) -> arbiter.Stopped:
+    return arbiter.Stopped(ChargeAtOrder.NONE_PLANNED, run.merchant_uid)
 
 
 def _answer(
@@ -100,17 +111,20 @@ def _close_what_nothing_will_charge(run: SubscriptionRun, why: str) -> None:
 
 
 async def _change_with_the_next_period(
-    run: SubscriptionRun, order: ChangePlan, stopped: arbiter.Stopped
+    run: SubscriptionRun, order: ChangePlan, stopped: arbiter.Stopped, *, first_cycle: int | None = None
 ) -> OrderAnswered:
+    """Let the change come with the open period, or with `first_cycle`, where the open one is owed as it is."""
     after = quoting.wanted(run, order)
     _forget_the_pending(run)
-    run.state.pending_change = after
+    run.state.pending_change, run.state.pending_from = after, first_cycle
     run.tell(
         EventType.PLAN_CHANGE_SCHEDULED,
         f"changes to {after.plan.name} × {after.quantity} with the next period",
         telling.change(run, after, "next_period"),
     )
     await run.write("a change waits for the next period")
+    if first_cycle is not None:
+        return _answer(run, stopped)
     await arbiter.plan_again(run, "the plan changes with it")
     return _answer(run, stopped)
 

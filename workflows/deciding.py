@@ -10,6 +10,7 @@ from types import MappingProxyType
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from billing.domain import refusals
 from billing.domain.both_sides import money_held
 from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
@@ -59,7 +60,7 @@ async def _about_the_charge(run: SubscriptionRun, order: Decide, item: ParkedIte
         return await _found_paid(run, order, item, verdict)
     if verdict.finding is Finding.MISMATCH and stood is not CycleState.MISMATCH:
         await settle(run, verdict)
-        raise _refused("charge_mismatch", "PortOne has a payment by now that is not as ordered; decide that")
+        raise _refused("charge_mismatch", "PortOne has a payment by now that is not as ordered")
     if stood is CycleState.REVOKED and verdict.finding is Finding.PENDING:
         await settle(run, verdict)
         if run.state.cycle_state is not CycleState.REVOKED:
@@ -177,7 +178,7 @@ async def _take_back_what_stands(run: SubscriptionRun) -> Verdict | None:
         await booking.revoke(run)
         row = await booking.find_row(run.merchant_uid)
         if row is not None and row.status == "scheduled":
-            raise _refused("charge_running", "PortOne would not take its schedule back; ask again in a moment")
+            raise _refused("charge_running", "PortOne would not take its schedule back")
         verdict = await verify(run)
         if verdict.finding is Finding.PAID:
             return verdict
@@ -215,7 +216,7 @@ async def _give_back_and_charge_anew(
 ) -> OrderAnswered:
     """All that PortOne holds of the period goes back; then its next number is charged, when that is due."""
     if run.state.generation >= possible.MOST_RENUMBERINGS:
-        raise _refused("too_many_changes", "the period has no order number left; end it instead")
+        raise _refused("too_many_changes", "the period has no order number left for another charge")
     verdict = await _take_back_what_stands(run)
     if verdict is not None:
         return await _found_paid(run, order, item, verdict)
@@ -330,4 +331,4 @@ _CARRY_OUT: Mapping[ParkedKind, _Carry] = MappingProxyType(
 
 
 def _refused(code: str, message: str) -> ApplicationError:
-    return ApplicationError(message, type=code, non_retryable=True)
+    return ApplicationError(refusals.told(code, message), type=code, non_retryable=True)

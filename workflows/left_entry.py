@@ -1,4 +1,4 @@
-"""What is written of a schedule that somebody else left on a key, and what the world outside is told of it; pure."""
+"""What is written of a thing that outlives its subscription and stands parked, and what is told of it; pure."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def revision_at(at: datetime) -> int:
-    """A revision that only grows, from one run of the same order number to the next."""
+    """A revision that only grows, from one run about the same thing to the next."""
     return int((at - _EPOCH).total_seconds())
 
 
@@ -35,6 +35,7 @@ def decided(record: ParkedRecord, order: Decide, at: datetime) -> DecisionRecord
         by=order.by,
         reason=order.reason,
         at=at,
+        imp_uid=record.imp_uid,
     )
 
 

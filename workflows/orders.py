@@ -214,6 +214,7 @@ class CancelAnswered(Message):
 
     `standing` is what somebody else has scheduled on the key; None where PortOne could not be asked.
     `owed` is what was paid, is not used and did not go back with it, credit included; None where it has not ended yet.
+    `refund_message` says why not all that was to go back did.
     """
 
     status: SubscriptionStatus
@@ -225,6 +226,7 @@ class CancelAnswered(Message):
     ends_at: datetime | None = None
     refunded: Money | None = None
     refund_state: str | None = None
+    refund_message: str | None = None
     standing: tuple[Standing, ...] | None = None
     owed: Money | None = None
 

@@ -26,3 +26,6 @@ ENDED_KEY = "ended-key"
 
 SCHEDULE_WRITTEN = "schedule-written"
 """That a period stands at PortOne, and for when, is in the ledger as soon as it does."""
+
+REFUND_OWED = "refund-owed"
+"""A refund that a PG rule refuses is written and announced, and what an end still owes stands parked."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from temporalio.exceptions import ApplicationError
 
+from billing.domain import refusals
 from billing.domain.bills import Holding
 from billing.domain.consent import ConsentDecision
 from billing.domain.parked import DECISIONS, Decision
@@ -49,7 +50,7 @@ def item_of(order: Decide, state: SubscriptionState) -> ParkedItem:
     """
     if order.parked_id is None:
         _need(bool(state.parked), "nothing_parked", "nothing stands parked")
-        _need(len(state.parked) == 1, "several_parked", "several things stand parked; name the parked_id")
+        _need(len(state.parked) == 1, "several_parked", "several things stand parked")
     item = next((each for each in state.parked if order.parked_id in (None, each.parked_id)), None)
     if item is None:
         raise _refused("already_decided", "it stands no longer: somebody has decided, or it was found out meanwhile")
@@ -93,15 +94,15 @@ def _check_what_it_answers(order: Order, state: SubscriptionState) -> None:
             _check_numbers(state)
         case CancelChange():
             _need(state.pending_change is not None, "no_pending_change", "no change is pending")
-            _need(not _stands(state), "parked", "it stands parked; decide that first")
-            message = "no further attempt is planned; bring another card, or retry by hand"
-            _need(not state.retries_over, "no_attempt_planned", message)
-            _check_numbers(state)
+            if state.coming_change is not None:
+                _need(not _stands(state), "parked", "it stands parked")
+                _need(not state.retries_over, "no_attempt_planned", "no further attempt is planned")
+                _check_numbers(state)
         case RetryNow():
             _need(state.status in OWING, "nothing_to_retry", "no period is unpaid")
-            _need(not _stands(state), "parked", "it stands parked; decide that first")
+            _need(not _stands(state), "parked", "it stands parked")
             lost = state.hard_declined and state.retries_over
-            _need(not lost, "hard_declined", "the card was declined for good; another card is needed")
+            _need(not lost, "hard_declined", "the card was declined for good")
         case AnswerConsent():
             _check_consent(order, state)
         case Decide():
@@ -124,8 +125,8 @@ def _check_resume(order: ResumeSubscription, state: SubscriptionState, terms: Pl
     _need(paused, "not_paused", "it is not paused, and no pause is set")
     held = state.pending_change.plan if state.pending_change is not None else terms
     has_to_pay = state.status is SubscriptionStatus.PAUSED and held.price.amount > 0
-    _need(state.has_card or not has_to_pay, "no_payment_method", "a payment method is needed first")
-    _need(not _stands(state), "parked", "it stands parked; decide that first")
+    _need(state.has_card or not has_to_pay, "no_payment_method", "there is no payment method")
+    _need(not _stands(state), "parked", "it stands parked")
     agrees = order.consent is None or order.consent.decision is ConsentDecision.GRANTED
     _need(agrees, "consent_refused", "whoever refuses does not resume")
     _check_numbers(state)
@@ -133,9 +134,10 @@ def _check_resume(order: ResumeSubscription, state: SubscriptionState, terms: Pl
 
 def _check_pause(order: PauseSubscription, state: SubscriptionState, terms: PlanTerms, now: datetime) -> None:
     _need(state.status is not SubscriptionStatus.PAUSED, "already_paused", "it is paused already")
+    _need(state.status not in OWING, "pause_unpaid", "a period is not paid, and a pause would leave it owed")
     _need(state.status is SubscriptionStatus.ACTIVE, "not_active", "only an active subscription can be paused")
-    _need(not state.cancel_at_period_end, "cancel_is_set", "it ends with its period; undo the cancel first")
-    _need(not _stands(state), "parked", "it stands parked; decide that first")
+    _need(not state.cancel_at_period_end, "cancel_is_set", "it ends with its period")
+    _need(not _stands(state), "parked", "it stands parked")
     _need(order.resumes_at is None or order.resumes_at > now, "in_the_past", "resumes_at must lie ahead")
     if order.at is When.PERIOD_END:
         _need(state.another_begins(terms.max_cycles), "term_ends", "the fixed term ends with this period")
@@ -146,13 +148,13 @@ def _check_pause(order: PauseSubscription, state: SubscriptionState, terms: Plan
 
 def _check_trial(order: ChangeTrial, state: SubscriptionState, terms: PlanTerms, now: datetime) -> None:
     _need(state.status is SubscriptionStatus.TRIALING, "not_trialing", "it is not in a trial")
-    _need(not _stands(state), "parked", "it stands parked; decide that first")
+    _need(not _stands(state), "parked", "it stands parked")
     if order.ends_at is None:
-        _need(not state.cancel_at_period_end, "cancel_is_set", "it ends with its trial; undo the cancel first")
+        _need(not state.cancel_at_period_end, "cancel_is_set", "it ends with its trial")
         coming = state.pending_change.plan if state.pending_change is not None else terms
         asks = terms.consent_required or coming.consent_required
         consents = order.consent is not None and order.consent.decision is ConsentDecision.GRANTED
-        message = "its end needs the buyer's consent: end it with consent, or give ends_at, and it is asked for"
+        message = "its end needs the buyer's consent"
         _need(consents or not asks, "consent_needed", message)
     else:
         _need(order.ends_at > now, "in_the_past", "ends_at must lie ahead")
@@ -162,10 +164,13 @@ def _check_trial(order: ChangeTrial, state: SubscriptionState, terms: PlanTerms,
 
 
 def _check_change(order: ChangePlan, state: SubscriptionState, terms: PlanTerms) -> None:
-    changeable = state.status in (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAUSED)
-    _need(changeable, "not_active", f"a subscription that is {state.status.value} cannot be changed")
-    _need(not state.cancel_at_period_end, "cancel_is_set", "it ends with its period; undo the cancel first")
-    _need(not _stands(state), "parked", "it stands parked; decide that first")
+    if state.status in OWING:
+        message = "a period is not paid, so there is nothing paid that a change now could prorate"
+        _need(order.at is When.PERIOD_END, "period_unpaid", message)
+        message = "the change that is pending comes with a period that is not paid, and is part of its price"
+        _need(state.coming_change is None, "change_unpaid", message)
+    _need(not state.cancel_at_period_end, "cancel_is_set", "it ends with its period")
+    _need(not _stands(state), "parked", "it stands parked")
     if order.at is When.NOW:
         paused = state.status is SubscriptionStatus.PAUSED
         _need(not paused, "not_active", "what is paused changes with the period it resumes with")
@@ -185,7 +190,8 @@ def _check_what_it_changes_to(order: ChangePlan, state: SubscriptionState, terms
         raise _refused("does_not_fit", str(error)) from None
     another = (after.plan.interval, after.plan.zone) != (terms.interval, terms.zone)
     begun = order.at is When.NOW and not another and state.status is SubscriptionStatus.ACTIVE
-    periods, term = state.paid_cycles + (0 if begun else 1), after.plan.max_cycles
+    ahead = 0 if begun else 2 if state.status in OWING else 1
+    periods, term = state.paid_cycles + ahead, after.plan.max_cycles
     enough = state.another_begins(term, periods - 1)
     _need(enough, "term_is_over", f"it would be in period {periods} of a plan that ends after {term}")
 
@@ -194,12 +200,12 @@ def _check_payment_method(order: ChangePaymentMethod, state: SubscriptionState, 
     same = state.has_card and order.customer_uid == charged_key
     _need(not same, "same_billing_key", "this key is the one that is charged already")
     parked = _stands(state) or (state.cycle_state is CycleState.REVOKED and state.parked_reason is not None)
-    _need(not parked, "parked", "it stands parked; decide that first")
+    _need(not parked, "parked", "it stands parked")
     _check_numbers(state)
 
 
 def _check_numbers(state: SubscriptionState) -> None:
-    _need(state.generation < MOST_RENUMBERINGS, "too_many_changes", "too many changes in one period; wait for the next")
+    _need(state.generation < MOST_RENUMBERINGS, "too_many_changes", "too many changes in one period")
 
 
 def _stands(state: SubscriptionState) -> bool:
@@ -214,4 +220,4 @@ def _need(condition: bool, code: str, message: str) -> None:
 
 
 def _refused(code: str, message: str) -> ApplicationError:
-    return ApplicationError(message, type=code, non_retryable=True)
+    return ApplicationError(refusals.told(code, message), type=code, non_retryable=True)

@@ -7,9 +7,10 @@ from temporalio.exceptions import ApplicationError
 from billing.domain.bills import Bill
 from billing.domain.money import Money
 from billing.domain.states import SubscriptionStatus
-from workflows import bookkeeping, cancellation, possible, quoting, refunding
+from workflows import bookkeeping, cancellation, possible, quoting, refunding, turnover
 from workflows.orders import CancelPreview, CancelSubscription, ChangePlan, Preview, When
 from workflows.subscription_run import SubscriptionRun
+from workflows.subscription_state import PaidOrder
 
 
 def preview(run: SubscriptionRun, order: ChangePlan | None, at: datetime) -> Preview:
@@ -23,7 +24,8 @@ def preview(run: SubscriptionRun, order: ChangePlan | None, at: datetime) -> Pre
     then = SubscriptionRun(run.start, run.state.model_copy(deep=True))
     after = quoting.wanted(run, order)
     if order.at is When.PERIOD_END:
-        then.state.pending_change = after
+        _be_paid(then, at)
+        then.state.pending_change, then.state.pending_from = after, None
         return _of(then)
     if run.state.status is SubscriptionStatus.TRIALING:
         then.state.pending_change = None
@@ -33,6 +35,17 @@ def preview(run: SubscriptionRun, order: ChangePlan | None, at: datetime) -> Pre
     then.state.pending_change = None
     quoting.hold(then, after, costs)
     return _of(then, costs.due_now, new_period=costs.new_period)
+
+
+def _be_paid(then: SubscriptionRun, at: datetime) -> None:
+    """Where a period is owed, a change comes with the one after it: as if what is owed had been paid."""
+    state = then.state
+    if state.status not in possible.OWING:
+        return
+    closed = state.status is SubscriptionStatus.UNPAID or state.end_action_taken
+    paid = PaidOrder(merchant_uid=then.merchant_uid, imp_uid=None, amount=then.bill().amount)
+    turnover.turn(then, at.replace(microsecond=0) if closed else None, paid)
+    state.become(SubscriptionStatus.ACTIVE)
 
 
 def preview_cancel(run: SubscriptionRun, order: CancelSubscription, at: datetime) -> CancelPreview:

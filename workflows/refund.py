@@ -93,6 +93,9 @@ class RefundWorkflow:
             return _settled(start, planned, answer)
         whole_only = _refused_by_pg(planned)
         if whole_only is not None and workflow.patched(patches.PG_RULES):
+            if workflow.patched(patches.REFUND_OWED):
+                why = CancelAnswer(outcome=RefundState.REFUSED, code=whole_only.code, message=whole_only.detail)
+                await _write(start, planned, why)
             return _refused(start, whole_only.code, whole_only.detail, planned.balance)
         await _write(start, planned, CancelAnswer(outcome=RefundState.INTENT))
         if by_mark:

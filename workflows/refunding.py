@@ -13,9 +13,10 @@ from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
 from billing.domain.proration import unused
 from billing.domain.records import RefundState
-from workflows import bookkeeping, patches, policies
+from workflows import bookkeeping, owing, patches, policies
 from workflows.contracts import RefundSettled, StartRefund, refund_workflow_id
 from workflows.orders import RefundAtCancel
+from workflows.owing import StartOwedRefund
 from workflows.ports import PaymentActivities
 from workflows.refund import RefundWorkflow
 from workflows.subscription_run import SubscriptionRun
@@ -72,23 +73,26 @@ async def give_back(run: SubscriptionRun, how: RefundAtCancel, reason: str) -> R
 
     The books are true (`bookkeeping.follow`), so no order is asked for more than PortOne still holds of it here. What
     goes back uses up the credit that the rest has become; what PortOne refuses stays owed, as credit.
-    Answers what came of it together: refused or unknown as soon as one part of it is; None when there is nothing to
-    give back.
+    That stands parked, with a workflow of its own that outlives the subscription (`workflows.owed_refund`).
+    Answers what came of it together: refused or unknown as soon as one part of it is, with that part's reason, and
+    what of it did not go back as `remaining`; None when there is nothing to give back.
     """
     currency, books, wanted = run.plan.price.currency, bookkeeping.books_of(run), to_give_back(run, how, workflow.now())
     bookkeeping.keep(run, books.settled(workflow.now()))
-    total, state, last = Money(0, currency), RefundState.REFUNDED, None
+    total, told, owed = Money(0, currency), None, list[StartOwedRefund]()
     for order, part in books.through(wanted):
-        last = await refund_order(run, order.merchant_uid, Money(part, currency), reason)
-        if last.state is RefundState.REFUNDED:
+        settled = await refund_order(run, order.merchant_uid, Money(part, currency), reason)
+        if settled.state is RefundState.REFUNDED:
             total += Money(part, currency)
             bookkeeping.gave_back(run, order, part)
         else:
-            state = last.state
-    if last is None:
+            owed.append(owing.of(run, order, Money(part, currency), settled, reason))
+        if told is None or settled.state is not RefundState.REFUNDED:
+            told = settled
+    if told is None:
         return None
-    await run.write(f"{total} went back")
-    return last.model_copy(update={"amount": total, "state": state})
+    await owing.stand(run, owed, f"{total} went back")
+    return told.model_copy(update={"amount": total, "remaining": sum(each.amount.amount for each in owed)})
 
 
 def to_give_back(run: SubscriptionRun, how: RefundAtCancel, at: datetime) -> int:

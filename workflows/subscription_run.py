@@ -120,8 +120,8 @@ class SubscriptionRun:
         return PendingChange(self.plan, self.state.quantity, self.state.coupon)
 
     def holding(self) -> Holding:
-        """What the open period is charged for: what it changes to, where a change is pending."""
-        return self.holding_of(self.state.pending_change or self.held())
+        """What the open period is charged for: what it changes to, where a change comes with it."""
+        return self.holding_of(self.state.coming_change or self.held())
 
     def holding_of(self, held: PendingChange) -> Holding:
         """What would be held, with its coupon only while that applies."""

@@ -144,6 +144,7 @@ class SubscriptionState(BaseModel):
     coupon_cycles_used: int = 0
     balance: int = 0
     pending_change: PendingChange | None = None
+    pending_from: int | None = None
     paid_by: Holding | None = None
     changes: int = 0
 
@@ -220,6 +221,12 @@ class SubscriptionState(BaseModel):
         self.pause_at_period_end = False
         self.resumes_at = None
         self.pending_change = None
+
+    @property
+    def coming_change(self) -> PendingChange | None:
+        """What the open period changes to; None where the change was ordered while that period was unpaid already."""
+        waits = self.pending_from is not None and self.cycle < self.pending_from
+        return None if waits else self.pending_change
 
     def begin_cycle(self, due_at: datetime) -> None:
         """Turn to the next period, with nothing tried and nothing booked."""

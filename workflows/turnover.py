@@ -99,7 +99,7 @@ async def settle_skipped(run: SubscriptionRun, billing_key: BillingKeyFact | Non
 
 
 def _begin_the_next_period(run: SubscriptionRun, paid: PaidOrder | None) -> None:
-    state, was, change = run.state, run.state.status, run.state.pending_change
+    state, was, change = run.state, run.state.status, run.state.coming_change
     told = telling.change(run, change, "next_period", now=True) if change is not None else None
     # Where access was closed meanwhile, the period that is paid now begins now, and none is owed for the time between.
     closed = was is SubscriptionStatus.UNPAID or state.end_action_taken
@@ -135,7 +135,7 @@ def turn(
     another interval or zone counts from the day on which it begins. `paid` is the order that paid the bill. Without
     `by_net_paid` it is as runs do that began before the books knew what is still paid.
     """
-    state, bill, held, change = run.state, run.bill(), run.holding(), run.state.pending_change
+    state, bill, held, change = run.state, run.bill(), run.holding(), run.state.coming_change
     coupon_used = bill.coupon_used if by_net_paid else held.coupon is not None
     if begins_anew is not None:
         state.anchor, state.first_cycle = Anchor.at(begins_anew, run.plan.zone), state.cycle

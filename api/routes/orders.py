@@ -77,6 +77,7 @@ def _canceled(customer_uid: str, done: CancelAnswered) -> dict[str, Any]:
         "ends_at": instant(done.ends_at),
         "refunded_amount": done.refunded.amount if done.refunded else None,
         "refund_state": done.refund_state,
+        "refund_message": done.refund_message,
         "standing": standing_view(done.standing),
         "owed_amount": done.owed.amount if done.owed is not None else None,
     }

@@ -35,6 +35,7 @@ class ParkedKind(StrEnum):
     CHANGE_MISMATCH = "change_mismatch"
     REFUND_REFUSED = "refund_refused"
     SCHEDULE_LEFT = "schedule_left"
+    REFUND_OWED = "refund_owed"
 
 
 _K, _D = ParkedKind, Decision
@@ -50,6 +51,7 @@ SENTENCES: Mapping[ParkedKind, str] = MappingProxyType(
         _K.CHANGE_MISMATCH: "PortOne has a payment of a plan change that is not as it was ordered.",
         _K.REFUND_REFUSED: "Money that pays for nothing is to go back, and PortOne refuses to refund it.",
         _K.SCHEDULE_LEFT: "A subscription has ended, and a charge that nobody here ordered is scheduled on its key.",
+        _K.REFUND_OWED: "A subscription has ended, and what was to go back with its end was refused.",
     }
 )
 """What stands parked under each name, one sentence for people."""
@@ -98,6 +100,12 @@ DECISIONS: Mapping[ParkedKind, Mapping[Decision, str]] = MappingProxyType(
             _D.REVOKE: "The schedule is taken back, and its row is read as proof. Where it ran first, the answer says "
             "so, and what was paid is announced.",
             _D.KEEP: "It is left to run: somebody else's business, and who said so and why is written down.",
+        },
+        _K.REFUND_OWED: {
+            _D.REFUND: "What PortOne still holds of the amount that is owed is refunded once more. Where it is refused "
+            "again, the answer says why, and it stands on.",
+            _D.KEEP: "It is not refunded from here: it was given back in another way, or stays; who said so and why is "
+            "written down.",
         },
     }
 )

@@ -54,7 +54,7 @@ async def test_a_change_that_costs_nothing_to_the_past_due_the_paused_or_the_end
     owing = await stack.start(plan=thirty_days(trial_days=1), card="4518-4212-3456-0002")
     await stack.advance(owing, days=1, hours=1)
     for path in ("change-plan", "change-plan/preview"):
-        assert (await stack.order(owing, path, quantity=2, expect=409))["code"] == "not_active"
+        assert (await stack.order(owing, path, quantity=2, at="now", expect=409))["code"] == "period_unpaid"
 
 
 async def test_a_change_that_was_declined_and_is_approved_late_is_given_back_and_changes_nothing(stack):

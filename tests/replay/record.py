@@ -13,9 +13,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from billing.domain.delivery import MAX_ATTEMPTS
+from billing.emulator.envelope import Refusal
 from tests.deploy.fleet import Fleet
 from tests.events.conftest import Receiver, Telling, paid
-from tests.facts import decide, fact
+from tests.facts import decide, fact, parked
 from tests.journeys.cards import method
 from tests.reconciled import console, current, order_of, silence, start_run
 from tests.replay.fingerprint import write_all
@@ -227,6 +228,27 @@ async def left_schedule(stack):
     keep("left_by_a_cancel", await stack.handle(uid).fetch_history())
 
 
+async def owed_refund(stack):
+    """A refund at a cancel that the PG refuses, tried once more when a person says so."""
+    uid = await stack.start("owed_refund")
+    execution = stack.account().execution
+    refund = execution.refund
+
+    def refuse(*_arguments, **_options):
+        raise Refusal("취소 가능 기간이 지났습니다.")
+
+    execution.refund = refuse
+    await stack.order(uid, "cancel", at="now", refund="prorated")
+    await decide(stack, uid, "refund", expect=409)
+    execution.refund = refund
+    (row,) = await parked(stack, uid)
+    await decide(stack, uid, "refund")
+    handle = stack.temporal.get_workflow_handle(f"owed-refund/{row['parked_id'].removeprefix('owed-')}")
+    await handle.result()
+    keep("owed_refund", await handle.fetch_history())
+    keep("owed_by_a_cancel", await stack.handle(uid).fetch_history())
+
+
 async def reconciliations(stack):
     """A refund and a moved schedule found and rung; the same again, continued as new."""
     await silence(stack)
@@ -291,6 +313,7 @@ async def main():
                 await event_delivery(stack)
                 await late_fact(stack)
                 await left_schedule(stack)
+                await owed_refund(stack)
         with tempfile.TemporaryDirectory() as folder:
             async with running_stack(server.client, Path(folder)) as stack:
                 stack.roll_after(60)
