@@ -115,8 +115,12 @@ MAY = {
 
 @pytest.mark.parametrize("acts", LIVES, ids=lambda acts: acts.replace(" ", ",") or "new")
 async def test_each_life_of_a_product_order_ends_where_the_schema_has_a_name_for_it(buy, acts):
-    order = await buy(acts)
+    order = await buy()
+    bought = await order.told()
+    await order.live(acts)
     assert (*await order.where(), await order.refunded()) == LIVES[acts]
+    ended = dict(zip(("product_order_status", "claim_type", "claim_status"), await order.where(), strict=True))
+    assert await order.told() == bought | ended, "what was bought stays what it was"
 
 
 @pytest.mark.parametrize("acts", MAY, ids=lambda acts: acts.replace(" ", ",") or "new")
