@@ -1,10 +1,12 @@
 """The emulator's switches and operations: docs/reference/emulator-switches.md and emulator-operations.md."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, Literal, get_args, get_origin
 
 from billing.emulator.app import SERVED
 from billing.emulator.operations import EXCEPTIONS, OPERATIONS
+from billing.emulator.product_order_steps import MERCHANT_STEPS, OUTSIDE_STEPS, Step
 from billing.emulator.routes.unserved import NOT_SERVED
 from billing.emulator.settings import EmulatorSettings, Family, source_of, switches, switches_as
 
@@ -22,7 +24,58 @@ Beside them there are:
 {exceptions}
 | Operation | Does | Statuses | Served |
 |---|---|---|---|
-{rows}"""
+{rows}
+## Naver Pay's product orders
+
+A payment by the order type (`pg: "naverco"`) has a product order for each option and each supplement of \
+`naverProducts`. It moves by the operations of the merchant, and by what others do: \
+`POST /emulator/product-orders/{{product_order_id}}` `{{"act": "deliver"}}`, which answers the product order, 404, or \
+409 in no state for that. Whoever is refused changes nothing.
+
+| By | Act | Fits | Makes it | Refunds |
+|---|---|---|---|---|
+{steps}
+The statuses and claims are those of PortOne's schema, which does not say what may be done when. The emulator's \
+answers to that:
+
+- A product order has one open claim at most, and while it has one nothing else is done to it.
+- `ship` takes an order on that `place` did not. A buyer's cancel needs consent only once the order is taken on.
+- PortOne has no approval of an exchange: what the buyer asked for may be collected.
+- Each product order is tried apart: HTTP 207 with those that moved, 500 and code -1 where none did, also for a \
+`product_order_id` that is not the payment's. Without one, all are meant.
+- A payment that is not of the order type, or was never paid, is 404.
+- A refund is the product order's price, with the last one of a payment all that is left of it; never more than is \
+left. The buyer's own is told by a webhook, the merchant's is not. `POST /payments/cancel` moves \
+money and no product order.
+- The buyer pays the window's `amount`, at once: no delivery fee is added (`delivery_amount` is 0), and nobody waits \
+for a transfer (`PAYMENT_WAITING`). PortOne learns of an approval within a minute, and calls no callback then; the \
+emulator's window tells the page as any other does.
+- `{{"act": "review"}}`, with `review_type`, `score`, `title` and `content`, writes what `GET /naver/reviews` lists, \
+once the purchase is decided. `channel_key` is not looked at there: older clients send none.
+"""
+
+
+def _steps() -> Iterable[str]:
+    """A row for each step of a product order."""
+    for who, table in (("merchant", MERCHANT_STEPS), ("others", OUTSIDE_STEPS)):
+        for act, steps in table.items():
+            for step in steps:
+                yield f"| {who} | `{act}` | {_fits(step)} | {_makes(step)} | {'yes' if step.refunds else ''} |\n"
+
+
+def _fits(step: Step) -> str:
+    begins = " or ".join(f"`{one}`" for one in sorted(step.claims or step.statuses))
+    marks = ((step.placed, "taken on"), (step.withheld, "withheld"))
+    flags = [mark if is_so else f"not {mark}" for is_so, mark in marks if is_so is not None]
+    return ", ".join([f"`{step.claim_type}` at {begins}" if step.claim_type else begins, *flags])
+
+
+def _makes(step: Step) -> str:
+    named = [f"`{step.to[name]}`" for name in ("product_order_status", "claim_type", "claim_status") if name in step.to]
+    marks = {"placed": "taken on", "withheld": "withheld"}
+    flags = [text if step.to[name] else f"not {text}" for name, text in marks.items() if name in step.to]
+    # A claim that begins was not withheld before either.
+    return ", ".join([" ".join(named)] * bool(named) + ([] if step.to.get("claim_type") else flags))
 
 
 def operations_page() -> str:
@@ -39,6 +92,7 @@ def operations_page() -> str:
     return _OPERATIONS.format(
         all=len(OPERATIONS), served=served.count("yes"), status=int(HTTPStatus.NOT_IMPLEMENTED),
         message=NOT_SERVED.format(method="POST", path="/cvs"), exceptions="".join(exceptions), rows="".join(rows),
+        steps="".join(_steps()),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from billing.emulator.routes import (
     deliveries,
     index,
     payments,
+    product_orders,
     schedules,
     users,
     vbanks,
@@ -34,7 +35,7 @@ from billing.emulator.settings import EmulatorSettings
 
 _FAMILIES = (
     users, customers, charges, schedules, payments, vbanks, cash_receipts, certifications, codes, deliveries, wallets,
-    control, window, index,
+    product_orders, control, window, index,
 )  # fmt: skip
 
 SERVED = frozenset(

@@ -41,6 +41,48 @@ _RECEIPT = _GOODS | {
     "identifier_type": ("person", "business", "phone", "taxcard"),
 }
 
+_CARRIERS = (
+    "CJGLS", "KGB", "DONGBU", "EPOST", "REGISTPOST", "HANJIN", "HYUNDAI", "KGBLS", "INNOGIS", "DAESIN", "ILYANG",
+    "KDEXP", "CHUNIL", "CH1", "HDEXP", "CVSNET", "DHL", "FEDEX", "GSMNTON", "WARPEX", "WIZWA", "EMS", "DHLDE",
+    "ACIEXPRESS", "EZUSA", "PANTOS", "UPS", "HLCGLOBAL", "KOREXG", "TNT", "SWGEXP", "DAEWOON", "USPS", "IPARCEL",
+    "KUNYOUNG", "HPL", "DADREAM", "SLX", "SFEXPRESS", "HONAM",
+)  # fmt: skip
+_SHIPPING = {
+    "delivery_method": ("DELIVERY", "GDFW_ISSUE_SVC", "VISIT_RECEIPT", "DIRECT_DELIVERY", "QUICK_SVC", "NOTHING"),
+    "delivery_company": _CARRIERS,
+}
+_RETURNING = {
+    "delivery_method": ("RETURN_DESIGNATED", "RETURN_DELIVERY", "RETURN_INDIVIDUAL"),
+    "delivery_company": _CARRIERS,
+}
+
+REASONS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "cancel": (
+            "PRODUCT_UNSATISFIED",
+            (
+                "SOLD_OUT", "DELAYED_DELIVERY", "PRODUCT_UNSATISFIED", "INTENT_CHANGED", "COLOR_AND_SIZE",
+                "WRONG_ORDER", "INCORRECT_INFO",
+            ),
+        ),
+        "request-return": (
+            "INTENT_CHANGED",
+            (
+                "INTENT_CHANGED", "COLOR_AND_SIZE", "WRONG_ORDER", "PRODUCT_UNSATISFIED", "DELAYED_DELIVERY",
+                "SOLD_OUT", "DROPPED_DELIVERY", "BROKEN", "INCORRECT_INFO", "WRONG_DELIVERY", "WRONG_OPTION",
+            ),
+        ),
+        "withhold-return": (
+            "ETC",
+            (
+                "RETURN_DELIVERYFEE", "EXTRAFEEE", "RETURN_DELIVERYFEE_AND_EXTRAFEEE", "RETURN_PRODUCT_NOT_DELIVERED",
+                "ETC",
+            ),
+        ),
+    }
+)  # fmt: skip
+"""The default and the codes of `reason` in acts on Naver Pay's product orders: any other code counts as the default."""
+
 CHOICES: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         ("POST", "/certifications/otp/request"): {
@@ -53,6 +95,10 @@ CHOICES: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = MappingProxyT
         ("POST", "/receipts/{imp_uid}"): _RECEIPT,
         ("POST", "/receipts/external/{merchant_uid}"): _RECEIPT | {"pay_method": ("trans", "vbank")},
         ("POST", "/payco/orders/status/{imp_uid}"): {"status": ("DELIVERY_START", "PURCHASE_DECISION", "CANCELED")},
+        ("GET", "/naver/reviews"): {"review_type": ("general", "premium")},
+        ("POST", "/payments/{imp_uid}/naver/ship"): _SHIPPING,
+        ("POST", "/payments/{imp_uid}/naver/ship-exchanged"): _SHIPPING,
+        ("POST", "/payments/{imp_uid}/naver/request-return"): _RETURNING,
         ("GET", "/payments/find/{merchant_uid}/{payment_status}"): _SORTING,
         ("GET", "/payments/findAll/{merchant_uid}/{payment_status}"): _SORTING,
         ("GET", "/payments/status/{payment_status}"): _SORTING,
@@ -64,7 +110,7 @@ CHOICES: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = MappingProxyT
 
 NUMBERS = (
     "amount", "tax_free", "vat_amount", "vat", "card_quota", "product_count", "checksum", "checking_amount",
-    "schedule_at", "vbank_due",
+    "schedule_at", "vbank_due", "dispatched_at", "extra_charge",
 )  # fmt: skip
 """The parameters of a body that are numbers, in every operation that has them."""
 

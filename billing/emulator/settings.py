@@ -142,7 +142,8 @@ class EmulatorSettings(BaseModel):
     )
     window_requirements: Literal["refuse", "ignore"] = _switch(
         "refuse",
-        "What becomes of a key's window that lacks what its PG's page calls required.",
+        "What becomes of a key's window that lacks what its PG's page calls required, and of one of Naver Pay's order "
+        "type without `naverProducts`.",
         "PortOne's PG pages call it required, and do not say what happens.",
     )
     confirm_url: bool = _switch(

@@ -19,7 +19,7 @@ Record = dict[str, Any]
 KINDS = (
     "tokens", "keys", "payments", "schedules", "webhooks", "faults", "prepared", "clocks", "counters", "late",
     "switches", "recoveries", "cash_receipts", "certifications", "acts", "sightings", "windows",
-    "deliveries",
+    "deliveries", "product_orders",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from billing.emulator.channels import CHANNELS, channel_of
 from billing.emulator.envelope import Refusal
 from billing.emulator.form import number, require
+from billing.emulator.naver_products import NAME, ORDER_TYPE, read_products
 from billing.emulator.orders import MERCHANT_UID_LENGTH
 from billing.emulator.receipts import as_text, make_payment
 from billing.emulator.store import Record
@@ -64,6 +65,8 @@ def channel_of_window(world: World, asked: WindowRequest) -> Channel:
         provider, pg_id = channel_of({"pg": "paypal_v2"})
     elif provider == CHANNELS[0][0] and not _names(named, provider):
         provider, pg_id = channel_of({"pg": world.settings.window_pg})
+    if str(param.get("pg") or "").partition(".")[0] == ORDER_TYPE:
+        provider, pg_id = ORDER_TYPE, str(param["pg"]).partition(".")[2] or ORDER_TYPE
     shape = world.settings.window_result
     limited = shape == "limited" or (shape == "by_pg" and rule_of(provider).limited and not asked.classic)
     return Channel(provider, pg_id, limited)
@@ -86,6 +89,7 @@ def open_window(world: World, asked: WindowRequest, user_agent: str | None) -> R
         raise Refusal("m_redirect_url 파라메터가 올바르지 않습니다.")
     if world.settings.window_requirements == "refuse":
         _check_requirements(channel.provider, order, param, mobile=asked.mobile)
+    products = _products(world, order, param) if channel.provider == ORDER_TYPE else []
     customer_uid = order["customer_uid"]
     payment = make_payment(
         {**order, "user_agent": user_agent}, {"last_four": "", "pg_provider": channel.provider, "pg_id": channel.pg_id},
@@ -107,10 +111,11 @@ def open_window(world: World, asked: WindowRequest, user_agent: str | None) -> R
         "origin": asked.origin,
         "customer_id": as_text(param.get("customer_id")),
         "custom_data": param.get("custom_data"),
-        "confirm_url": as_text(param.get("confirm_url")) if world.settings.confirm_url else None,
+        "confirm_url": _confirm_url(world, channel, param),
         "period": param.get("period") if isinstance(param.get("period"), dict) else None,
         "language": str(param.get("language") or ""),
         "lost": False,
+        "products": products,
     }
     return world.store.put("windows", payment["imp_uid"], window)
 
@@ -157,6 +162,20 @@ def _order(world: World, asked: WindowRequest, provider: str) -> Record:
         "asked_method": method,
         "pay_method": told_method(provider, method),
     }
+
+
+def _products(world: World, order: Record, param: Record) -> list[Record]:
+    """What is bought by Naver Pay's order type, which issues no keys."""
+    if order["customer_uid"]:
+        raise Refusal("네이버페이 주문형은 빌링키 발급을 지원하지 않습니다.")
+    if world.settings.window_requirements == "ignore" and not param.get(NAME):
+        return []
+    return read_products(param.get(NAME))
+
+
+def _confirm_url(world: World, channel: Channel, param: Record) -> str | None:
+    asked = world.settings.confirm_url and channel.provider != ORDER_TYPE
+    return as_text(param.get("confirm_url")) if asked else None
 
 
 def _check_prepared(world: World, merchant_uid: str, amount: float, currency: str) -> None:

@@ -43,6 +43,7 @@ _RULES: Mapping[str, WindowRule] = MappingProxyType(
         "settle_acc": WindowRule("by_amount", needs=("buyer_tel",), form="trans"),
         "kakaopay": WindowRule("by_amount", form="wallet"),
         "naverpay": WindowRule(returns="redirect_unless_popup", needs=("buyer_tel", "naverProductCode"), form="wallet"),
+        "naverco": WindowRule(returns="callback", form="wallet"),
         "payco": WindowRule(returns="callback", form="wallet"),
         "smilepay": WindowRule(form="wallet"),
         "tosspay_v2": WindowRule(longest_customer_id=50, redirect_needed_on_mobile=True, form="wallet"),

@@ -168,6 +168,69 @@ def _escrow(*, registered: bool) -> Ready:
     return ready
 
 
+async def ordered(merchant: Any, merchant_uid: str, **more: Any) -> str:
+    """The imp_uid of a payment by Naver Pay's order type, with a product order for each of `PRODUCTS`."""
+    param = {"pg": "naverco", "merchant_uid": merchant_uid, "amount": 9900, "naverProducts": PRODUCTS} | more
+    opened = await merchant.control("POST", "window", {"user_code": "imp00000000", "param": param})
+    await merchant.control("POST", f"window/{opened['imp_uid']}/approve", {})
+    return str(opened["imp_uid"])
+
+
+async def product_orders(merchant: Any, imp_uid: str) -> list[str]:
+    rows = await merchant.ok("GET", f"/payments/{imp_uid}/naver/product-orders")
+    return [row["product_order_id"] for row in rows]
+
+
+def _product_order(act: str, *before: str, **needs: Any) -> Ready:
+    """An act on the first of three product orders, after acts of the merchant or, with an underscore, of others."""
+
+    async def ready(merchant: Any, number: str) -> Call:
+        imp_uid = await ordered(merchant, f"n{number}")
+        one = (await product_orders(merchant, imp_uid))[0]
+        for former in before:
+            if former in OUTSIDE:
+                await merchant.control("POST", f"product-orders/{one}", {"act": former})
+            else:
+                body = {**SHIPMENT, "memo": "메모", "product_order_id": [one]}
+                await merchant.ok("POST", f"/payments/{imp_uid}/naver/{former}", body)
+        return Call(f"/payments/{imp_uid}/naver/{act}", {"product_order_id": [one], **needs})
+
+    return ready
+
+
+async def _one_product_order(merchant: Any, number: str) -> Call:
+    first, *_ = await product_orders(merchant, await ordered(merchant, f"n{number}"))
+    return Call(f"/naver/product-orders/{first}")
+
+
+async def _listed_product_orders(merchant: Any, number: str) -> Call:
+    return Call(f"/payments/{await ordered(merchant, f'n{number}')}/naver/product-orders")
+
+
+async def _reviews(merchant: Any, number: str) -> Call:
+    first, *_ = await product_orders(merchant, imp_uid := await ordered(merchant, f"n{number}"))
+    await merchant.ok("POST", f"/payments/{imp_uid}/naver/ship", SHIPMENT)
+    for act in ("decide", "review"):
+        await merchant.control("POST", f"product-orders/{first}", {"act": act})
+    now = await merchant.now()
+    return Call("/naver/reviews", {"from": now - 1000, "to": now + 1000, "review_type": "general"})
+
+
+PRODUCTS: list[dict[str, Any]] = [
+    {"id": "book", "name": "책", "basePrice": 2000, "quantity": 2, "supplements": [
+        {"id": "ribbon", "name": "리본", "price": 900, "quantity": 1},
+    ]},
+    {"id": "shoe", "name": "신발", "basePrice": 4900, "options": [
+        {"optionQuantity": 1, "optionPrice": 100, "selectionCode": "R_L", "selections": [
+            {"code": "RED", "label": "색상", "value": "빨강"}, {"code": "180", "label": "사이즈", "value": "180"},
+        ]},
+    ]},
+]  # fmt: skip
+SHIPMENT: dict[str, Any] = {
+    "delivery_method": "DELIVERY", "dispatched_at": 1900000000, "delivery_company": "EPOST", "tracking_number": "111",
+}  # fmt: skip
+RETURN = {"delivery_method": "RETURN_DELIVERY", "delivery_company": "EPOST", "tracking_number": "112"}
+OUTSIDE = ("deliver", "request_cancel", "request_return", "request_exchange", "collect", "decide", "withdraw")
 DELIVERY: dict[str, Any] = {
     "sender": {"name": "김철수", "tel": "02-0000-0000"},
     "receiver": {"name": "홍길동", "tel": "010-0000-0000"},
@@ -180,6 +243,7 @@ PERSON = {"name": "홍길동", "phone": "01012345678", "birth": "900131", "gende
 EXTERNAL = {"channel_key": "channel-key-nice", "name": "한 달", "amount": 1100, "identifier": "010"}
 KEYS, SCHEDULE = "/subscribe/customers", "/subscribe/payments/schedule"
 STATUS = {"payment_status": "paid"}
+NAVER = "/payments/{imp_uid}/naver"
 
 CASES: dict[tuple[str, str], Ready] = {
     ("POST", "/users/getToken"): _token,
@@ -236,4 +300,20 @@ CASES: dict[tuple[str, str], Ready] = {
     ("POST", "/payments/{imp_uid}/naver/point"): _by_wallet("naverpay", "/payments/{imp_uid}/naver/point"),
     ("POST", "/payments/{imp_uid}/naver/confirm"): _by_wallet("naverpay", "/payments/{imp_uid}/naver/confirm"),
     ("GET", "/payments/{imp_uid}/naver/cash-amount"): _by_wallet("naverpay", "/payments/{imp_uid}/naver/cash-amount"),
+    ("GET", "/naver/product-orders/{product_order_id}"): _one_product_order,
+    ("GET", "/naver/reviews"): _reviews,
+    ("GET", f"{NAVER}/product-orders"): _listed_product_orders,
+    ("POST", f"{NAVER}/place"): _product_order("place"),
+    ("POST", f"{NAVER}/ship"): _product_order("ship", **SHIPMENT),
+    ("POST", f"{NAVER}/cancel"): _product_order("cancel"),
+    ("POST", f"{NAVER}/approve-cancel"): _product_order("approve-cancel", "place", "request_cancel"),
+    ("POST", f"{NAVER}/request-return"): _product_order("request-return", "ship", **RETURN),
+    ("POST", f"{NAVER}/approve-return"): _product_order("approve-return", "ship", "request_return"),
+    ("POST", f"{NAVER}/reject-return"): _product_order("reject-return", "ship", "request_return", memo="메모"),
+    ("POST", f"{NAVER}/withhold-return"): _product_order("withhold-return", "ship", "request_return", memo="메모"),
+    ("POST", f"{NAVER}/resolve-return"): _product_order("resolve-return", "ship", "request_return", "withhold-return"),
+    ("POST", f"{NAVER}/collect-exchanged"): _product_order("collect-exchanged", "ship", "request_exchange"),
+    ("POST", f"{NAVER}/ship-exchanged"): _product_order(
+        "ship-exchanged", "ship", "request_exchange", "collect-exchanged", **SHIPMENT
+    ),
 }

@@ -43,6 +43,9 @@ def tightened(node: Any, *, closed: bool) -> Any:
         return node
     kept = {key: value for key, value in node.items() if key not in ("example", "default", "description", "title")}
     fixed = {key: tightened(value, closed=closed) for key, value in kept.items() if not key.startswith("x-")}
+    if isinstance(node.get("properties"), dict):
+        # Here the keys are names of fields, of which one may well be `title`.
+        fixed["properties"] = {name: tightened(one, closed=closed) for name, one in node["properties"].items()}
     if isinstance(fixed.get("maxLength"), str):
         fixed["maxLength"] = int(fixed["maxLength"])
     properties = fixed.get("properties")

@@ -54,6 +54,7 @@ SAMPLES: dict[str, Any] = {
     "escrow_password": "1234",
     "extra": {"requester": "customer", "naverUseCfm": "20300101"},
     "extra[requester]": "admin",
+    "extra_charge": 2500,
     "fixed_unlimited_vbank": True,
     "gender_digit": "2",
     "identifier": "010-1234-5678",
@@ -62,6 +63,7 @@ SAMPLES: dict[str, Any] = {
     "interest_free_by_merchant": True,
     "is_mvno": True,
     "limit": 5,
+    "memo": "메모",
     "logis": {"company": "EPOST", "invoice": "2", "sent_at": 1900000000},
     "name": "한 달",
     "notice_url": "http://127.0.0.1:9/hook",
@@ -271,7 +273,14 @@ async def test_what_is_unknown_is_404_wherever_the_schema_says_so(shop, swagger,
         if "404" not in operation["responses"] or "{" not in path:
             continue
         real = path.replace("{payment_status}", "paid")
-        for name in ("customer_uid", "merchant_uid", "imp_uid", "card_standard_code", "bank_standard_code"):
+        for name in (
+            "customer_uid",
+            "merchant_uid",
+            "imp_uid",
+            "card_standard_code",
+            "bank_standard_code",
+            "product_order_id",
+        ):
             real = real.replace(f"{{{name}}}", "nobody")
         body = {"schedule_at": 4000000000, "otp": "1"} if method in ("POST", "PUT") else None
         answer = await shop.call(method, real, body)
