@@ -27,7 +27,7 @@ def has_rest(run: "SubscriptionRun", wanted: ResumeAnchor, at: datetime) -> bool
 
     Not where something of them went back: what is still paid of them then counts toward the period it goes on with.
     """
-    if not is_within_a_paid_period(run) or not bookkeeping.books_of(run).gives_days:
+    if not is_within_a_paid_period(run) or not bookkeeping.books_of(run).gives_days(at):
         return False
     return possible_anchor(run, wanted) is ResumeAnchor.NEW or at < _end(run)
 

@@ -162,13 +162,13 @@ class Books:
 
     # ------------------------------------------------------------ after a pause
 
-    @property
-    def gives_days(self) -> bool:
+    def gives_days(self, at: datetime) -> bool:
         """Whether the rest of a paused period is given as the days it is; what went back of it is not given again.
 
-        Otherwise what is still paid of it counts toward the period with which the subscription goes on.
+        Otherwise what is still paid of it counts toward the period with which the subscription goes on. What went back
+        of days that were used is nothing of the rest.
         """
-        return not self.given_back
+        return self.still_paid(at) == self.rest(at)
 
     def moved(self, at: datetime) -> "Books":
         """It goes on at `at`, and the days that were left follow: the whole period moves by the days of the pause."""

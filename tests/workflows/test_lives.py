@@ -184,6 +184,18 @@ def what_is_left_of_a_rest_counts_toward_the_period_it_goes_on_with():
     assert life.charged == [30_000, 25_000]
 
 
+def a_refund_of_used_days_leaves_the_rest_as_days():
+    life = paid_month(1_000)
+    life.wait(2 * 24)
+    life.change(plan=plan_of(0), at=NOW)
+    life.pause()
+    life.refund("n0", 1_000)
+    life.wait(5 * 24)
+    life.resume()
+    life.wait(27 * 24)
+    assert (life.charged, life.state.balance) == ([1_000], 0)
+
+
 def paused_days_are_no_used_days():
     life = paid_month()
     life.pause()
@@ -287,7 +299,8 @@ def pauses_use_days_up(self, at):
 TODAY = {
     "a refund changes nothing": (books.Books, "went_back", nothing_goes_back),
     "a pause uses days up": (books.Books, "day", pauses_use_days_up),
-    "what is left is given again": (books.Books, "gives_days", True),
+    "what is left is given again": (books.Books, "gives_days", lambda _self, _at: True),
+    "a refund of used days takes the rest": (books.Books, "gives_days", lambda self, _at: not self.given_back),
     "the rest is forfeited": (books.Books, "settled", lambda self, _at: self),
     "days that stood still are forfeited": (books.Books, "kept", nothing_goes_back),
     "a term counts periods begun": (books.Books, "part_left", lambda _self, _at: 0),
@@ -305,6 +318,7 @@ CAUGHT = [
     (a_refund_of_a_credit_uses_it_up, "a refund changes nothing"),
     (a_rest_that_went_back_is_not_given_again, "what is left is given again"),
     (what_is_left_of_a_rest_counts_toward_the_period_it_goes_on_with, "what is left is given again"),
+    (a_refund_of_used_days_leaves_the_rest_as_days, "a refund of used days takes the rest"),
     (paused_days_are_no_used_days, "a pause uses days up"),
     (paid_days_are_not_lost_on_the_old_billing_day, "the rest is forfeited"),
     (days_that_stood_still_are_not_lost_within_the_period, "days that stood still are forfeited"),
