@@ -312,6 +312,9 @@ TODAY = {
 }
 """The rules as they were, each of which is caught by the life beside it."""
 
+RARE = {"a refund of used days takes the rest", "a coupon of the running period is not counted"}
+"""Rules that a random life meets once in many thousand: the life beside each catches it every time."""
+
 CAUGHT = [
     (a_refund_leaves_nothing_to_credit, "a refund changes nothing"),
     (a_partial_refund_leaves_what_is_still_paid, "a refund changes nothing"),
@@ -346,7 +349,7 @@ def test_the_book_of_days_catches_the_rule_as_it_was(row, rule_of_old, monkeypat
 
 @pytest.mark.soak
 @pytest.mark.timeout(1_800)
-@pytest.mark.parametrize("rule_of_old", TODAY)
+@pytest.mark.parametrize("rule_of_old", [rule for rule in TODAY if rule not in RARE])
 def test_random_lives_catch_the_rule_as_it_was(rule_of_old, monkeypatch):
     monkeypatch.setattr(*TODAY[rule_of_old])
     profile = settings(
