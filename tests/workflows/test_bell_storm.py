@@ -68,7 +68,7 @@ async def test_five_thousand_bells_are_answered_cheaply_and_the_run_continues_as
         busy = description.pending_activities or description.HasField("pending_workflow_task")
         return not busy and len(hooks) == len(seen) and all(row.disposition is not None for row in hooks)
 
-    await until(answered, timeout_seconds=120)
+    await until(answered)
     lengths, activities = await chain(stack, uid)
     # A hundred at a time, with one look and one write, whatever their number; and the storm's run is left behind.
     assert activities.count("find_payment") == 0
