@@ -57,7 +57,7 @@ async def test_five_thousand_bells_are_answered_cheaply_and_the_run_continues_as
         PaymentReported(imp_uid=f"imp_{n // 10:012d}", merchant_uid=number, status="cancelled", cancellation_id=str(n))
         for n in range(STORM)
     ]
-    seen = bells[::250]
+    seen = bells[::500]
     await received(stack, seen)
     await rung(stack, uid, bells)
     handle = stack.handle(uid)
