@@ -192,10 +192,10 @@ def test_an_order_that_replaces_a_pending_one_is_judged_by_what_it_makes_of_it()
     books = Books(terms_of_9900(), 1, None)
     books.order(0.1, ChangePlan(plan=plan))
     told = preview(books.run, ChangePlan(quantity=2), books.now)
-    assert (told.refused, told.message) == (
-        "does_not_fit",
+    assert told.refused == "does_not_fit"
+    assert told.message == (
         "quantity 2 makes 120,000,000 KRW, more than one charge may take; "
-        "change plan, quantity and coupon together, so that they fit",
+        "change plan, quantity and coupon together, so that they fit"
     )
     # At once it is two of what is held now, whatever is pending.
     possible.check(ChangePlan(quantity=2, at=When.NOW), books.state, books.run.plan, books.now, "buyer")
