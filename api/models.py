@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from billing.domain import bounds
-from billing.domain.calendar import MAX_COUNT, Interval, IntervalUnit
+from billing.domain.calendar import LONGEST_MONTH, MAX_COUNT, Interval, IntervalUnit
 from billing.domain.coupons import Coupon, CouponDuration
 from billing.domain.customer_uid import is_valid_customer_uid
 from billing.domain.dunning import MAX_ATTEMPTS, DunningPolicy, EndAction
@@ -112,6 +112,7 @@ Cycles = Annotated[int, Field(ge=1, le=bounds.MAX_CYCLES)]
 Pg = Annotated[str, Field(max_length=80), AfterValidator(_printable), AfterValidator(_pg)]
 InstantField = Annotated[AwareDatetime, BeforeValidator(_read_instant), AfterValidator(_within_bounds)]
 Quantity = Annotated[int, Field(ge=1, le=bounds.MAX_QUANTITY)]
+BillingDay = Annotated[int, Field(ge=1, le=LONGEST_MONTH)]
 OrderName = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_printable)]
 MetadataKey = Annotated[str, Field(min_length=1, max_length=bounds.MAX_METADATA_KEY), Printable]
 MetadataValue = Annotated[str, Field(max_length=bounds.MAX_METADATA_VALUE), Lines]
@@ -288,7 +289,7 @@ class SubscriptionBody(ChannelBody):
     """POST /v1/subscriptions.
 
     `paid_until`: an imported payer, active until then and charged first then. `take_over`: what is made of charges that
-    somebody else left on the billing key.
+    somebody else left on the billing key. `billing_day`: of the month; the first period is charged for the days to it.
     """
 
     customer_uid: CustomerUid
@@ -299,6 +300,7 @@ class SubscriptionBody(ChannelBody):
     coupon: CouponBody | None = None
     trial_end: InstantField | None = None
     paid_until: InstantField | None = None
+    billing_day: BillingDay | None = None
     take_over: Annotated[TakeOver, Field(strict=False)] = TakeOver.REFUSE
     dunning: DunningBody | None = None
     customer: CustomerBody = CustomerBody()

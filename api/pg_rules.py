@@ -44,8 +44,10 @@ def check_issue(pg: str | None, customer: Customer, card: CardBody) -> None:
         _raise(refusal_of_call(row, PgCall.ISSUE, given_by(customer, card.fields())))
 
 
-def check_holding(pg: str | None, holding: Holding, customer: Customer, *, trial_days: int = 0) -> None:
-    """Refuse a subscription that the named PG could not bill.
+def check_holding(
+    pg: str | None, holding: Holding, customer: Customer, *, trial_days: int = 0, short_first: bool = False
+) -> None:
+    """Refuse a subscription that the named PG could not bill, with a first period of some days where it has one.
 
     Raises:
         Problem: 422 with the field.
@@ -53,7 +55,8 @@ def check_holding(pg: str | None, holding: Holding, customer: Customer, *, trial
     row = _named(pg)
     if row is not None:
         _raise(refusal_of_holding(row, holding, customer))
-        _raise(refusal_of_plan(row, holding.terms, holding.coupon, trial_days=trial_days))
+        terms, coupon = holding.terms, holding.coupon
+        _raise(refusal_of_plan(row, terms, coupon, trial_days=trial_days, short_first=short_first))
 
 
 def check_change(provider: str | None, before: Holding, after: Holding, customer: Customer) -> None:

@@ -2,11 +2,13 @@
 
 from api.dependencies import Desk
 from api.errors import Problem
-from api.models import PlanBody
+from api.models import PlanBody, SubscriptionBody
 from billing.domain.bills import Holding
+from billing.domain.bounds import billing_day_fault
 from billing.domain.coupons import Coupon
 from billing.domain.money import MAX_AMOUNT
 from billing.domain.plans import PlanTerms
+from billing.domain.takeover import TakeOver
 
 
 async def terms_of(desk: Desk, plan: PlanBody | None, plan_id: str | None) -> PlanTerms:
@@ -25,6 +27,23 @@ async def terms_of(desk: Desk, plan: PlanBody | None, plan_id: str | None) -> Pl
     if terms.price.amount > desk.settings.max_amount:
         raise Problem(422, "amount_too_large", f"at most {desk.settings.max_amount}", field="plan.amount")
     return terms
+
+
+def check_billing_day(body: SubscriptionBody, terms: PlanTerms) -> None:
+    """Refuse a billing day that the plan cannot have, or that something else in the body has chosen already.
+
+    Raises:
+        Problem: 422 naming `billing_day`.
+    """
+    if body.billing_day is None:
+        return
+    fault = billing_day_fault(body.billing_day, terms)
+    if body.paid_until is not None:
+        fault = "is chosen by paid_until already: the periods are counted from there"
+    elif body.take_over is TakeOver.ADOPT:
+        fault = "is chosen by adopt already: it begins with what stands on the key, on its own day"
+    if fault is not None:
+        raise Problem(422, "billing_day", fault, field="billing_day")
 
 
 def holding_of(desk: Desk, terms: PlanTerms, quantity: int, coupon: Coupon | None) -> Holding:

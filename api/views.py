@@ -81,7 +81,7 @@ def subscription_view(desk: Desk, record: SubscriptionRecord) -> Json:
             "email": record.customer.email,
         },
         "metadata": dict(record.metadata),
-        "started_at": instant(record.started_at),
+        "started_at": instant(record.started_at.replace(microsecond=0)),
         "ended_at": instant(record.ended_at),
         "end_reason": record.end_reason,
         "run_url": desk.run_url(record.workflow_id),
@@ -94,7 +94,7 @@ def refused_start_view(record: SubscriptionRecord | None) -> Json | None:
         return None
     return {
         "subscription_id": record.subscription_id,
-        "started_at": instant(record.started_at),
+        "started_at": instant(record.started_at.replace(microsecond=0)),
         "reason": record.end_reason,
     }
 

@@ -23,13 +23,17 @@ async def paid_elsewhere(run: SubscriptionRun, key: BillingKeyFact | None) -> No
 
 
 async def paid_already(run: SubscriptionRun, verdict: Verdict, key: BillingKeyFact) -> None:
-    """Begin with the payment that was found on the key as the first period's: from when it was paid."""
+    """Begin with the payment that was found on the key as the first period's: from when it was paid.
+
+    With a chosen billing day from the start on, since what was paid is the price of the days from there.
+    """
     payment = verdict.payment
     assert payment is not None  # noqa: S101 - PAID rests on a row
     _take_the_number(run, payment.merchant_uid)
     state = run.state
-    state.due_at = payment.paid_at or state.started_at
-    state.anchor = Anchor.at(state.due_at, run.plan.zone)
+    if run.start.billing_day is None:
+        state.due_at = payment.paid_at or state.started_at
+        state.anchor = Anchor.at(state.due_at, run.plan.zone)
     state.move(CycleState.VERIFYING)
     text = f"order {payment.merchant_uid}, paid on the key before the start, is its first period"
     await run.write(text, intents=[run.intent()], payments=[payment])

@@ -7,7 +7,6 @@ A change that costs money applies only when its payment succeeded; until then ev
 from temporalio import workflow
 
 from billing.domain.bills import Bill
-from billing.domain.calendar import Anchor
 from billing.domain.events import EventType
 from billing.domain.facts import PaymentFact
 from billing.domain.merchant_uid import change_merchant_uid
@@ -16,7 +15,7 @@ from billing.domain.proration import ChangeQuote
 from billing.domain.records import ChargeIntent, ChargeKind, ChargeResult, PendingChange
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding, Verdict
-from workflows import arbiter, bookkeeping, parking, possible, quoting, telling
+from workflows import arbiter, bookkeeping, first_period, parking, possible, quoting, telling
 from workflows.charging import charge_order
 from workflows.orders import CancelChange, ChangePlan, ChargeAtOrder, OrderAnswered, When
 from workflows.showing import snapshot
@@ -134,8 +133,7 @@ async def _change_in_the_trial(run: SubscriptionRun, order: ChangePlan, stopped:
     after = quoting.wanted(run, order)
     told = telling.change(run, after, order.proration.value, now=True)
     _forget_the_pending(run)
-    run.take_over(after, coupon_used=False)
-    run.state.anchor = Anchor.at(run.state.due_at, after.plan.zone)
+    first_period.hold_in_the_trial(run, after)
     run.tell(EventType.PLAN_CHANGE_APPLIED, f"changed to {after.plan.name} × {after.quantity}", told)
     await run.write("the change is applied")
     await arbiter.plan_again(run, "the plan has changed")

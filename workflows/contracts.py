@@ -242,8 +242,8 @@ class StartSubscription(Message):
     `vault_handle` names the card in the one-time vault; None means that the billing key was already issued,
     as after the SDK window. `without_card` begins a trial that no card stands behind yet.
     `trial_ends_at` ends the trial at that instant instead of after the plan's `trial_days`.
-    `paid_until` is when a payer who was imported has to pay next: active until then, and never in a trial.
-    `take_over` says what is made of charges that somebody else left on the key.
+    `paid_until` is when a payer who was imported has to pay next: active until then, in no trial. `take_over` is for
+    charges that somebody else left on the key. All periods but a short first one begin on `billing_day`, 1 to 31.
     """
 
     subscription_id: str
@@ -254,6 +254,7 @@ class StartSubscription(Message):
     trial_ends_at: datetime | None = None
     paid_until: datetime | None = None
     take_over: TakeOver = TakeOver.REFUSE
+    billing_day: int | None = None
     without_card: bool = False
     vault_handle: str | None = None
     channel: PortOneChannel = PortOneChannel()

@@ -29,3 +29,6 @@ SCHEDULE_WRITTEN = "schedule-written"
 
 REFUND_OWED = "refund-owed"
 """A refund that a PG rule refuses is written and announced, and what an end still owes stands parked."""
+
+PART_ANEW = "part-anew"
+"""A part of a period that is paid after access was closed is given as the days that were billed, from then on."""

@@ -130,6 +130,9 @@ def lay_the_periods(run: "SubscriptionRun", anchor: ResumeAnchor, now: datetime,
     """Lay the periods anew, so that the next one begins now."""
     state = run.state
     state.resumes_at = None
+    if state.paid_cycles == 0:
+        # A trial that ended without a payment method: the first period was laid, and never began.
+        state.not_given = "0"
     if anchor is ResumeAnchor.NEW or not _falls_into_a_period(run, now):
         begin_periods_at(run, now)
         return

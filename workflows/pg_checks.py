@@ -29,7 +29,10 @@ def of_key(run: SubscriptionRun, provider: str | None) -> PgRefusal | None:
     row = capability(provider) if provider else None
     if row is None:
         return None
-    refusal = refusal_of_holding(row, run.holding(), run.start.customer)
+    held = run.holding()
+    refusal = refusal_of_holding(row, held, run.start.customer)
+    if refusal is None and run.is_a_part:
+        refusal = refusal_of_plan(row, held.terms, held.coupon, short_first=True)
     return refusal if refusal is not None and workflow.patched(patches.PG_RULES) else None
 
 

@@ -7,7 +7,7 @@ from temporalio.exceptions import ApplicationError
 from billing.domain.bills import Bill
 from billing.domain.money import Money
 from billing.domain.states import SubscriptionStatus
-from workflows import bookkeeping, cancellation, possible, quoting, refunding, turnover
+from workflows import bookkeeping, cancellation, first_period, possible, quoting, refunding, turnover
 from workflows.orders import CancelPreview, CancelSubscription, ChangePlan, Preview, When
 from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import PaidOrder
@@ -29,7 +29,7 @@ def preview(run: SubscriptionRun, order: ChangePlan | None, at: datetime) -> Pre
         return _of(then)
     if run.state.status is SubscriptionStatus.TRIALING:
         then.state.pending_change = None
-        then.take_over(after, coupon_used=False)
+        first_period.hold_in_the_trial(then, after)
         return _of(then)
     costs = quoting.quote(run, order, at)
     then.state.pending_change = None

@@ -67,7 +67,7 @@ def record(run: "SubscriptionRun") -> SubscriptionRecord:
         status=state.status,
         plan=run.plan,
         customer=start.customer,
-        started_at=state.started_at,
+        started_at=state.began_at or state.started_at,
         revision=state.revision,
         cycle=state.cycle,
         cycle_state=state.cycle_state,

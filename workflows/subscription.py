@@ -10,6 +10,7 @@ from billing.domain.states import ENDED, CycleState
 from workflows import (
     billing_cycle,
     carrying_out,
+    first_period,
     foreign,
     leaving,
     old_keys,
@@ -60,6 +61,8 @@ class SubscriptionWorkflow:
         run, state = self._run, self._run.state
         if carried is None:
             within_bounds.check_start(start)
+            if start.billing_day is not None:
+                first_period.lay(run, state.due_at, start.billing_day)
         showing.show(run)
         if carried is None:
             await opening.open_subscription(run)
@@ -262,12 +265,14 @@ class SubscriptionWorkflow:
 
 
 def _fresh(start: StartSubscription) -> SubscriptionState:
-    now = workflow.now().replace(microsecond=0)
+    began_at = workflow.now()
+    now = began_at.replace(microsecond=0)
     due_at = start.paid_until or start.trial_ends_at or now + timedelta(days=start.plan.trial_days)
     trial = start.paid_until is None and (start.trial_ends_at is not None or start.plan.trial_days > 0)
     return SubscriptionState(
         anchor=Anchor.at(due_at, start.plan.zone),
         started_at=now,
+        began_at=began_at,
         due_at=due_at,
         quantity=start.quantity,
         coupon=start.coupon,

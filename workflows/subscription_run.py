@@ -29,10 +29,9 @@ from billing.domain.records import (
     RefundRecord,
     WebhookDisposition,
 )
-from billing.domain.shares import day_of
 from billing.domain.states import CycleState
 from billing.domain.verdict import Expected
-from workflows import parking, patches, policies, reminders, showing
+from workflows import first_period, parking, patches, policies, reminders, showing
 from workflows.contracts import PaymentReported, PortOneChannel, StartSubscription
 from workflows.orders import CancelAnswered, Order, OrderAnswered
 from workflows.ports import LedgerActivities
@@ -158,12 +157,15 @@ class SubscriptionRun:
 
     def bill_of(self, holding: Holding, balance: int) -> Bill:
         """What the open period would be charged for holding that."""
-        state = self.state
-        if not state.paid_days:
+        if not self.is_a_part:
             return period_bill(holding, balance, self.least_charge())
-        begins, ends = self.due(state.cycle), self.due(state.cycle + 1)
-        _, days = day_of(begins, ends, ends, self.plan.zone)
-        return partial_bill(holding, state.paid_days, days, balance, self.least_charge())
+        return partial_bill(holding, self.state.paid_days, first_period.days(self), balance, self.least_charge())
+
+    @property
+    def is_a_part(self) -> bool:
+        """Whether the open period is the rest of one, entered in its midst; one of another calendar begins whole."""
+        change = self.state.pending_change
+        return bool(self.state.paid_days) and not (change is not None and self.has_another_calendar(change.plan))
 
     def least_charge(self) -> int:
         """The least that the PG behind the key takes at once, in minor units; 0 where that is not known."""

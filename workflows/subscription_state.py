@@ -90,7 +90,8 @@ class SubscriptionState(BaseModel):
     `paid_by` is what the running period is paid for: what a change in the middle of it is reckoned against.
     `number_declined` says that the current order number was declined, whatever became of it since.
     `left_keys` are billing keys that are not charged any more and could not be deleted yet.
-    `paid_days` of a first period of so many are paid when it begins inside an old one, and are not charged again.
+    `paid_days` of the open period are not charged, since it is entered in the midst: at a resume on the old billing
+    day, or at a start with a chosen one.
     `aside` are bells of other orders that rang while the outcome of a charge was open.
     `key_missing` is the billing key that PortOne was found not to have any more.
     `counts_from` is where the running period's days are counted from, where that is not its start: it was entered in
@@ -99,6 +100,7 @@ class SubscriptionState(BaseModel):
     `not_given` is what of the `paid_cycles` was not given, in periods, as a fraction in words ("10/31").
     `credit_went_back` says that the next bill counted on credit that went back.
     `counted_coupon` is the coupon that the running period has used up a cycle of.
+    `began_at` is `started_at` before it was cut to the second: two lives of one customer_uid may begin within one.
     """
 
     anchor: Anchor
@@ -157,6 +159,7 @@ class SubscriptionState(BaseModel):
     given_back: int = 0
     not_given: str = "0"
     counted_coupon: Coupon | None = None
+    began_at: datetime | None = None
     credit_went_back: bool = False
     last_paid: Money | None = None
 

@@ -4,12 +4,11 @@ from datetime import datetime
 
 from temporalio import workflow
 
-from billing.domain.calendar import Anchor
 from billing.domain.events import EventType
 from billing.domain.plans import TrialEnd
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding
-from workflows import arbiter, booking, consent_need, consenting, dunning, pausing, telling
+from workflows import arbiter, booking, consent_need, consenting, dunning, first_period, pausing, telling
 from workflows.bells import answer_stale_bells
 from workflows.charging import charge_now
 from workflows.orders import ChangeTrial, ChargeAtOrder, OrderAnswered
@@ -67,8 +66,8 @@ def _answer_the_charge_ran_first(run: SubscriptionRun, stopped: arbiter.Stopped,
 
 def _end_at(run: SubscriptionRun, ends_at: datetime) -> None:
     state = run.state
-    state.anchor = Anchor.at(ends_at, run.plan.zone)
-    state.due_at = state.period_end = state.trial_ends_at = ends_at
+    first_period.lay(run, ends_at, state.anchor.billing_day)
+    state.period_end = state.trial_ends_at = ends_at
     state.announced = [each for each in state.announced if each != TRIAL]
 
 

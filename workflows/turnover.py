@@ -2,17 +2,18 @@
 
 from dataclasses import replace
 from datetime import datetime
+from fractions import Fraction
 
 from temporalio import workflow
 
 from billing.domain.bills import Bill
 from billing.domain.both_sides import money_returned
-from billing.domain.calendar import Anchor
+from billing.domain.calendar import Anchor, days_later, time_zone
 from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Verdict
-from workflows import bookkeeping, patches, telling
+from workflows import bookkeeping, first_period, patches, telling
 from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import PaidOrder
 
@@ -104,7 +105,9 @@ def _begin_the_next_period(run: SubscriptionRun, paid: PaidOrder | None) -> None
     # Where access was closed meanwhile, the period that is paid now begins now, and none is owed for the time between.
     closed = was is SubscriptionStatus.UNPAID or state.end_action_taken
     by_net_paid = not _differs_by_net_paid(run, paid) or workflow.patched(patches.STILL_PAID)
-    turn(run, workflow.now().replace(microsecond=0) if closed else None, paid, by_net_paid=by_net_paid)
+    part_anew = closed and run.is_a_part and workflow.patched(patches.PART_ANEW)
+    anew = workflow.now().replace(microsecond=0) if closed else None
+    turn(run, anew, paid, by_net_paid=by_net_paid, part_anew=part_anew)
     state.become(SubscriptionStatus.ACTIVE)
     state.paused_at = None
     if change is not None and told is not None:
@@ -128,19 +131,19 @@ def turn(
     paid: PaidOrder | None = None,
     *,
     by_net_paid: bool = True,
+    part_anew: bool = True,
 ) -> None:
     """Turn the books to the period whose bill is paid: what was to change with it changes, and its days begin.
 
     Pure, so that a preview and a test reckon as a charge does. With `begins_anew` the billing day moves there;
     another interval or zone counts from the day on which it begins. `paid` is the order that paid the bill. Without
-    `by_net_paid` it is as runs do that began before the books knew what is still paid.
+    `by_net_paid` it is as runs do that began before the books knew what is still paid, and without `part_anew` a part
+    of a period that begins anew is a whole one.
     """
     state, bill, held, change = run.state, run.bill(), run.holding(), run.state.coming_change
     coupon_used = bill.coupon_used if by_net_paid else held.coupon is not None
-    if begins_anew is not None:
-        state.anchor, state.first_cycle = Anchor.at(begins_anew, run.plan.zone), state.cycle
-    whole_from = begins_anew or run.due(state.cycle)
-    begins = state.due_at if state.paid_days and begins_anew is None else whole_from
+    _count_what_begins_whole(run)
+    begins, whole_from = _entered(run) if begins_anew is None else _begin_anew(run, begins_anew, part=part_anew)
     state.counts_from = whole_from if begins != whole_from else None
     state.counted_coupon = held.coupon if coupon_used else None
     _pay(run, bill, paid, by_net_paid=by_net_paid)
@@ -152,6 +155,36 @@ def turn(
         run.take_over(change, coupon_used=coupon_used)
     state.period_start, state.period_end = begins, run.due(state.cycle + 1)
     state.begin_cycle(state.period_end)
+
+
+def _count_what_begins_whole(run: SubscriptionRun) -> None:
+    """A part of a period was laid, and one of another calendar takes its place, whole."""
+    state = run.state
+    if state.paid_days and not run.is_a_part:
+        state.not_given = str(Fraction(state.not_given) - Fraction(state.paid_days, first_period.days(run)))
+
+
+def _entered(run: SubscriptionRun) -> tuple[datetime, datetime]:
+    """When the open period begins, whenever it was paid, and where its days are counted from."""
+    state, whole_from = run.state, run.due(run.state.cycle)
+    if not state.paid_days:
+        return whole_from, whole_from
+    begins = days_later(whole_from, state.paid_days, run.plan.zone)
+    zone = time_zone(run.plan.zone)
+    if state.due_at.astimezone(zone).date() == begins.astimezone(zone).date():
+        begins = state.due_at
+    return begins, whole_from if run.is_a_part else begins
+
+
+def _begin_anew(run: SubscriptionRun, at: datetime, *, part: bool) -> tuple[datetime, datetime]:
+    """The same for a period that begins at `at`: a part of one has as many days from there as were billed."""
+    state, zone = run.state, run.plan.zone
+    if not part or not run.is_a_part:
+        state.anchor, state.first_cycle = Anchor.at(at, zone), state.cycle
+        return at, at
+    ends = days_later(at, first_period.days(run) - state.paid_days, zone)
+    state.anchor, state.first_cycle = Anchor.at(ends, zone), state.cycle + 1
+    return at, days_later(at, -state.paid_days, zone)
 
 
 def _pay(run: SubscriptionRun, bill: Bill, paid: PaidOrder | None, *, by_net_paid: bool) -> None:

@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 from billing.domain import bounds
 from billing.domain.consent import MAX_SHOWN_LENGTH
 from billing.domain.customer_uid import is_valid_customer_uid
+from billing.domain.takeover import TakeOver
 from workflows.contracts import StartSubscription
 from workflows.orders import (
     AnswerConsent,
@@ -49,13 +50,17 @@ def check(order: Order, now: datetime) -> None:
 
 
 def check_start(start: StartSubscription) -> None:
-    """Refuse a start whose trial ends beyond every calendar.
+    """Refuse a start whose trial ends beyond every calendar, or whose billing day cannot be one.
 
     Raises:
         ApplicationError: `out_of_bounds`, which ends the run at once.
     """
     if start.trial_ends_at is not None:
         _refuse("trial_ends_at", bounds.instant_fault(start.trial_ends_at))
+    if start.billing_day is not None:
+        fault = bounds.billing_day_fault(start.billing_day, start.plan)
+        dated = start.paid_until is not None or start.take_over is TakeOver.ADOPT
+        _refuse("billing_day", fault or ("is given already by paid_until or adopt" if dated else None))
 
 
 def _faults(order: Order) -> list[Checked]:

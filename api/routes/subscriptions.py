@@ -23,7 +23,7 @@ from api.running import is_gone, within
 from api.starting import RPC_TIMEOUT, begin
 from api.strict_route import StrictRoute
 from api.take_over import check_take_over
-from api.terms import holding_of, terms_of
+from api.terms import check_billing_day, holding_of, terms_of
 from api.views import charge_view, refused_start_view, standing_view, subscription_view
 from billing.domain.bills import Holding
 from billing.domain.coupons import Coupon
@@ -129,12 +129,13 @@ def _check(desk: Desk, body: SubscriptionBody, terms: PlanTerms, holding: Holdin
     customer = body.customer.customer()
     _check_trial(desk, body, terms, free=not holding.value().amount)
     check_take_over(body, terms, desk.now())
+    check_billing_day(body, terms)
     card = body.payment_method.card if body.payment_method else None
     if card is not None:
         check_issue(body.pg, customer, card)
     first_charge = body.paid_until or body.trial_end
     trial_days = (first_charge - desk.now()).days if first_charge else 0
-    check_holding(body.pg, holding, customer, trial_days=trial_days)
+    check_holding(body.pg, holding, customer, trial_days=trial_days, short_first=body.billing_day is not None)
     _refuse_expired(desk, body)
 
 
@@ -224,6 +225,7 @@ def _message(
         coupon=coupon,
         trial_ends_at=body.trial_end,
         paid_until=body.paid_until,
+        billing_day=body.billing_day,
         take_over=body.take_over,
         without_card=body.payment_method is None,
         vault_handle=vault_handle,
@@ -313,6 +315,8 @@ def _details(start: StartSubscription) -> str:
         lines.append(f"Trial until {start.trial_ends_at:%Y-%m-%d %H:%M} UTC")
     elif plan.trial_days and start.paid_until is None:
         lines.append(f"Trial of {plan.trial_days} days")
+    if start.billing_day is not None:
+        lines.append(f"Billed on day {start.billing_day} of the month; the first period is charged for the days to it")
     if plan.max_cycles:
         lines.append(f"Ends after {plan.max_cycles} periods")
     if start.paid_until is not None:

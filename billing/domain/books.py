@@ -10,11 +10,11 @@ Pure: the charge, the preview and the model test reckon by the same functions. T
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from fractions import Fraction
 
 from billing.domain.bills import Holding
-from billing.domain.calendar import time_zone
+from billing.domain.calendar import days_later, time_zone
 from billing.domain.shares import day_of, share
 
 _LEAST_OF_A_PERIOD = Fraction(1, 2)
@@ -181,7 +181,7 @@ class Books:
             return replace(self, start=self.start + by, end=self.end + by, paused_at=None)
         zone = self.paid_by.terms.zone
         paused = (_day(at, zone) - _day(self.paused_at, zone)).days
-        start, end = (_days_later(each, paused, zone) for each in (self.start, self.end))
+        start, end = (days_later(each, paused, zone) for each in (self.start, self.end))
         return replace(self, start=start, end=end, paused_at=None)
 
     def kept(self, at: datetime) -> "Books":
@@ -216,8 +216,3 @@ def _newest(orders: Sequence[PaidWith], amount: int) -> tuple[PaidWith, ...]:
 
 def _day(at: datetime, zone: str) -> date:
     return at.astimezone(time_zone(zone)).date()
-
-
-def _days_later(at: datetime, days: int, zone: str) -> datetime:
-    local = at.astimezone(time_zone(zone)).replace(tzinfo=None) + timedelta(days=days)
-    return local.replace(tzinfo=time_zone(zone)).astimezone(UTC)

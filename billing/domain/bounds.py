@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import available_timezones
 
-from billing.domain.calendar import time_zone
+from billing.domain.calendar import check_billing_day, time_zone
 from billing.domain.coupons import Coupon
 from billing.domain.plans import PlanTerms
 
@@ -106,6 +106,15 @@ def plan_fault(terms: PlanTerms) -> tuple[str, str] | None:
         ("plan.max_cycles", number_fault(terms.max_cycles, 1, MAX_CYCLES)),
         ("plan.version", number_fault(terms.version, 1, 2**31 - 1)),
     )
+
+
+def billing_day_fault(billing_day: int, terms: PlanTerms) -> str | None:
+    """What is wrong with a day of the month as the billing day of a plan."""
+    try:
+        check_billing_day(billing_day, terms.interval)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def coupon_fault(coupon: Coupon) -> tuple[str, str] | None:

@@ -19,6 +19,9 @@ class IntervalUnit(StrEnum):
     YEAR = "year"
 
 
+LONGEST_MONTH = 31
+"""Days, and the last day of the month that can be chosen as the billing day."""
+
 MAX_COUNT = {IntervalUnit.DAY: 1095, IntervalUnit.WEEK: 156, IntervalUnit.MONTH: 36, IntervalUnit.YEAR: 3}
 """The longest interval, per unit: three years."""
 
@@ -74,17 +77,29 @@ def local_time(instant: datetime, zone: str) -> datetime:
 class Anchor:
     """The local calendar day and wall time of the first due instant, and the zone they are read in.
 
+    Args:
+        day: of cycle 1.
+        wall_time: of every cycle.
+        zone: IANA name.
+        billing_day: the day of the month that was chosen, where one was: the day of cycle 1 is that one, or the last
+            of a month that does not have it. None counts from `day` itself.
+
     Raises:
-        ValueError: an unknown zone, or a wall time that carries a zone of its own, a fold, or parts of a second
-            (PortOne's schedule_at is whole seconds, facts.md 2.6).
+        ValueError: an unknown zone, a billing day that the day is not on, or a wall time that carries a zone of its
+            own, a fold, or parts of a second (PortOne's schedule_at is whole seconds, facts.md 2.6).
     """
 
     day: date
     wall_time: time
     zone: str
+    billing_day: int | None = None
 
     def __post_init__(self) -> None:
         time_zone(self.zone)
+        if self.billing_day is not None:
+            check_billing_day(self.billing_day)
+            if self.day != _months_later(self.day, 0, self.billing_day):
+                raise ValueError(f"{self.day} is not on billing day {self.billing_day}")
         if self.wall_time.tzinfo is not None or self.wall_time.microsecond or self.wall_time.fold:
             raise ValueError(f"wall_time must be a plain local time in whole seconds, got {self.wall_time!r}")
 
@@ -108,12 +123,13 @@ def _days_later(day: date, days: int) -> date:
     return date.fromordinal(min(day.toordinal() + days, LAST_DAY.toordinal()))
 
 
-def _months_later(day: date, months: int) -> date:
+def _months_later(day: date, months: int, billing_day: int | None = None) -> date:
+    """So many months later, on the same day of the month or on the billing day; the last one where there is no such."""
     year, month_index = divmod(day.year * 12 + day.month - 1 + months, 12)
     month = month_index + 1
     if year > LAST_DAY.year:
         return LAST_DAY
-    return date(year, month, min(day.day, gregorian.monthrange(year, month)[1]))
+    return date(year, month, min(billing_day or day.day, gregorian.monthrange(year, month)[1]))
 
 
 def cycle_date(anchor: Anchor, interval: Interval, cycle: int) -> date:
@@ -134,9 +150,9 @@ def cycle_date(anchor: Anchor, interval: Interval, cycle: int) -> date:
         case IntervalUnit.WEEK:
             return _days_later(anchor.day, 7 * steps)
         case IntervalUnit.MONTH:
-            return _months_later(anchor.day, steps)
+            return _months_later(anchor.day, steps, anchor.billing_day)
         case IntervalUnit.YEAR:
-            return _months_later(anchor.day, steps * 12)
+            return _months_later(anchor.day, steps * 12, anchor.billing_day)
 
 
 def cycle_due(anchor: Anchor, interval: Interval, cycle: int) -> datetime:
@@ -150,6 +166,49 @@ def cycle_due(anchor: Anchor, interval: Interval, cycle: int) -> datetime:
     """
     local = datetime.combine(cycle_date(anchor, interval, cycle), anchor.wall_time, tzinfo=time_zone(anchor.zone))
     return local.astimezone(UTC)
+
+
+def check_billing_day(billing_day: int, interval: Interval | None = None) -> None:
+    """Whether a day of the month can be chosen as the billing day, of a plan with that interval.
+
+    Raises:
+        ValueError: not 1 to 31, or a plan of days or weeks, which knows no day of the month.
+    """
+    if not 1 <= billing_day <= LONGEST_MONTH:
+        raise ValueError(f"must be 1 to {LONGEST_MONTH}")
+    if interval is not None and interval.unit not in (IntervalUnit.MONTH, IntervalUnit.YEAR):
+        raise ValueError(f"is a day of the month: not with a plan of {interval.unit}s")
+
+
+def anchor_on(at: datetime, zone: str, interval: Interval, billing_day: int | None) -> Anchor:
+    """The anchor of periods on that day of every month that they meet, laid so that `at` is in the first of them.
+
+    On the billing day itself the first period begins at `at`. Otherwise it ends with the next such day, in this month
+    or the next one, also where the interval is longer, and `at` is in its midst: its days before that are not billed.
+
+    Raises:
+        ValueError: an unknown zone, a naive instant, or as `check_billing_day`.
+    """
+    start = Anchor.at(at, zone)
+    if billing_day is None:
+        return start
+    check_billing_day(billing_day, interval)
+    first = _months_later(start.day, 0, billing_day)
+    if first != start.day:
+        ends = first if first > start.day else _months_later(start.day, 1, billing_day)
+        months = interval.count * (12 if interval.unit is IntervalUnit.YEAR else 1)
+        first = _months_later(ends, -months, billing_day)
+    return Anchor(first, start.wall_time, zone, billing_day)
+
+
+def days_later(at: datetime, days: int, zone: str) -> datetime:
+    """The same wall time so many calendar days later in that zone, or earlier; in UTC.
+
+    Raises:
+        ValueError: an unknown zone.
+    """
+    local = at.astimezone(time_zone(zone)).replace(tzinfo=None) + timedelta(days=days)
+    return local.replace(tzinfo=time_zone(zone)).astimezone(UTC)
 
 
 def before_the_first(anchor: Anchor, interval: Interval) -> datetime:

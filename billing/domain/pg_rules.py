@@ -109,11 +109,17 @@ def refusal_of_number(row: PgCapability, call: PgCall, merchant_uid: str) -> PgR
 
 
 def refusal_of_plan(
-    row: PgCapability, terms: PlanTerms, coupon: Coupon | None = None, *, trial_days: int = 0
+    row: PgCapability,
+    terms: PlanTerms,
+    coupon: Coupon | None = None,
+    *,
+    trial_days: int = 0,
+    short_first: bool = False,
 ) -> PgRefusal | None:
     """Why the PG cannot bill that plan: a phone bill takes the same amount every month, and no other rhythm.
 
-    `trial_days` until the first charge, where they are not the plan's.
+    `trial_days` until the first charge, where they are not the plan's; `short_first` where that is for a part of a
+    period, up to a chosen billing day.
     """
     if row.phone_billing is not PhoneBilling.ONLY:
         return None
@@ -126,6 +132,8 @@ def refusal_of_plan(
         broken = "the same amount every month, not nothing"
     elif coupon is not None and coupon.duration is not CouponDuration.FOREVER:
         broken = "the same amount every month: no coupon that ends"
+    elif short_first:
+        broken = "the same amount every month: no first period of some days, up to a billing day"
     return _phone(row, broken) if broken else None
 
 

@@ -25,6 +25,7 @@ BODIES = {
         "payment_method": {"card": CARD},
         "pg": "nice",
         "quantity": 2,
+        "billing_day": 31,
         "coupon": {"name": "쿠폰", "percent_off": 10, "duration": "repeating", "duration_cycles": 3},
         "dunning": {"after_days": [1, 3], "grace_days": 7, "end_action": "cancel"},
         "customer": CUSTOMER,

@@ -1,5 +1,7 @@
 """A buyer comes back under the customer_uid of an ended subscription, with another card."""
 
+from datetime import datetime
+
 import pytest
 
 from tests.api.requests import cards_in_vault
@@ -35,6 +37,18 @@ async def test_one_call_begins_again_with_a_new_card_and_no_key_is_left_behind(s
     await stack.advance(uid, days=32)
     assert await stack.agree(uid) == 3 - bool(more)
     seen.assert_one_key()
+
+
+async def test_lives_that_follow_each_other_within_a_second_are_shown_in_their_order(stack):
+    uid = None
+    for _ in range(3):
+        uid = await ended(stack, customer_uid=uid)
+        shown = await stack.subscription(uid)
+        assert shown["subscription_id"] == stack.last["subscription_id"]
+        row, _refused = await stack.ledger.shown_subscription(uid)
+        # Cut to the second it would lie before the run that it belongs to, and equal that of the life before.
+        assert row.started_at >= (await stack.handle(uid).describe()).start_time
+        assert datetime.fromisoformat(shown["started_at"]) == row.started_at.replace(microsecond=0)
 
 
 async def test_a_refused_card_leaves_what_is_shown_of_the_ended_subscription(stack):

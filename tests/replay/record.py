@@ -143,6 +143,15 @@ async def came_back(stack):
     await stack.advance(uid, days=33)
 
 
+async def billed_on_a_day(stack):
+    """A first period up to a chosen billing day, two whole ones, and a change in between."""
+    uid, day = "billed_on_a_day", (now() + timedelta(days=12)).day
+    await stack.start(uid, billing_day=day)
+    await stack.advance(uid, days=20)
+    await stack.order(uid, "change-plan", plan={"name": "연간권", "amount": 99000, "interval": "year"}, at="now")
+    await stack.advance(uid, days=20)
+
+
 STORIES = (
     plain,
     every_webhook_lost,
@@ -159,6 +168,7 @@ STORIES = (
     adopted,
     charged_at_issue,
     came_back,
+    billed_on_a_day,
 )
 
 

@@ -13,7 +13,7 @@ from billing.domain.proration import ProrationMode
 from billing.domain.records import PendingChange
 from billing.domain.states import SubscriptionStatus
 from tests.workflows.day_book import DayBook, discount_of, goes_on, price_of
-from workflows import bookkeeping, pause_rest, quoting, refunding, showing
+from workflows import bookkeeping, first_period, pause_rest, quoting, refunding, showing
 from workflows.contracts import PortOneChannel, StartSubscription
 from workflows.orders import ChangePlan, RefundAtCancel, ResumeAnchor, When
 from workflows.previewing import preview
@@ -27,7 +27,7 @@ BEGUN = datetime(2026, 1, 30, 23, 30, tzinfo=UTC)
 class Life:
     """One subscription, active since its first charge."""
 
-    def __init__(self, plan, quantity=1, coupon=None, pg=None, begun=BEGUN):
+    def __init__(self, plan, quantity=1, coupon=None, pg=None, begun=BEGUN, billing_day=None):
         start = StartSubscription(
             subscription_id="s" + "0" * 19, customer_uid="buyer", plan=plan, channel=PortOneChannel(pg=pg)
         )
@@ -40,7 +40,8 @@ class Life:
         self.held, self.pending = PendingChange(plan, quantity, coupon), None
         self.coupon_used, self.billed, self.counted = 0, None, None
         self.book = DayBook(least=1000 if pg == "kcp" else 0)
-        self._begin()
+        first_period.lay(self.run, begun, billing_day)
+        self._begin(state.paid_days)
 
     @property
     def state(self):

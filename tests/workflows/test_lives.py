@@ -47,9 +47,13 @@ class Lives(RuleBasedStateMachine):
 
     taken = 0
 
-    @initialize(plan=plans, quantity=st.integers(1, 3), coupon=maybe_coupons, pg=st.sampled_from([None, "kcp"]))
-    def start(self, plan, quantity, coupon, pg):
-        self.life = Life(plan, quantity, coupon, pg)
+    @initialize(
+        plan=plans, quantity=st.integers(1, 3), coupon=maybe_coupons, pg=st.sampled_from([None, "kcp"]),
+        day=st.none() | st.integers(1, 31),
+    )  # fmt: skip
+    def start(self, plan, quantity, coupon, pg, day):
+        by_months = plan.interval.unit in (IntervalUnit.MONTH, IntervalUnit.YEAR)
+        self.life = Life(plan, quantity, coupon, pg, billing_day=day if by_months else None)
 
     def alive(self):
         return not self.life.ended
