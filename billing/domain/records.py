@@ -131,7 +131,7 @@ class SubscriptionRecord:
         status: public status.
         plan: the terms now in force.
         customer: who pays.
-        started_at: UTC, of this incarnation; to the microsecond, since the one before may have begun in the same second.
+        started_at: UTC, of this incarnation; to the microsecond, as the one before may have begun in the same second.
         revision: counted up by the workflow with each write.
         cycle: the current one, counted from 1.
         cycle_state: of that cycle.
