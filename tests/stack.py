@@ -14,6 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 import httpx
+import pytest
 import uvicorn
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -196,7 +197,9 @@ class Stack:
         # Whoever waits only a moment for the outcome may have waited too short for the order to be taken, too.
         while expect == HTTPStatus.ACCEPTED and answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
             answer = await self.api.request(method, url, json=body or None, headers=headers)
-        assert answer.status_code == expect, answer.text
+        if answer.status_code != expect:
+            parked = (await self.api.get("/v1/parked")).json()["parked"]
+            pytest.fail(f"{answer.text}\nparked: {parked}\nbefore: {await self.story(customer_uid)}")
         return answer.json()
 
     async def events(self, customer_uid):

@@ -120,6 +120,12 @@ class OrderHere:
         known = self.payments.get(row.imp_uid)
         return known is not None and (known.status, known.cancelled_amount) == (row.status, row.cancelled_amount)
 
+    def knows_less_returned(self, row: PaymentFact) -> bool:
+        """Whether the ledger has this row as a payment, of which more went back since."""
+        known = self.payments.get(row.imp_uid)
+        paid_before = known is not None and bool(money_held(known) or money_returned(known))
+        return paid_before and known is not None and money_returned(row) > money_returned(known)
+
     def failed(self, imp_uid: str | None) -> bool:
         """Whether this attempt is known here as a failed one."""
         if imp_uid is None:

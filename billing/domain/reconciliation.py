@@ -97,9 +97,18 @@ def _about_money(here: OrderHere, there: OrderThere, now: datetime, leeway: Leew
     rows = list(there.payments)
     if here.state is CycleState.MISMATCH:
         # A person is told of these already, and the period stands until they have decided.
-        rows = [row for row in rows if not here.knows(row)]
-    elif here.state in BOOKED or here.state is CycleState.REFUNDED:
+        back = [row for row in rows if here.knows_less_returned(row)]
+        added = [row for row in rows if row not in back and not here.knows(row)]
+        told = [_refunded_elsewhere(here, row) for row in back]
+        return [*told, *_about_unbooked_money(here, added, there.schedule, now, leeway)]
+    if here.state in BOOKED or here.state is CycleState.REFUNDED:
         return _about_booked_money(here, rows)
+    return _about_unbooked_money(here, rows, there.schedule, now, leeway)
+
+
+def _about_unbooked_money(
+    here: OrderHere, rows: Sequence[PaymentFact], schedule: ScheduleFact | None, now: datetime, leeway: Leeway
+) -> list[Found]:
     holding = sorted((row for row in rows if money_held(row)), key=lambda row: (row.paid_at or _FIRST, row.imp_uid))
     if not holding:
         back = [row for row in rows if money_returned(row) > _ours(here, row) and not here.knows(row)]
@@ -108,7 +117,7 @@ def _about_money(here: OrderHere, there: OrderThere, now: datetime, leeway: Leew
     found = [_paid_twice(here, row, f"beside {first.imp_uid}") for row in more]
     if first.paid_at is not None and now - first.paid_at < leeway.settle:
         return found
-    kind = _kind_of_unbooked(here, first, there.schedule, leeway)
+    kind = _kind_of_unbooked(here, first, schedule, leeway)
     known = "no order of ours" if here.amount is None else f"ordered {here.amount}, {here.state or 'not opened'}"
     detail = str(first.amount) if kind is Difference.AMOUNT_DIFFERS else ""
     return [_of_payment(here, kind, first, known, detail=detail), *found]

@@ -75,12 +75,14 @@ class Timeline:
     async def advance(self, seconds: float, customer_uid: str | None) -> list[str]:
         """Move a clock forward, running what falls due on the way; answers the order numbers that were run.
 
-        Each thing happens at its own instant; the webhooks of an instant are attempted before the clock goes on.
+        Each thing happens at its own instant; the webhooks of an instant are attempted before the clock goes on, and
+        those that are leaving already before it moves at all.
         """
-        passage = _Passage(customer_uid)
+        passage = _Passage(customer_uid, sending=set(self._webhooks.leaving(customer_uid)))
         self._passages.append(passage)
         left = seconds
         try:
+            await _attempted(passage)
             while (due := self._world.next_due(customer_uid)) is not None and due.in_seconds <= left:
                 step = max(0.0, due.in_seconds)
                 left -= step

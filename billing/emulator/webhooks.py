@@ -42,7 +42,8 @@ class Webhooks:
         self._behind: dict[str, str] = {}
         self._early: set[asyncio.Task[None]] = set()
         self._last: dict[str, asyncio.Task[None]] = {}
-        self._sending: set[asyncio.Task[None]] = set()
+        # The attempts under way, and whose they are.
+        self._sending: dict[asyncio.Task[None], str | None] = {}
         # A time-out counts from when an attempt begins, not from when it began to wait for its turn.
         self._turns = asyncio.Semaphore(_PARALLEL)
         # The webhooks that wait until a browser was told, by payment; those queued now belong to the one that holds.
@@ -177,6 +178,10 @@ class Webhooks:
         if early := self._early.intersection(sending):
             await asyncio.wait(early)
 
+    def leaving(self, customer_uid: str | None) -> list[asyncio.Task[None]]:
+        """The attempts under way, of one customer_uid or of everybody."""
+        return [task for task, whose in self._sending.items() if customer_uid in (None, whose)]
+
     async def aclose(self) -> None:
         """Stop sending; what is unfinished is sent after the next start."""
         for task in self._sending:
@@ -214,10 +219,10 @@ class Webhooks:
         if hook.get("early"):
             self._early.add(task)
         self._last[merchant_uid] = task
-        self._sending.add(task)
+        self._sending[task] = hook["customer_uid"]
 
         def forget(done: asyncio.Task[None]) -> None:
-            self._sending.discard(done)
+            self._sending.pop(done, None)
             self._early.discard(done)
             if self._last.get(merchant_uid) is done:
                 del self._last[merchant_uid]

@@ -171,7 +171,11 @@ def test_a_mismatch_that_a_person_was_told_of_is_no_difference_until_something_i
     told = replace(PLANNED, state=CycleState.MISMATCH, run=replace(REGISTERED, parked=True), payments=known(paid()))
     assert compared(told, paid()) == []
     assert compared(told, paid(), paid("imps_2")) == ["paid_at_portone_unknown_here"]
-    assert compared(told, cancelled(900)) == ["paid_at_portone_unknown_here"]
+    assert compared(told, cancelled(900)) == ["refunded_elsewhere"]
+    more = replace(told, payments=known(cancelled(900)))
+    assert compared(more, cancelled(900)) == []
+    assert compared(more, cancelled(1000)) == compared(more, cancelled(9900)) == ["refunded_elsewhere"]
+    assert compared(more, cancelled(1000), paid("imps_2")) == ["refunded_elsewhere", "paid_at_portone_unknown_here"]
 
 
 @pytest.mark.parametrize(("age", "kinds"), [(9, []), (11, ["paid_at_portone_unknown_here"])])

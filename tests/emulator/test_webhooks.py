@@ -105,6 +105,25 @@ async def test_an_advance_answers_after_its_webhooks_were_attempted(merchant, re
     assert await advance == ["m1"]
 
 
+async def test_a_clock_stands_still_until_the_webhooks_that_are_leaving_have_arrived(merchant, receiver):
+    await merchant.issue()
+    await merchant.issue("another")
+    before = datetime.fromisoformat((await merchant.control("GET", "clock"))["now"])
+    receiver.gate.clear()
+    await merchant.again("m1")
+    await receiver.have(1)
+    advance = asyncio.create_task(merchant.advance(86400))
+    # Whoever has nothing on its way is not held up.
+    await merchant.control("POST", "clock", {"advance_seconds": 60, "customer_uid": "another"})
+    # So many calls later the first one has arrived, too.
+    for _ in range(50):
+        now = datetime.fromisoformat((await merchant.control("GET", "clock"))["now"])
+        assert now - before < timedelta(hours=1)
+    assert not advance.done()
+    receiver.gate.set()
+    assert await advance == []
+
+
 async def test_a_slow_receiver_of_one_order_does_not_hold_up_another(merchant, receiver):
     await merchant.issue()
     receiver.gate.clear()
