@@ -107,21 +107,19 @@ async def test_an_advance_answers_after_its_webhooks_were_attempted(merchant, re
 
 async def test_a_clock_stands_still_until_the_webhooks_that_are_leaving_have_arrived(merchant, receiver):
     await merchant.issue()
-    await merchant.issue("another")
-    before = datetime.fromisoformat((await merchant.control("GET", "clock"))["now"])
+    timeline = merchant.app.state.account.timeline
     receiver.gate.clear()
     await merchant.again("m1")
     await receiver.have(1)
-    advance = asyncio.create_task(merchant.advance(86400))
+    before = datetime.fromisoformat(timeline.describe("kim")["now"])
+    advance = asyncio.create_task(timeline.advance(86400, None))
     # Whoever has nothing on its way is not held up.
-    await merchant.control("POST", "clock", {"advance_seconds": 60, "customer_uid": "another"})
-    # So many calls later the first one has arrived, too.
-    for _ in range(50):
-        now = datetime.fromisoformat((await merchant.control("GET", "clock"))["now"])
-        assert now - before < timedelta(hours=1)
+    assert await timeline.advance(60, "another") == []
     assert not advance.done()
+    assert datetime.fromisoformat(timeline.describe("kim")["now"]) - before < timedelta(hours=1)
     receiver.gate.set()
     assert await advance == []
+    assert datetime.fromisoformat(timeline.describe("kim")["now"]) - before >= timedelta(days=1)
 
 
 async def test_a_slow_receiver_of_one_order_does_not_hold_up_another(merchant, receiver):
