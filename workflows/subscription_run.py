@@ -164,7 +164,7 @@ class SubscriptionRun:
     @property
     def is_a_part(self) -> bool:
         """Whether the open period is the rest of one, entered in its midst; one of another calendar begins whole."""
-        change = self.state.pending_change
+        change = self.state.coming_change
         return bool(self.state.paid_days) and not (change is not None and self.has_another_calendar(change.plan))
 
     def least_charge(self) -> int:

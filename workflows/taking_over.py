@@ -13,6 +13,7 @@ from temporalio import workflow
 from billing.domain import takeover
 from billing.domain.calendar import Anchor, before_the_first
 from billing.domain.facts import BillingKeyFact, ScheduleFact
+from billing.domain.money import Money
 from billing.domain.pg_capabilities import capability
 from billing.domain.pg_capability import ChargesAtIssue
 from billing.domain.takeover import REFUSALS, KeyPayment, Standing, TakeOverRefusal, Terms, Way
@@ -169,7 +170,10 @@ def _charges_now(run: SubscriptionRun) -> bool:
 
 
 def _terms(run: SubscriptionRun) -> Terms:
-    return Terms(run.start.take_over, run.bill().amount, run.customer_uid, _charges_now(run))
+    bill, plan = run.bill().amount, run.plan
+    undiscounted = Money(plan.price.amount * run.state.quantity, plan.price.currency)
+    prices = frozenset((bill, run.holding().value(), undiscounted))
+    return Terms(run.start.take_over, bill, prices, run.customer_uid, _charges_now(run))
 
 
 def _told(schedules: Sequence[ScheduleFact], payments: Sequence[KeyPayment]) -> tuple[Standing, ...]:

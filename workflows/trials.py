@@ -79,7 +79,8 @@ async def _charge_at_once(run: SubscriptionRun, stopped: arbiter.Stopped) -> Ord
     if not state.has_card:
         await end_without_a_card(run)
         return OrderAnswered(snapshot=snapshot(run))
-    if stopped.charge is ChargeAtOrder.REVOKED and not booking.can_reschedule(run):
+    revoked = stopped.charge is ChargeAtOrder.REVOKED and not booking.can_reschedule(run)
+    if revoked or state.open_order not in (None, run.would_open()):
         await arbiter.renumber(run, "the trial ends now")
     number = run.merchant_uid
     state.move(CycleState.VERIFYING)

@@ -99,7 +99,7 @@ def _about_money(here: OrderHere, there: OrderThere, now: datetime, leeway: Leew
         # A person is told of these already, and the period stands until they have decided.
         back = [row for row in rows if here.knows_less_returned(row)]
         added = [row for row in rows if row not in back and not here.knows(row)]
-        told = [_refunded_elsewhere(here, row) for row in back]
+        told = [_refunded_elsewhere(here, row) for row in back if money_returned(row) > _ours(here, row)]
         return [*told, *_about_unbooked_money(here, added, there.schedule, now, leeway)]
     if here.state in BOOKED or here.state is CycleState.REFUNDED:
         return _about_booked_money(here, rows)

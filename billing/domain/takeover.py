@@ -131,12 +131,14 @@ class Terms:
     Args:
         take_over: the caller's word.
         amount: of the first period.
+        prices: what a period may cost who paid for it before: the first one, a whole one, with a discount and without.
         customer_uid: the key.
         charges_now: whether the first period is charged at the start, not after a trial or a time paid elsewhere.
     """
 
     take_over: TakeOver
     amount: Money
+    prices: frozenset[Money]
     customer_uid: str
     charges_now: bool
 
@@ -155,12 +157,13 @@ def choose(terms: Terms, schedules: Sequence[ScheduleFact], payments: Sequence[K
     """What a start makes of what is foreign on its key; `payments` are those whose period still runs.
 
     What a PG charged when it issued the key is the first period, whatever the caller said, and nothing else can be.
-    A payment of the plan's price pays the running period: it is never charged beside it.
+    A payment of what a period costs, whole or up to the billing day, discounted or not, pays the running period:
+    nothing is charged beside it.
     """
     recent = payments if terms.charges_now else ()
     at_issue = [each.payment for each in recent if each.usage == AT_ISSUE]
     others = [each.payment for each in recent if each.usage != AT_ISSUE]
-    fitting = [each for each in others if _fits(terms, each)]
+    paid = any((each.amount in terms.prices and each.customer_uid == terms.customer_uid) for each in others)
     if at_issue and not (len(at_issue) == 1 and _fits(terms, at_issue[0])):
         return Way(TakeOverRefusal.AT_ISSUE)
     pays = at_issue[0] if at_issue else None
@@ -170,7 +173,7 @@ def choose(terms: Terms, schedules: Sequence[ScheduleFact], payments: Sequence[K
                 return Way(TakeOverRefusal.SCHEDULED)
             return Way(TakeOverRefusal.CHARGED) if others else Way(pays=pays)
         case TakeOver.REVOKE:
-            return Way(TakeOverRefusal.CHARGED) if fitting else Way(revoke=tuple(schedules), pays=pays)
+            return Way(TakeOverRefusal.CHARGED) if paid else Way(revoke=tuple(schedules), pays=pays)
         case TakeOver.ADOPT:
             return _adopt(terms, schedules, pays, others)
 

@@ -175,6 +175,10 @@ def test_a_mismatch_that_a_person_was_told_of_is_no_difference_until_something_i
     more = replace(told, payments=known(cancelled(900)))
     assert compared(more, cancelled(900)) == []
     assert compared(more, cancelled(1000)) == compared(more, cancelled(9900)) == ["refunded_elsewhere"]
+    # What goes back by an order of ours, written yet or in doubt, went back from here.
+    ours = replace(told, refunds={IMP: Refunded(in_doubt=900)})
+    assert compared(ours, cancelled(900)) == []
+    assert compared(ours, cancelled(1000)) == ["refunded_elsewhere"]
     assert compared(more, cancelled(1000), paid("imps_2")) == ["refunded_elsewhere", "paid_at_portone_unknown_here"]
 
 

@@ -40,8 +40,8 @@ def paid(number="old-1", *, days_ago=3, amount=PRICE, usage="payment", **changes
     return KeyPayment(replace(fact, **changes), usage)
 
 
-def way(how, schedules=(), payments=(), *, charges_now=True):
-    return choose(Terms(TakeOver(how), PRICE, KEY, charges_now), schedules, payments)
+def way(how, schedules=(), payments=(), *, charges_now=True, prices=(PRICE,)):
+    return choose(Terms(TakeOver(how), PRICE, frozenset(prices), KEY, charges_now), schedules, payments)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,17 @@ def way(how, schedules=(), payments=(), *, charges_now=True):
 )
 def test_what_is_foreign_is_refused_taken_back_or_adopted_as_the_caller_said(how, schedules, payments, expected):
     assert way(how, schedules, payments) == expected
+
+
+def test_a_payment_of_a_whole_period_pays_the_running_one_though_the_first_bill_is_smaller():
+    whole = Money(30_000)
+    prices = (PRICE, whole)
+    for payment in (paid(amount=whole), paid(), paid(amount=whole, cancelled_amount=100), paid("주문 1", amount=whole)):
+        assert way("revoke", (row(),), (payment,), prices=prices) == Way(TakeOverRefusal.CHARGED)
+    for other in (paid(amount=Money(30_000, "USD")), paid(amount=whole, customer_uid="lee"), paid(amount=Money(500))):
+        assert way("revoke", (row(),), (other,), prices=prices) == Way(revoke=(row(),))
+    # It cannot be the first period either, which costs something else.
+    assert way("adopt", (), (paid(amount=whole),), prices=prices) == Way(TakeOverRefusal.NOTHING_FITS)
 
 
 @pytest.mark.parametrize("how", ["refuse", "revoke", "adopt"])

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.domain.shares import share
+from tests.journeys.cards import GOOD, SOFT, number
 from tests.journeys.plans import NOON, paid
 
 PRICE = 31_000
@@ -74,6 +75,40 @@ async def test_behind_a_trial_the_preview_says_the_days_of_the_short_period_and_
     assert await period(stack, uid) == [later, ends + timedelta(days=left)]
     await stack.advance(uid, days=left)
     assert await paid(stack, uid) == [first, PRICE]
+    assert await stack.agree(uid) == 2
+
+
+@pytest.mark.parametrize(("days", "stands"), [(3, "registered"), (700, "planned")], ids=["at PortOne", "not yet"])
+async def test_a_trial_that_ends_now_is_charged_for_the_days_from_now_and_not_what_was_planned(stack, days, stands):
+    begun = datetime.now(UTC).replace(microsecond=0)
+    coming = in_twelve_days(begun.date())
+    ends = begun + timedelta(days=days)
+    uid = await stack.start(plan=monthly(), trial_end=ends.isoformat(), billing_day=coming.day)
+    await stack.settled(uid)
+    assert (await stack.subscription(uid))["cycle"]["state"] == stands
+    left, whole = short(begun.date(), coming)
+    answer = await stack.order(uid, "trial", end_now=True)
+    first = share(PRICE, whole - left, whole, whole)
+    assert (answer["order"]["charge"], answer["order"]["charged_amount"]) == ("paid", first)
+    assert [row["amount"] for row in await stack.charges(uid) if row["state"] == "paid"] == [first]
+    assert await stack.agree(uid) == 1
+
+
+async def test_a_change_while_the_short_period_is_owed_leaves_it_at_its_price(stack):
+    ends = (datetime.now(UTC) + timedelta(days=2)).replace(microsecond=0)
+    coming = in_twelve_days(ends.date())
+    uid = await stack.start(plan=monthly(), trial_end=ends.isoformat(), billing_day=coming.day, card=number(SOFT))
+    await stack.advance(uid, days=2, hours=1)
+    assert (await stack.subscription(uid))["status"] == "past_due"
+    await stack.order(uid, "change-plan", plan=monthly(300_000, interval="year"), at="period_end")
+    left, days = short(ends.date(), coming)
+    first = share(PRICE, days - left, days, days)
+    stack.account().world.store["keys"][uid]["last_four"] = GOOD
+    answer = await stack.order(uid, "retry")
+    assert (answer["order"]["charge"], answer["order"]["charged_amount"]) == ("paid", first)
+    assert await period(stack, uid) == [ends, ends + timedelta(days=left)]
+    await stack.advance(uid, days=left)
+    assert await paid(stack, uid) == [first, 300_000]
     assert await stack.agree(uid) == 2
 
 

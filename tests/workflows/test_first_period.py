@@ -67,6 +67,18 @@ def test_a_change_to_another_interval_begins_a_whole_period_when_the_trial_ends(
     assert run.state.not_given == "0"
 
 
+def test_a_change_that_comes_with_a_later_period_leaves_the_short_one_at_its_price():
+    run = after_a_trial()
+    run.state.pending_change = PendingChange(plan(YEAR, 300_000), 1, None)
+    run.state.pending_from = run.state.cycle + 1
+    assert run.bill().amount.amount == 12_000
+    turn(run)
+    assert period(run) == (TWENTIETH, FIRST_OF_APRIL, 0)
+    assert run.bill().amount.amount == 300_000
+    turn(run)
+    assert period(run) == (FIRST_OF_APRIL, datetime(2028, 4, 1, 3, tzinfo=UTC), 0)
+
+
 def test_a_change_within_the_trial_keeps_the_billing_day_where_the_calendar_stays():
     run = after_a_trial()
     first_period.hold_in_the_trial(run, PendingChange(plan(price=62_000), 1, None))
