@@ -9,9 +9,13 @@ from fastapi.responses import JSONResponse
 
 
 class Reach(StrEnum):
-    """How far a request has come; VOID is what was started and is proven to have done nothing."""
+    """How far a request has come; VOID is what was started and is proven to have done nothing.
+
+    LEFT_OPEN is what an earlier try may have started, while this one has neither started nor found anything.
+    """
 
     NOT_STARTED = "not_started"
+    LEFT_OPEN = "left_open"
     UNKNOWN = "unknown"
     STARTED = "started"
     SETTLED = "settled"
@@ -40,7 +44,7 @@ class Attempt:
 
     @property
     def has_left(self) -> bool:
-        """Whether something may have been done."""
+        """Whether this try may have done something, or has found what an earlier one did."""
         return self.is_open or self.reach is Reach.SETTLED
 
     @property

@@ -45,11 +45,14 @@ LEASE = timedelta(seconds=10)
 """A claim that was not renewed for so long belongs to a process that has died; the next request takes it over."""
 
 Work = Callable[[Attempt], Awaitable[Response]]
-Names = Callable[[str], Mapping[str, Any]]
+Names = Callable[[str | None], Mapping[str, Any]]
+"""What to ask for afterwards, of a resource id; of None, only what the caller brought itself."""
+
 Made = Callable[[str], Sequence[Mapping[str, str]]]
 
 _PENDING: Mapping[str, Any] = MappingProxyType({"status": "pending"})
 _FINAL = frozenset({HTTPStatus.OK, HTTPStatus.CREATED})
+_BY_AN_EARLIER_TRY = "it may have been started by an earlier try of this request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class Once:
         Args:
             resource: what a first request makes; a later one gets the first one's.
             work: does it, and notes on the attempt how far it has come.
-            names: what to ask for afterwards, of a resource id; said in every answer that is not final.
+            names: what to ask for afterwards; said in every answer that is not final.
             pending: how a 202 calls the open outcome.
             by_body: whether a request without a key is known again by its body while its answer is open.
             alone: whether a twin without a key is refused while the first is being done; False where whoever is asked
@@ -111,12 +114,13 @@ class Once:
         slot = await self._slot()
         if not slot.keyed and not by_body:
             return await self._answered(work, Attempt(resource, names(resource), pending))
-        claim = await self._claim(slot, resource, names(resource))
+        claim = await self._claim(slot, resource, names(None))
         if claim.kind == "mismatch":
             raise Problem(422, "idempotency_key_reused", f"this {HEADER} was used with another body", field=HEADER)
-        attempt = Attempt(claim.resource, names(claim.resource), pending)
+        first = Reach.NOT_STARTED if claim.kind == "new" else Reach.LEFT_OPEN
+        attempt = Attempt(claim.resource, names(claim.resource), pending, first)
         if claim.kind == "in_progress" and not (slot.keyed or alone):
-            return await self._answered(work, Attempt(resource, names(resource), pending))
+            return await self._answered(work, Attempt(resource, names(resource), pending, first))
         if claim.kind == "in_progress":
             detail = "this very request is being done at this moment; send it again for its answer"
             raise Problem(409, "request_in_progress", detail, **attempt.names)
@@ -145,7 +149,7 @@ class Once:
         known_by = key or next(iter(fingerprints.values()))
         return _Slot(hashlib.sha256(scope.encode()).hexdigest(), known_by, fingerprints, key is not None)
 
-    async def _claim(self, slot: _Slot, resource: str, names: Mapping[str, Any]) -> IdempotencyClaim:
+    async def _claim(self, slot: _Slot, resource: str, brought: Mapping[str, Any]) -> IdempotencyClaim:
         now = self._desk.now()
         try:
             return await self._desk.ledger.claim_idempotency_key(
@@ -159,7 +163,8 @@ class Once:
                 forget_before=now - (KEPT_FOR if slot.keyed else RECOGNISED_FOR),
             )
         except LedgerUnavailableError:
-            raise _not_started(_ledger_unavailable(), names) from None
+            # Unread, the claim may stand for an earlier try; what was drawn for this one never comes to be.
+            raise _nothing_by_this_try(_ledger_unavailable(), Reach.LEFT_OPEN, brought) from None
 
     async def _answered(self, work: Work, attempt: Attempt) -> Response:
         """The answer of the work; where something failed on the way, what is true of how far it has come."""
@@ -169,9 +174,7 @@ class Once:
             return problem_response(_with_names(problem, attempt.names))
         except Problem as problem:
             if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR or attempt.reach is Reach.VOID:
-                # What was never started has no name to ask for.
-                named = attempt.names if attempt.reach is not Reach.NOT_STARTED else {}
-                return problem_response(_with_names(problem, named))
+                return problem_response(_refused(problem, attempt))
             failed = problem
         except LedgerUnavailableError:
             failed = _ledger_unavailable()
@@ -184,7 +187,9 @@ class Once:
                 raise
             structlog.get_logger().exception("a request failed after it had started something")
             return attempt.open_answer()
-        return attempt.open_answer() if attempt.has_left else problem_response(_not_started(failed, attempt.names))
+        if attempt.has_left:
+            return attempt.open_answer()
+        return problem_response(_nothing_by_this_try(failed, attempt.reach, attempt.names))
 
     async def _again(self, slot: _Slot, claim: IdempotencyClaim, shown_once: Made | None) -> Response:
         status, body = claim.status or HTTPStatus.OK, claim.body or ""
@@ -200,7 +205,9 @@ class Once:
         """Keep what is final, forget what did nothing, leave open what is open."""
         ledger, status = self._desk.ledger, answer.status_code
         final = (attempt.reach is Reach.SETTLED and status != HTTPStatus.ACCEPTED) or status in _FINAL
-        nothing = attempt.reach is Reach.VOID or HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+        refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+        # A refusal before anybody looked says nothing of the earlier try: forgotten, it would be done a second time.
+        nothing = attempt.reach is Reach.VOID or (refused and attempt.reach is not Reach.LEFT_OPEN)
         with contextlib.suppress(LedgerUnavailableError):
             # The answer is true whether or not it can be kept; what is not kept is looked into again.
             if final and (slot.keyed or await self._request.is_disconnected()):
@@ -292,6 +299,17 @@ def _with_names(problem: Problem, names: Mapping[str, Any]) -> Problem:
     return problem
 
 
-def _not_started(problem: Problem, names: Mapping[str, Any]) -> Problem:
-    problem.detail = f"{problem.detail}; nothing was started, and the same request may be sent again"
+def _refused(problem: Problem, attempt: Attempt) -> Problem:
+    if attempt.reach is Reach.NOT_STARTED:
+        # What was never started has no name to ask for.
+        return problem
+    if attempt.reach is Reach.LEFT_OPEN:
+        problem.detail = f"{problem.detail}; {_BY_AN_EARLIER_TRY}"
+    return _with_names(problem, attempt.names)
+
+
+def _nothing_by_this_try(problem: Problem, reach: Reach, names: Mapping[str, Any]) -> Problem:
+    left_open = reach is Reach.LEFT_OPEN
+    told = f"{_BY_AN_EARLIER_TRY}, this one started nothing" if left_open else "nothing was started"
+    problem.detail = f"{problem.detail}; {told}, and the same request may be sent again"
     return _with_names(problem, names)

@@ -44,8 +44,10 @@ async def pay_by_card(body: KeyInPaymentBody, once: OnceDep, desk: DeskDep) -> R
     """Charge a card once by its number; with a customer_uid a billing key is stored in the same call."""
 
     # The resource of a request is drawn by us, so a caller's own order number cannot be joined by a twin.
-    def names(resource: str) -> dict[str, Any]:
+    def names(resource: str | None) -> dict[str, Any]:
         merchant_uid = body.merchant_uid or resource
+        if merchant_uid is None:
+            return {}
         return {"merchant_uid": merchant_uid, "run_url": desk.run_url(payment_workflow_id(merchant_uid))}
 
     async def pay(attempt: Attempt) -> Response:
@@ -71,6 +73,10 @@ async def refund_payment(
     order = body or RefundBody()
     run_url = desk.run_url(refund_workflow_id(merchant_uid))
 
+    def names(refund_id: str | None) -> dict[str, Any]:
+        drawn = {"refund_id": refund_id} if refund_id is not None else {}
+        return {"merchant_uid": merchant_uid, **drawn, "run_url": run_url}
+
     async def refund(attempt: Attempt) -> Response:
         charge = await desk.ledger.get_charge(merchant_uid)
         if charge is None:
@@ -78,12 +84,7 @@ async def refund_payment(
         settled = await _refund(desk, merchant_uid, attempt, order, charge.amount.currency)
         return _refunded(settled, attempt)
 
-    return await once(
-        f"r{secrets.token_hex(12)}",
-        refund,
-        names=lambda resource: {"merchant_uid": merchant_uid, "refund_id": resource, "run_url": run_url},
-        pending={"state": "unknown"},
-    )
+    return await once(f"r{secrets.token_hex(12)}", refund, names=names, pending={"state": "unknown"})
 
 
 def _checked_amount(desk: Desk, body: KeyInPaymentBody) -> Money:

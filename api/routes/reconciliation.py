@@ -94,8 +94,8 @@ async def reconcile(once: OnceDep, desk: DeskDep, body: ReconciliationBody | Non
         shown = shown or ReconciliationShown(run_id=attempt.resource, state=RunState.RUNNING)
         return answer(200 if shown.state is RunState.DONE else 202, progress_view(shown) | names(attempt.resource))
 
-    def names(run_id: str) -> Json:
-        return {"run_id": run_id, "run_url": desk.run_url(run_id)}
+    def names(run_id: str | None) -> Json:
+        return {"run_id": run_id, "run_url": desk.run_url(run_id)} if run_id is not None else {}
 
     return await once(DEMAND_PREFIX + secrets.token_hex(8), run, names=names, by_body=False)
 

@@ -68,9 +68,15 @@ async def start_subscription(body: SubscriptionBody, once: OnceDep, desk: DeskDe
         snapshot = await within(desk.settings.first_answer_seconds, _first_outcome(handle))
         return await _started(desk, body.customer_uid, snapshot, attempt)
 
-    def names(subscription_id: str) -> dict[str, Any]:
-        numbers = {"subscription_id": subscription_id, "merchant_uid": cycle_merchant_uid(subscription_id, 1)}
-        return {"customer_uid": body.customer_uid, **numbers, "run_url": run_url}
+    def names(subscription_id: str | None) -> dict[str, Any]:
+        brought = {"customer_uid": body.customer_uid, "run_url": run_url}
+        if subscription_id is None:
+            return brought
+        return {
+            **brought,
+            "subscription_id": subscription_id,
+            "merchant_uid": cycle_merchant_uid(subscription_id, 1),
+        }
 
     drawn = new_incarnation(secrets.token_bytes(16))
     return await once(drawn, start, names=names, pending={"status": SubscriptionStatus.INCOMPLETE.value})
