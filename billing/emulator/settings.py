@@ -159,7 +159,9 @@ class EmulatorSettings(BaseModel):
         "F400", "`error_code` where no PG's own code says what went wrong.", "Seen in callbacks; no source explains it."
     )
     sandbox: bool = _switch(
-        False, "Whether every channel is a test channel; `gudok emulator` says so.", "The emulator's own."
+        False,
+        "Whether every channel is a test channel; `gudok emulator` sets `true` unless `--switch sandbox=false`.",
+        "The emulator's own.",
     )
     include_sandbox_by_default: bool = _switch(
         True,
