@@ -80,6 +80,7 @@ async def test_a_cancel_that_is_undone_is_charged_under_the_same_number_on_the_s
     assert "period 2 stands at PortOne again" in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_where_a_pg_cannot_book_again_an_undone_cancel_takes_another_number(stack):
     await window_key(stack, "toss_undo", "tosspay_v2")
     uid = await stack.start("toss_undo", payment_method={"billing_key": True})
@@ -180,6 +181,7 @@ async def test_a_cancel_of_what_stands_parked_ends_it_and_says_what_was_found(st
     assert paid == [9900, 5000]
 
 
+@pytest.mark.soak
 async def test_a_charge_revoked_in_the_console_is_parked_and_a_cancel_and_its_undo_put_it_right(stack):
     uid = await stack.start()
     await stack.advance(uid, days=1)
@@ -258,6 +260,7 @@ async def test_a_cancel_voids_a_pause_and_a_change_that_were_to_come_and_its_und
     assert "plan_change.canceled" in await stack.events(uid)
 
 
+@pytest.mark.soak
 async def test_a_cancel_wins_at_the_boundary_over_a_pause_and_a_change(stack):
     uid = await stack.start()
     await stack.advance(uid, days=3)
@@ -302,6 +305,7 @@ async def test_when_the_charge_was_declined_first_the_caller_is_told_and_nothing
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_a_charge_run_early_in_the_console_and_declined_is_charged_on_its_day_when_the_cancel_is_undone(stack):
     uid = await stack.start()
     await stack.advance(uid, days=3)
@@ -360,6 +364,7 @@ async def test_what_portone_does_not_tell_within_the_quiet_window_is_told_as_unk
     assert (await stack.events(uid))[-3:] == ["charge.unknown", "subscription.parked", "subscription.canceled"]
 
 
+@pytest.mark.soak
 async def test_a_yearly_plan_canceled_before_anything_is_scheduled_is_undone_under_its_number(stack):
     uid = await stack.start(plan=YEARLY)
     number = await number_of(stack, uid)

@@ -51,6 +51,7 @@ async def test_the_open_charge_moves_to_the_new_card_and_the_old_key_is_deleted(
     assert SHOWN_TO_HUMANS in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_everything_is_still_found_after_the_change(stack):
     uid = await stack.start()
     await stack.advance(uid, days=1)
@@ -96,6 +97,7 @@ async def test_a_key_from_the_payment_window_takes_the_place_of_a_card(stack):
     seen.assert_one_key()
 
 
+@pytest.mark.soak
 async def test_two_changes_in_a_row_leave_one_key_and_one_charge(stack):
     uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
@@ -160,6 +162,7 @@ async def test_a_refused_card_changes_nothing(stack):
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("by_window", [False, True], ids=["by_card", "after_the_window"])
 async def test_where_portone_will_not_schedule_the_new_card_the_old_one_is_charged_again(stack, by_window):
     uid, seen = await begun(stack)
@@ -229,6 +232,7 @@ async def test_a_charge_that_ran_first_on_the_old_card_is_booked_and_the_next_on
     seen.assert_one_key()
 
 
+@pytest.mark.soak
 async def test_a_charge_that_was_declined_first_on_the_old_card_is_made_at_once_on_the_new(stack):
     uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
@@ -258,6 +262,7 @@ async def test_a_card_that_comes_with_the_last_decline_is_tried_before_anything_
 # ---------------------------------------------------------------- in other states
 
 
+@pytest.mark.soak
 async def test_a_trial_goes_over_to_the_new_card(stack):
     uid, seen = await begun(stack, plan={**MONTHLY, "trial_days": 7})
     await stack.advance(uid, days=1)
@@ -282,6 +287,7 @@ async def test_a_trial_without_a_card_is_given_one(stack, under_its_own_name):
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_a_paused_subscription_goes_on_with_the_new_card(stack):
     uid, seen = await begun(stack)
     await stack.advance(uid, days=3)
@@ -296,6 +302,7 @@ async def test_a_paused_subscription_goes_on_with_the_new_card(stack):
     seen.assert_one_key()
 
 
+@pytest.mark.soak
 async def test_a_cancel_that_is_taken_back_goes_on_with_the_new_card(stack):
     uid, seen = await begun(stack)
     await stack.advance(uid, days=1)

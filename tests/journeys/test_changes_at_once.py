@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+import pytest
+
 from tests.journeys.plans import BASIC, PREMIUM, change, coupon, paid, standing, thirty_days, year
 
 
@@ -48,6 +50,7 @@ async def test_a_bill_that_a_credit_leaves_too_small_for_the_pg_is_carried_into_
     assert "period 2 costs too little to be charged: 50 is carried on" in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_a_credit_larger_than_a_bill_carries_on_over_several_without_a_call(stack, received):
     uid = await stack.start(plan=year(90_000))
     await stack.advance(uid, days=1)
@@ -64,6 +67,7 @@ async def test_a_credit_larger_than_a_bill_carries_on_over_several_without_a_cal
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_a_second_and_a_third_change_inside_one_period_are_right_to_the_won(stack):
     uid = await stack.start(plan=BASIC)
     await stack.advance(uid, days=7)
@@ -82,6 +86,7 @@ async def test_a_second_and_a_third_change_inside_one_period_are_right_to_the_wo
     assert await stack.agree(uid) == len(await paid(stack, uid))
 
 
+@pytest.mark.soak
 async def test_a_difference_waits_for_the_next_bill_or_is_let_go_as_the_order_says(stack):
     later, never = await stack.start(plan=BASIC), await stack.start(plan=BASIC)
     for uid, mode in ((later, "next_period"), (never, "none")):
@@ -108,6 +113,7 @@ async def test_another_interval_begins_a_new_period_now_and_credits_the_days_tha
     assert (await stack.events(uid)).count("subscription.renewal_upcoming") == 2
 
 
+@pytest.mark.soak
 async def test_after_a_pause_a_change_counts_only_days_that_were_paid_for_and_not_used(stack):
     moved, kept = await stack.start(plan=BASIC), await stack.start(plan=BASIC)
     await stack.advance(moved, days=10)
@@ -138,6 +144,7 @@ async def test_a_cancel_after_changes_gives_back_the_days_that_are_left_through_
     assert books == [15_000, 18_500]
 
 
+@pytest.mark.soak
 async def test_the_coupon_of_the_running_period_goes_on_through_a_change_of_quantity(stack):
     uid = await stack.start(plan=BASIC, coupon=coupon())
     await stack.advance(uid, days=10)

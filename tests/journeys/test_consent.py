@@ -171,6 +171,7 @@ async def test_a_higher_price_that_was_agreed_to_is_charged_from_the_next_period
     assert (await stack.events(uid)).count(ASKED) == 1
 
 
+@pytest.mark.soak
 async def test_another_change_is_another_question(stack):
     uid = await stack.start(plan=asking())
     await current(stack, uid)
@@ -186,6 +187,7 @@ async def test_another_change_is_another_question(stack):
     assert [row["amount_after"] for row in await consents(stack, uid)] == [20000, 20000, 30000, 30000]
 
 
+@pytest.mark.soak
 async def test_the_end_of_a_coupon_is_a_rise_and_a_lower_price_is_none(stack):
     half = {**coupon(), "percent_off": 50, "duration": "once"}
     uid = await stack.start(plan=asking(), coupon=half)
@@ -257,6 +259,7 @@ async def test_whatever_is_ordered_and_answered_nothing_higher_is_registered_wit
 # ---------------------------------------------------------------- a pause
 
 
+@pytest.mark.soak
 async def test_a_resume_that_costs_more_needs_the_act_of_the_buyer(stack):
     uid = await stack.start(plan=asking(), coupon={**coupon(), "percent_off": 50})
     await stack.order(uid, "pause", at="period_end")

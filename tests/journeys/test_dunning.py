@@ -98,6 +98,7 @@ async def test_a_retry_by_hand_pays_the_period_at_once(stack):
     assert "retry 9,900 KRW, period 1" in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_a_declined_retry_by_hand_spends_no_budget_and_leaves_the_planned_attempt_in_place(stack):
     uid, seen = await declined(stack, SOFT)
     planned = (await stack.subscription(uid))["cycle"]["next_charge_at"]
@@ -114,6 +115,7 @@ async def test_a_declined_retry_by_hand_spends_no_budget_and_leaves_the_planned_
     assert (await stack.events(uid)).count("charge.declined") == 7
 
 
+@pytest.mark.soak
 async def test_a_retry_by_hand_that_is_declined_for_good_takes_the_planned_attempt_away(stack):
     uid, _ = await declined(stack, SOFT)
     stack.account().world.store["keys"][uid]["last_four"] = HARD
@@ -149,6 +151,7 @@ async def test_unpaid_keeps_the_subscription_without_access_until_a_retry_by_han
     assert events[-4:-1] == ["charge.paid", "subscription.active", "subscription.renewal_upcoming"]
 
 
+@pytest.mark.soak
 async def test_unpaid_is_recovered_by_another_card(stack):
     uid, _ = await declined(stack, HARD, after_days=[], grace_days=1, end_action="unpaid")
     await stack.advance(uid, days=2)
@@ -159,6 +162,7 @@ async def test_unpaid_is_recovered_by_another_card(stack):
     assert (await stack.events(uid))[-3:] == ["payment_method.changed", "charge.paid", "subscription.active"]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("webhook", [True, False], ids=["with_its_webhook", "when_asked_to_look_again"])
 async def test_unpaid_is_recovered_by_a_late_approval(stack, webhook):
     uid, _ = await begin(stack, SOFT, after_days=[], grace_days=0, end_action="unpaid")
@@ -187,6 +191,7 @@ async def test_a_late_approval_without_its_webhook_is_found_before_the_end_actio
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_leave_stays_past_due_without_access_for_as_long_as_it_takes_and_recovers(stack):
     uid, _ = await declined(stack, SOFT, after_days=[1], grace_days=1, end_action="leave")
     await stack.advance(uid, days=70)
@@ -230,6 +235,7 @@ async def test_another_card_is_tried_at_once_and_the_ladder_goes_on_with_it(stac
     assert states == {"a": (uid, "declined"), "b": (new_key, "declined")}
 
 
+@pytest.mark.soak
 async def test_after_a_hard_decline_another_card_brings_the_retries_back(stack):
     uid, seen = await declined(stack, HARD)
     await stack.advance(uid, days=2)
@@ -243,6 +249,7 @@ async def test_after_a_hard_decline_another_card_brings_the_retries_back(stack):
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_another_card_brings_its_own_retries_back_to_an_unpaid_subscription(stack):
     uid, _ = await declined(stack, HARD, after_days=[1, 3], grace_days=1, end_action="unpaid")
     await stack.advance(uid, days=5)

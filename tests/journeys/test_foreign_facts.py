@@ -69,6 +69,7 @@ async def test_a_late_approval_after_every_retry_reopens_a_period_that_is_still_
     assert "period 1 is paid" in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_a_late_approval_while_retries_run_takes_the_standing_retry_back(stack):
     uid = await stack.start(plan=TRIAL, card=DECLINED)
     number = await current(stack, uid)
@@ -120,6 +121,7 @@ async def test_a_second_payment_of_a_paid_number_goes_back_and_the_first_one_sta
     assert await parked(stack) == []
 
 
+@pytest.mark.soak
 async def test_a_second_payment_after_a_fixed_term_has_expired_goes_back(stack):
     uid = await stack.start(plan={"name": "1개월권", "amount": 5000, "interval": "month", "max_cycles": 1})
     number = await order_of(stack, uid)
@@ -132,6 +134,7 @@ async def test_a_second_payment_after_a_fixed_term_has_expired_goes_back(stack):
     assert names[-3:] == ["subscription.expired", "charge.mismatch", "refund.succeeded"]
 
 
+@pytest.mark.soak
 async def test_a_charge_run_by_hand_although_the_subscription_ends_with_its_period_goes_back(stack):
     uid = await stack.start()
     number = await current(stack, uid)
@@ -219,6 +222,7 @@ async def test_a_charge_moved_in_the_console_is_followed_at_the_deadline_and_cha
     assert await parked(stack) == []
 
 
+@pytest.mark.soak
 async def test_a_charge_taken_back_and_booked_again_in_the_console_is_followed(stack):
     uid = await stack.start()
     number = await current(stack, uid)
@@ -248,6 +252,7 @@ async def test_a_schedule_that_portone_has_lost_stands_parked_before_its_day(sta
 # ---------------------------------------------------------------- refunds and keys
 
 
+@pytest.mark.soak
 async def test_a_refund_in_the_console_of_an_earlier_period_is_written_down_and_parked(stack):
     uid = await stack.start()
     first = await order_of(stack, uid)
@@ -263,6 +268,7 @@ async def test_a_refund_in_the_console_of_an_earlier_period_is_written_down_and_
     assert (shown["status"], "900 KRW" in shown["parked_reason"]) == ("active", True)
 
 
+@pytest.mark.soak
 async def test_a_refund_in_the_console_after_the_subscription_ended_is_written_down(stack):
     uid = await stack.start()
     number = await order_of(stack, uid)
@@ -275,6 +281,7 @@ async def test_a_refund_in_the_console_after_the_subscription_ended_is_written_d
     assert await parked(stack) == []
 
 
+@pytest.mark.soak
 async def test_a_key_deleted_in_the_console_is_announced_once_and_the_next_charge_waits_for_a_card(stack):
     uid = await stack.start()
     await current(stack, uid)

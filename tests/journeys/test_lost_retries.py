@@ -52,6 +52,7 @@ async def test_a_retry_whose_answer_is_lost_was_paid_once_and_is_found(stack):
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_a_retry_whose_answer_is_lost_and_was_declined_is_found_too(stack):
     uid, seen = await declined(stack, SOFT)
     await stack.fault(path="retry", kind="500_after", count=1)
@@ -95,6 +96,7 @@ async def test_a_worker_that_dies_with_the_retry_sent_charges_once(stack):
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_a_booking_of_the_retry_whose_answer_is_lost_stands_once(stack):
     uid, _ = await begin(stack, SOFT_TWICE)
     await stack.fault(path="reschedule", kind="drop_after", count=1)
@@ -105,6 +107,7 @@ async def test_a_booking_of_the_retry_whose_answer_is_lost_stands_once(stack):
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_where_portone_books_no_retry_we_charge_it_on_its_day(stack):
     uid, seen = await begin(stack, SOFT_TWICE, after_days=[2, 3])
     await stack.fault(path="reschedule", kind="500_before")
@@ -116,6 +119,7 @@ async def test_where_portone_books_no_retry_we_charge_it_on_its_day(stack):
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_while_an_earlier_payment_is_unfinished_nothing_else_is_charged_for_the_period(stack):
     uid, seen = await declined(stack, SOFT)
     before = await stack.subscription(uid)
@@ -179,6 +183,7 @@ async def test_naver_pay_gets_another_number_for_every_attempt_by_plan_or_by_han
 # ---------------------------------------------------------------- consent and rolling
 
 
+@pytest.mark.soak
 async def test_retries_and_another_card_need_no_second_consent_to_the_same_charge(stack):
     plan = {
         "name": "월간 이용권", "amount": AMOUNT, "interval": "month", "trial_days": 10, "consent_required": True,

@@ -1,5 +1,7 @@
 """What is announced before it happens: a renewal with its amount, the end of a trial, the end of access."""
 
+import pytest
+
 from tests.facts import current
 from tests.journeys.plans import BASIC, INSUFFICIENT_FUNDS, PREMIUM, from_now_on, thirty_days, year
 
@@ -40,6 +42,7 @@ async def test_a_renewal_whose_amount_changes_after_its_notice_is_announced_agai
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_who_cancels_or_pauses_is_not_told_of_a_renewal_that_will_not_be(stack):
     for order in ("cancel", "pause"):
         uid = await stack.start(plan=BASIC)
@@ -49,6 +52,7 @@ async def test_who_cancels_or_pauses_is_not_told_of_a_renewal_that_will_not_be(s
         assert await told(stack, uid, UPCOMING) == []
 
 
+@pytest.mark.soak
 async def test_a_period_shorter_than_its_notice_and_one_that_costs_nothing_are_not_announced(stack):
     weekly = await stack.start(plan={**thirty_days(3000), "interval": "week", "interval_count": 1})
     free = await stack.start(plan=thirty_days(0))

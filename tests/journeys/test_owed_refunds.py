@@ -4,6 +4,7 @@ import contextlib
 import uuid
 from datetime import timedelta
 
+import pytest
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
@@ -84,6 +85,7 @@ async def test_a_prorated_refund_that_a_phone_bill_does_not_take_is_said_announc
     assert await kept(stack, number) == 9900
 
 
+@pytest.mark.soak
 async def test_what_one_of_two_orders_does_not_give_back_is_owed_alone_and_goes_back_when_a_person_says_so(stack):
     uid = await stack.start(plan=THIRTY_DAYS)
     first = await order_of(stack, uid)
@@ -124,6 +126,7 @@ async def test_a_credit_that_is_refused_stands_until_it_has_gone_back_in_the_con
     assert await parked(stack, uid) == []
 
 
+@pytest.mark.soak
 async def test_what_is_owed_and_goes_back_by_the_api_stands_no_longer(stack):
     uid = await stack.start(plan=THIRTY_DAYS)
     number = await order_of(stack, uid)

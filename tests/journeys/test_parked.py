@@ -3,6 +3,8 @@ the decision is checked against PortOne, written down with who and why, and carr
 
 import asyncio
 
+import pytest
+
 from tests.facts import (
     console,
     current,
@@ -40,6 +42,7 @@ async def test_a_charge_of_another_amount_stands_parked_and_may_be_taken_as_paid
     assert (await decide(stack, uid, "paid", expect=409))["code"] == "nothing_parked"
 
 
+@pytest.mark.soak
 async def test_a_charge_of_another_amount_goes_back_and_its_period_is_charged_anew_on_its_day(stack):
     uid, number = await mispriced(stack)
     answer = await decide(stack, uid, "refund")
@@ -54,6 +57,7 @@ async def test_a_charge_of_another_amount_goes_back_and_its_period_is_charged_an
     assert "refund.succeeded" in await stack.events(uid)
 
 
+@pytest.mark.soak
 async def test_ending_over_a_wrong_charge_gives_it_back_by_itself(stack):
     uid, number = await mispriced(stack)
     imp_uid = (await parked(stack))[0]["imp_uid"]
@@ -65,6 +69,7 @@ async def test_ending_over_a_wrong_charge_gives_it_back_by_itself(stack):
     assert await parked(stack) == []
 
 
+@pytest.mark.soak
 async def test_of_two_payments_found_at_once_the_one_as_ordered_is_kept_and_the_other_goes_back(stack):
     uid = await stack.start()
     number = await current(stack, uid)
@@ -99,6 +104,7 @@ async def test_what_is_unknown_stays_unknown_and_a_person_may_say_that_it_was_no
     assert (await stack.subscription(uid))["status"] == "active"
 
 
+@pytest.mark.soak
 async def test_what_is_unknown_may_be_charged_again_under_the_same_number(stack):
     uid, number, _ = await unknowable(stack)
     answer = await decide(stack, uid, "retry")
@@ -117,6 +123,7 @@ async def test_a_decision_never_overrides_a_payment_that_portone_shows_now(stack
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_ending_over_an_unknown_charge_gives_it_back_should_it_turn_out_paid(stack):
     uid, number, hidden = await unknowable(stack)
     answer = await decide(stack, uid, "end")
@@ -146,6 +153,7 @@ async def test_a_charge_taken_back_in_the_console_may_be_booked_again_for_its_da
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_a_charge_taken_back_and_found_after_its_day_is_made_at_once(stack):
     uid = await stack.start()
     number = await current(stack, uid)

@@ -1,5 +1,7 @@
 """Parked: refunds made elsewhere, earlier numbers, plan changes and money that will not go back."""
 
+import pytest
+
 from billing.emulator.envelope import Refusal
 from tests.facts import (
     TRIAL,
@@ -25,6 +27,7 @@ from workflows.fact_contracts import ReportedFact
 # ---------------------------------------------------------------- refunded elsewhere
 
 
+@pytest.mark.soak
 async def test_a_refund_in_the_console_of_the_running_period_may_be_taken_as_it_is(stack):
     uid = await stack.start()
     number = await order_of(stack, uid)
@@ -40,6 +43,7 @@ async def test_a_refund_in_the_console_of_the_running_period_may_be_taken_as_it_
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_a_partial_refund_in_the_console_may_end_the_subscription(stack):
     uid = await stack.start()
     number = await order_of(stack, uid)
@@ -90,6 +94,7 @@ async def late_at_the_old_price(stack, uid):
     return first, newer
 
 
+@pytest.mark.soak
 async def test_a_period_paid_late_at_another_price_may_be_taken_as_paid(stack):
     first, newer = await late_at_the_old_price(stack, "earlier_1")
     row = await stands(stack, "earlier_1", "earlier_number_paid")
@@ -101,6 +106,7 @@ async def test_a_period_paid_late_at_another_price_may_be_taken_as_paid(stack):
     assert await stack.agree("earlier_1") == 1
 
 
+@pytest.mark.soak
 async def test_a_period_paid_late_at_another_price_may_go_back_and_be_charged_as_it_costs_now(stack):
     first, newer = await late_at_the_old_price(stack, "earlier_2")
     await stands(stack, "earlier_2", "earlier_number_paid")
@@ -133,6 +139,7 @@ async def change_charged_wrongly(stack):
     return uid, row["merchant_uid"]
 
 
+@pytest.mark.soak
 async def test_a_change_charged_wrongly_stands_parked_beside_a_period_that_goes_on_and_may_go_back(stack):
     uid, number = await change_charged_wrongly(stack)
     assert (await stack.subscription(uid))["cycle"]["state"] == "registered"
@@ -144,6 +151,7 @@ async def test_a_change_charged_wrongly_stands_parked_beside_a_period_that_goes_
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_a_change_charged_wrongly_may_be_kept_and_counts_toward_the_next_bill(stack):
     uid, number = await change_charged_wrongly(stack)
     await decide(stack, uid, "paid")
@@ -179,6 +187,7 @@ async def _stands_anew(stack, before):
     return next((row["parked_id"] for row in await parked(stack) if row["parked_id"] != before), None)
 
 
+@pytest.mark.soak
 async def test_money_that_portone_will_not_give_back_may_be_kept_with_who_and_why(stack):
     uid = await stack.start()
     number = await order_of(stack, uid)
@@ -233,6 +242,7 @@ async def test_the_first_charge_taken_in_another_amount_goes_back_by_itself_and_
     assert await parked(stack) == []
 
 
+@pytest.mark.soak
 async def test_results_tell_the_whole_way_of_a_wrong_charge(stack):
     uid, number = await mispriced(stack)
     await decide(stack, uid, "refund")

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.facts import console, current, fact
 from tests.journeys.cards import execute_at_portone
 from tests.journeys.plans import BASIC, GOOD, INSUFFICIENT_FUNDS, NOON, PREMIUM, from_now_on, paid, thirty_days
@@ -175,6 +177,7 @@ async def test_within_a_paid_period_the_old_billing_day_stays_and_the_days_that_
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_who_resumes_by_hand_and_is_declined_stays_paused_and_nothing_is_tried_behind_their_back(stack, received):
     uid = await stack.start(plan=BASIC)
     await current(stack, uid)
@@ -207,6 +210,7 @@ async def test_a_charge_to_resume_whose_answer_is_lost_is_made_once(stack):
 # ---------------------------------------------------------------- at the boundary
 
 
+@pytest.mark.soak
 async def test_a_pause_that_comes_after_the_charge_says_so_and_pauses_with_the_period_that_was_paid(stack):
     uid = await stack.start(plan=BASIC)
     number = await current(stack, uid)
@@ -222,6 +226,7 @@ async def test_a_pause_that_comes_after_the_charge_says_so_and_pauses_with_the_p
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_a_pause_that_meets_a_declined_charge_does_not_pause_and_says_why(stack):
     uid = await stack.start(plan=BASIC)
     await current(stack, uid)
@@ -233,6 +238,7 @@ async def test_a_pause_that_meets_a_declined_charge_does_not_pause_and_says_why(
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_a_pause_comes_before_a_pending_change_which_waits_for_the_period_after_it(stack):
     uid = await stack.start(plan=BASIC)
     await current(stack, uid)
@@ -261,6 +267,7 @@ async def test_a_cancel_ends_what_is_paused_at_once_and_gives_back_nothing_that_
     assert (await stack.events(uid))[-1] == "subscription.canceled"
 
 
+@pytest.mark.soak
 async def test_a_charge_run_by_hand_although_it_is_paused_goes_back(stack):
     uid = await stack.start(plan=thirty_days(9000, time_zone=NOON))
     number = await current(stack, uid)

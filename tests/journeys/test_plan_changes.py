@@ -43,6 +43,7 @@ async def test_a_change_whose_payment_is_declined_changes_nothing_and_the_old_ch
     assert "the change was not paid" in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_a_change_that_costs_nothing_to_the_past_due_the_paused_or_the_ended_is_refused(stack):
     uid = await stack.start(plan=BASIC)
     await stack.order(uid, "pause", at="now")
@@ -57,6 +58,7 @@ async def test_a_change_that_costs_nothing_to_the_past_due_the_paused_or_the_end
         assert (await stack.order(owing, path, quantity=2, at="now", expect=409))["code"] == "period_unpaid"
 
 
+@pytest.mark.soak
 async def test_a_change_that_was_declined_and_is_approved_late_is_given_back_and_changes_nothing(stack):
     uid = await stack.start(plan=BASIC)
     await stack.advance(uid, days=10)
@@ -74,6 +76,7 @@ async def test_a_change_that_was_declined_and_is_approved_late_is_given_back_and
     assert (await stack.events(uid)).count("charge.late_paid") == 1
 
 
+@pytest.mark.soak
 async def test_a_change_that_portone_charged_in_another_amount_is_not_applied_and_a_person_decides(stack):
     uid = await stack.start(plan=BASIC)
     await stack.advance(uid, days=10)
@@ -106,6 +109,7 @@ async def test_a_change_whose_answer_is_lost_is_found_by_a_look_and_applied_once
     assert await stack.agree(uid) == 3
 
 
+@pytest.mark.soak
 async def test_a_change_of_which_nobody_knows_whether_it_was_paid_waits_and_is_sent_again_as_the_same(stack):
     uid = await stack.start(plan=BASIC)
     await stack.advance(uid, days=10)
@@ -141,6 +145,7 @@ async def test_a_worker_that_dies_inside_the_charge_of_a_change_charges_and_appl
     assert await stack.agree(uid) == 3
 
 
+@pytest.mark.soak
 async def test_a_change_that_was_declined_with_its_period_is_taken_back_and_the_old_price_is_tried(stack):
     uid = await stack.start(plan=BASIC)
     await stack.order(uid, "change-plan", plan=PREMIUM)

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from tests.journeys.plans import coupon, thirty_days, year
 from tests.stack import CARD
 
@@ -22,6 +24,7 @@ async def period(stack, uid):
 # ---------------------------------------------------------------- the catalogue
 
 
+@pytest.mark.soak
 async def test_a_running_subscription_keeps_the_version_it_began_with_until_it_is_changed(stack):
     plan = {"plan_id": "basic", **thirty_days(9000)}
     assert (await stack.api.post("/v1/plans", json=plan)).json()["version"] == 1
@@ -60,6 +63,7 @@ async def test_a_billing_day_of_31_is_clamped_without_drift_and_keeps_its_hour_o
     assert "period 4 is paid" in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_periods_are_days_weeks_months_or_years_and_any_number_of_them(stack):
     lengths = {}
     for unit, count in (("day", 10), ("week", 2), ("year", 2)):
@@ -94,6 +98,7 @@ async def test_a_plan_of_two_periods_charges_two_and_expires_with_the_second(sta
     assert "the fixed term is done" in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_a_term_that_runs_out_goes_on_with_the_plan_that_is_pending(stack):
     uid = await stack.start(plan=thirty_days(max_cycles=1))
     assert (await stack.subscription(uid))["cycle"]["next_charge_at"] is None

@@ -47,6 +47,7 @@ async def test_nothing_is_found_in_months_without_a_fault_and_the_merchants_othe
     assert await rung(deaf, uid) == []
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("card", ["4518-4212-3456-0004", "4518-4212-3456-0005"])
 async def test_nothing_is_found_where_declines_and_lost_answers_were_settled_by_the_workflow(deaf, card):
     uid = await deaf.start(card=card, plan=TRIAL)
@@ -54,6 +55,7 @@ async def test_nothing_is_found_where_declines_and_lost_answers_were_settled_by_
     await found(deaf)
 
 
+@pytest.mark.soak
 async def test_nothing_is_found_where_a_cancel_revoked_the_charge_and_a_refund_was_ours(deaf):
     uid = await deaf.start()
     await current(deaf, uid)
@@ -101,6 +103,7 @@ async def test_a_payment_that_portone_has_lost_is_found(deaf):
     await told_to_look(deaf, uid, row)
 
 
+@pytest.mark.soak
 async def test_another_amount_is_found_on_the_schedule_and_on_the_payment(deaf):
     uid = await deaf.start()
     number = await current(deaf, uid)
@@ -134,6 +137,7 @@ async def test_a_refund_in_the_console_is_found_and_reported_as_its_webhook_woul
     assert (bell.status, bell.cancellation_id) == ("cancelled", payment["cancel_history"][0]["cancellation_id"])
 
 
+@pytest.mark.soak
 async def test_a_refund_in_the_console_beside_one_of_ours_is_told_apart_from_it(deaf):
     uid = await deaf.start()
     await current(deaf, uid)
@@ -146,6 +150,7 @@ async def test_a_refund_in_the_console_beside_one_of_ours_is_told_apart_from_it(
     assert (row.detail, row.ledger) == ("700 KRW", "refunded 4,000 KRW from here")
 
 
+@pytest.mark.soak
 async def test_a_refund_that_portone_has_lost_is_found(deaf):
     uid = await deaf.start()
     await current(deaf, uid)
@@ -169,6 +174,7 @@ async def test_a_charge_executed_before_its_time_is_found(deaf):
     await reported(deaf, uid, row)
 
 
+@pytest.mark.soak
 async def test_a_charge_executed_before_its_time_and_declined_is_found(deaf):
     uid = await deaf.start(plan=TRIAL, card=DECLINED)
     number = await current(deaf, uid)
@@ -192,6 +198,7 @@ async def test_a_declined_charge_retried_in_the_console_is_found(deaf):
     await reported(deaf, uid, row)
 
 
+@pytest.mark.soak
 async def test_what_recovery_charged_after_the_subscription_ended_is_found_and_goes_back(deaf):
     uid = await deaf.start(plan=TRIAL, card=DECLINED)
     number = await current(deaf, uid)
@@ -231,6 +238,7 @@ async def test_a_late_approval_after_the_subscription_ended_is_found_and_goes_ba
     assert (await fact(deaf, payment["imp_uid"]))["state"] == "refunded"
 
 
+@pytest.mark.soak
 async def test_a_late_approval_of_an_earlier_life_does_not_ring_the_one_that_runs_now(deaf):
     uid = f"second_life_{uuid.uuid4().hex[:8]}"
     answer = await deaf.refused_start(uid, card=DECLINED)

@@ -54,6 +54,7 @@ async def running_refund(stack, number):
 # ---------------------------------------------------------------- parts
 
 
+@pytest.mark.soak
 async def test_partial_refunds_carry_the_charge_s_parts_and_add_up_to_them(stack):
     uid = await stack.start(plan=BUSINESS)
     number = await order_of(stack, uid)
@@ -75,6 +76,7 @@ async def _story(stack, number):
     return await summaries(stack.temporal.get_workflow_handle(f"refund/{number}"))
 
 
+@pytest.mark.soak
 async def test_parts_that_are_given_win_where_the_charge_has_so_much_left_of_them(stack):
     uid = await stack.start(plan=BUSINESS)
     number = await order_of(stack, uid)
@@ -103,6 +105,7 @@ async def test_an_amount_of_zero_is_refused_and_never_becomes_everything(stack):
     assert await kept(stack, number) == 9900
 
 
+@pytest.mark.soak
 async def test_naver_pay_is_told_who_asks_and_why(stack):
     window = {"customer_uid": "naver_refund", "card_number": "4518-4212-3456-7890", "pg": "naverpay"}
     await stack.emulator.post("/emulator/window/billing-key", json=window)
@@ -161,6 +164,7 @@ def person_refunds_first(stack, imp_uid, amount):
     account.perform = crossed
 
 
+@pytest.mark.soak
 async def test_a_refund_that_crosses_one_of_the_same_amount_in_the_console_is_made_beside_it(stack):
     uid = await stack.start()
     number = await order_of(stack, uid)
@@ -172,6 +176,7 @@ async def test_a_refund_that_crosses_one_of_the_same_amount_in_the_console_is_ma
     assert (await kept(stack, number), await refunds_add_up(stack, number)) == (1900, 8000)
 
 
+@pytest.mark.soak
 async def test_a_console_refund_of_the_same_amount_is_not_taken_for_one_that_never_arrived(stack):
     uid = await stack.start()
     number = await order_of(stack, uid)

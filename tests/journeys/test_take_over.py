@@ -66,6 +66,7 @@ async def test_an_adopted_charge_is_canceled_by_its_own_order_number(stack):
     assert row_of(stack, "old-1")["schedule_status"] == "revoked"
 
 
+@pytest.mark.soak
 async def test_an_adopted_charge_that_is_declined_is_dunned_under_its_own_order_number(stack):
     uid = await issued(stack, card_number="4518-4212-3456-0004")
     await scheduled(stack, uid, "old-1", days=3)
@@ -187,6 +188,7 @@ async def test_other_business_with_the_same_card_does_not_keep_a_start_that_was_
     assert len(await paid_on(stack, uid)) == 2
 
 
+@pytest.mark.soak
 async def test_what_was_ours_is_nobody_else_s(stack):
     uid = await stack.start()
     await stack.order(uid, "cancel", at="now")

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.stack import CARD
 
 INSUFFICIENT_FUNDS = "4518-4212-3456-0002"
@@ -33,6 +35,7 @@ async def later_end(stack, uid, **more):
 # ---------------------------------------------------------------- to its end
 
 
+@pytest.mark.soak
 async def test_a_trial_whose_first_charge_is_declined_is_past_due_until_a_retry_pays(stack):
     uid = await stack.start(card=DECLINES_TWICE, plan=trial())
     await stack.advance(uid, days=14, hours=1)
@@ -78,6 +81,7 @@ async def test_a_trial_with_a_card_is_reminded_of_and_becomes_active_with_its_fi
     assert "period 1 is paid" in story
 
 
+@pytest.mark.soak
 async def test_a_trial_to_a_fixed_day_ends_on_that_day_whatever_the_plan_says(stack):
     end = (datetime.now(UTC) + timedelta(days=5)).replace(microsecond=0)
     uid = await stack.start(plan=trial(30), trial_end=end.isoformat())
@@ -232,6 +236,7 @@ async def test_extending_a_trial_moves_the_charge_that_stands_under_its_own_numb
     assert "period 1 stands at PortOne again" in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_a_trial_that_was_reminded_of_and_is_extended_is_reminded_of_again(stack):
     uid = await stack.start(plan=trial())
     await stack.advance(uid, days=12)
@@ -242,6 +247,7 @@ async def test_a_trial_that_was_reminded_of_and_is_extended_is_reminded_of_again
     assert await stack.agree(uid) == 0
 
 
+@pytest.mark.soak
 async def test_a_trial_extended_beyond_the_horizon_is_registered_when_its_day_comes_near(stack):
     uid = await stack.start(plan=trial())
     number = await number_of(stack, uid)
@@ -254,6 +260,7 @@ async def test_a_trial_extended_beyond_the_horizon_is_registered_when_its_day_co
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_where_the_pg_books_nothing_again_an_extended_trial_takes_another_number(stack):
     window = {"customer_uid": "toss_trial", "card_number": CARD, "pg": "tosspay_v2"}
     await stack.emulator.post("/emulator/window/billing-key", json=window)
@@ -349,6 +356,7 @@ async def test_a_trial_that_the_charge_ended_first_is_not_moved_any_more_and_the
     assert await stack.agree(late) + await stack.agree(early) == 2
 
 
+@pytest.mark.soak
 async def test_a_plan_changed_in_a_trial_takes_the_place_of_the_old_one_and_costs_nothing_yet(stack):
     uid = await stack.start(plan=trial())
     bigger = {"name": "프리미엄", "amount": 29900, "interval": "month"}

@@ -1,5 +1,7 @@
 """What a buyer pays and gets back: refunds, pauses and cancels meet changes, and every won is used, credit or back."""
 
+import pytest
+
 from tests.facts import console, current, kept, order_of, refunds_add_up, stands, until
 from tests.journeys.plans import NOON, PREMIUM, change, coupon, paid, standing, thirty_days, year
 
@@ -55,6 +57,7 @@ async def test_a_refund_of_a_credit_uses_it_up_and_the_next_bill_is_whole(stack)
     assert await paid(stack, uid) == [100_000, 10_000]
 
 
+@pytest.mark.soak
 async def test_a_refund_of_a_credit_in_the_console_uses_it_up_also_while_it_stands_parked(stack):
     uid = await stack.start(plan=year(100_000))
     number = await order_of(stack, uid)
@@ -70,6 +73,7 @@ async def test_a_refund_of_a_credit_in_the_console_uses_it_up_also_while_it_stan
     assert await refunds_add_up(stack, number) == 90_000
 
 
+@pytest.mark.soak
 async def test_a_charge_that_counted_on_a_credit_that_went_back_stands_anew_in_full(stack):
     uid = await stack.start(plan=PREMIUM)
     number = await order_of(stack, uid)
@@ -111,6 +115,7 @@ async def test_the_days_of_a_pause_are_not_used_days_of_a_prorated_refund(stack)
         assert await kept(stack, number) == 0
 
 
+@pytest.mark.soak
 async def test_a_term_counts_what_was_paid_and_given_through_a_pause_on_the_old_billing_day(stack):
     uid = await stack.start(plan=thirty_days(3000, max_cycles=2))
     await stack.order(uid, "pause", at="now")
@@ -156,6 +161,7 @@ async def test_a_prorated_refund_takes_the_credit_with_it_and_the_balance_nets_t
     assert (shown["status"], shown["balance"]) == ("canceled", 0)
 
 
+@pytest.mark.soak
 async def test_all_that_is_owed_goes_back_through_the_order_that_paid_it(stack):
     uid = await stack.start(plan=year(120_000, time_zone=NOON))
     number = await order_of(stack, uid)
