@@ -20,6 +20,7 @@ from workflows import (
     consent_need,
     dunning,
     key_look,
+    leaving,
     old_keys,
     patches,
     pg_checks,
@@ -114,16 +115,25 @@ async def _new_key(run: SubscriptionRun, order: ChangePaymentMethod) -> BillingK
 
 
 async def _charged_by_nobody(run: SubscriptionRun, customer_uid: str) -> _Refused | None:
-    """Why a key that was issued before cannot be charged from now on: somebody else's charges stand on it."""
+    """Why a key that was issued before cannot be charged from now on: charges stand on it that are not this one's.
+
+    What an ended life of ours left there is taken back, and refuses the key only where that cannot be proven.
+    """
     if not workflow.patched(patches.TAKE_OVER):
         return None
     life = key_look.Life(run.start.subscription_id, run.start.customer_uid)
-    rows = (await key_look.scheduled_on(customer_uid, policies.LOOK_UP, life)).open
-    if not rows:
+    on_key = await key_look.scheduled_on(customer_uid, policies.LOOK_UP, life)
+    if on_key.open:
+        refusal = takeover.TakeOverRefusal.SCHEDULED
+        why = takeover.in_words(takeover.REFUSALS[refusal], [takeover.of_schedule(row) for row in on_key.open])
+        return _Refused(refusal.value, why)
+    if not on_key.left or not workflow.patched(patches.OURS_LEFT):
         return None
-    refusal = takeover.TakeOverRefusal.SCHEDULED
-    why = takeover.in_words(takeover.REFUSALS[refusal], [takeover.of_schedule(row) for row in rows])
-    return _Refused(refusal.value, why)
+    standing = [key_look.told(back) for back in await leaving.take_ours_back(run, on_key.left)]
+    if not standing:
+        return None
+    why = "a charge that an ended subscription left on this billing key could not be proven taken back"
+    return _Refused(takeover.TakeOverRefusal.NOT_REVOKED.value, takeover.in_words(why, standing))
 
 
 async def _refuse(run: SubscriptionRun, refused: _Refused) -> OrderAnswered:

@@ -13,8 +13,7 @@ from temporalio import workflow
 from billing.domain import takeover
 from billing.domain.facts import BillingKeyFact
 from billing.domain.takeover import REFUSALS, Standing, TakeOverRefusal
-from workflows import key_look, patches, policies
-from workflows.bells import hand_on
+from workflows import key_look, leaving, patches, policies
 from workflows.contracts import DeleteBillingKey
 from workflows.issuing import NAME_TAKEN, find_key, name_taken
 from workflows.ports import BillingKeyActivities, LedgerActivities
@@ -74,9 +73,4 @@ async def _still_standing(run: SubscriptionRun) -> tuple[Standing, ...]:
     standing = [takeover.of_schedule(row) for row in on_key.open]
     if standing:
         return tuple(standing)
-    for back in await key_look.take_all_back(on_key.left):
-        if back.paid is not None:
-            await hand_on(run, [back.paid])
-        elif not back.revoked and back.row.status != "executed":
-            standing.append(key_look.told(back))
-    return tuple(standing)
+    return tuple(key_look.told(back) for back in await leaving.take_ours_back(run, on_key.left))

@@ -1,4 +1,4 @@
-"""The messages about what stands on a billing key: its payments, and schedules that somebody else left there."""
+"""The messages about what stands on a billing key: its payments, and schedules that were left there."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from workflows.contracts import Message
 
 
 def left_schedule_workflow_id(merchant_uid: str) -> str:
-    """The workflow id of a schedule that somebody else left on a key: one for each order number."""
+    """The workflow id of a schedule that was left on a key: one for each order number."""
     return f"left-schedule/{merchant_uid}"
 
 
@@ -30,9 +30,11 @@ class KeyPaymentsFound(Message):
 class StartLeftSchedule(Message):
     """Watch a schedule that stands parked until it is taken back, has run, or a person has decided.
 
-    `status` is that of the subscription that has ended.
+    `status` is that of the subscription that has ended. `ordered_by` is the life of ours that ordered it and is over;
+    None where nobody here did.
     """
 
     row: ScheduleFact
     parked: ParkedRecord
     status: str
+    ordered_by: str | None = None

@@ -1,8 +1,8 @@
 """What PortOne has on a billing key and nobody here ordered; and taking such a charge back, with proof."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from temporalio import workflow
 
@@ -68,11 +68,13 @@ class OnKey:
     """The charges that are scheduled on a key, or have run, earliest first.
 
     `foreign` are those that no order of ours stands for. `left` are ours of a life that is over and still to run: the
-    run that registered them was terminated, or could not take them back.
+    run that registered them was terminated, or could not take them back. `ordered_by` names the life behind each order
+    number of ours.
     """
 
     foreign: Sequence[ScheduleFact] = ()
     left: Sequence[ScheduleFact] = ()
+    ordered_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def open(self) -> list[ScheduleFact]:
@@ -92,7 +94,8 @@ async def scheduled_on(customer_uid: str, options: ActivityOptions, life: Life) 
     judged = list(zip(rows, await _known([AskedOrder(row.merchant_uid) for row in rows]), strict=True))
     foreign = [row for row, known in judged if known.order is None]
     left = [row for row, known in judged if row.status != "executed" and life.has_left(known)]
-    return OnKey(foreign, left)
+    lives = {row.merchant_uid: known.subscription_id for row, known in judged if known.order is not None}
+    return OnKey(foreign, left, {number: life for number, life in lives.items() if life is not None})
 
 
 async def foreign_payments(

@@ -5,7 +5,7 @@ before it is over.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -25,31 +25,46 @@ from workflows.subscription_run import SubscriptionRun
 
 
 async def look_once_more(run: SubscriptionRun, options: ActivityOptions) -> None:
-    """Ask what somebody else has scheduled on the keys of a subscription that has ended, and leave none of it silent.
+    """Ask what is scheduled on the keys of a subscription that has ended, and leave none of it silent.
 
     A key that another card replaced and that could not be deleted yet is one of them. Schedules of ours that still
-    stand are taken back, and what ran is settled as any charge after an end.
+    stand are taken back, and what ran is settled as any charge after an end; one that cannot be taken back is told and
+    parked as ours.
     """
     if not _matters(run) or not workflow.patched(patches.TAKE_OVER):
         return
-    standing: list[ScheduleFact] = []
-    ours: list[ScheduleFact] = []
+    foreign: list[ScheduleFact] = []
+    left: list[ScheduleFact] = []
+    ordered_by: dict[str, str] = {}
     try:
         for key in dict.fromkeys([run.customer_uid, *run.state.left_keys]):
             on_key = await key_look.scheduled_on(key, options, _life(run))
-            standing += on_key.open
-            ours += on_key.left
+            foreign += on_key.open
+            left += on_key.left
+            ordered_by |= on_key.ordered_by
     except ActivityError:
         # Asked again, for as long as it takes, before the run is over.
         return
-    for back in await key_look.take_all_back(ours):
+    ours = [back.row for back in await take_ours_back(run, left)]
+    if ours and not workflow.patched(patches.OURS_LEFT):
+        foreign, ours = [*foreign, *ours], []
+    run.state.standing = [takeover.of_schedule(row) for row in (*foreign, *ours)]
+    if foreign or ours:
+        await _leave_none_silent(run, foreign, ours, ordered_by)
+
+
+async def take_ours_back(run: SubscriptionRun, left: Sequence[ScheduleFact]) -> list[key_look.TakenBack]:
+    """Take back what a life of ours that is over left scheduled; answers those that still stand.
+
+    What ran is handed on, and settled as that life's.
+    """
+    standing: list[key_look.TakenBack] = []
+    for back in await key_look.take_all_back(left):
         if back.paid is not None:
             await hand_on(run, [back.paid])
         elif not back.revoked and back.row.status != "executed":
-            standing.append(back.row)
-    run.state.standing = [takeover.of_schedule(row) for row in standing]
-    if standing:
-        await _leave_none_silent(run, standing)
+            standing.append(back)
+    return standing
 
 
 async def what_stands(run: SubscriptionRun) -> tuple[Standing, ...] | None:
@@ -78,29 +93,30 @@ def _matters(run: SubscriptionRun) -> bool:
     return begun or (run.start.vault_handle is None and state.pg_provider is not None)
 
 
-async def _leave_none_silent(run: SubscriptionRun, rows: Sequence[ScheduleFact]) -> None:
-    left, ran = list(rows), list[PaymentFact]()
+async def _leave_none_silent(
+    run: SubscriptionRun, foreign: Sequence[ScheduleFact], ours: Sequence[ScheduleFact], ordered_by: Mapping[str, str]
+) -> None:
+    left, ran = list(foreign), list[PaymentFact]()
     if run.state.status is SubscriptionStatus.INCOMPLETE_EXPIRED:
         # It never began: what stands there may be what the buyer goes on with. It is told, and left alone.
         left = []
     elif run.start.policy.foreign_at_end is AtEnd.REVOKE:
-        backs = await key_look.take_all_back(rows)
-        run.state.standing = [key_look.told(back) for back in backs]
+        backs = await key_look.take_all_back(foreign)
+        run.state.standing = [*map(key_look.told, backs), *map(takeover.of_schedule, ours)]
         left = [back.row for back in backs if not back.revoked and back.row.status != "executed"]
         ran = [back.paid for back in backs if back.paid is not None]
-    parked = [_parked(run, row) for row in left]
+    left += ours
+    parked = [_parked(run, row, ordered_by.get(row.merchant_uid)) for row in left]
     for record in parked:
         run.note_parked(record)
         data = left_entry.parked_data(record, _status(run))
         run.tell(EventType.SUBSCRIPTION_PARKED, f"parked: {record.reason}", data)
-    text = takeover.in_words("somebody else's charges are left on the billing key", run.state.standing or [])
-    told = telling.payment_method(run, reason=text)
-    run.tell(EventType.PAYMENT_METHOD_SCHEDULED_ELSEWHERE, text[:500], told)
-    await run.write("somebody else's charges are left on the billing key")
+    _tell_of_somebody_else(run, ordered_by)
+    await run.write("charges are left on the billing key")
     await hand_on(run, ran)
     if parked:
         starts = [
-            StartLeftSchedule(row=row, parked=record, status=_status(run))
+            StartLeftSchedule(row=row, parked=record, status=_status(run), ordered_by=ordered_by.get(row.merchant_uid))
             for row, record in zip(left, parked, strict=True)
         ]
         await workflow.execute_activity_method(
@@ -111,25 +127,35 @@ async def _leave_none_silent(run: SubscriptionRun, rows: Sequence[ScheduleFact])
         )
 
 
+def _tell_of_somebody_else(run: SubscriptionRun, ordered_by: Mapping[str, str]) -> None:
+    foreign = [each for each in run.state.standing or [] if each.merchant_uid not in ordered_by]
+    if foreign:
+        text = takeover.in_words("somebody else's charges are left on the billing key", foreign)
+        told = telling.payment_method(run, reason=text)
+        run.tell(EventType.PAYMENT_METHOD_SCHEDULED_ELSEWHERE, text[:500], told)
+
+
 def _status(run: SubscriptionRun) -> str:
     return run.state.status.value
 
 
-def _parked(run: SubscriptionRun, row: ScheduleFact) -> ParkedRecord:
+def _parked(run: SubscriptionRun, row: ScheduleFact, ordered_by: str | None) -> ParkedRecord:
     """One for each order number, whoever finds it: a later end that finds it again finds the same."""
-    at = workflow.now()
+    at, told = workflow.now(), takeover.of_schedule(row)
+    why = "a charge that nobody here ordered is scheduled on the key of an ended subscription"
+    known: tuple[str, ...] = (f"billing key {row.customer_uid}", f"order {told}")
+    if ordered_by is not None:
+        why = f"a charge of subscription {ordered_by}, which is over, could not be taken back from its key"
+        known = (*known, f"ordered by subscription {ordered_by}")
     return ParkedRecord(
         parked_id=f"left-{hashlib.sha256(row.merchant_uid.encode()).hexdigest()[:24]}",
         kind=ParkedKind.SCHEDULE_LEFT,
         workflow_id=left_schedule_workflow_id(row.merchant_uid),
         customer_uid=run.start.customer_uid,
         subscription_id=run.start.subscription_id,
-        reason=takeover.in_words(
-            "a charge that nobody here ordered is scheduled on the key of an ended subscription",
-            [takeover.of_schedule(row)],
-        ),
+        reason=takeover.in_words(why, [told]),
         merchant_uid=row.merchant_uid,
         parked_at=at,
         revision=left_entry.revision_at(at),
-        known=(f"billing key {row.customer_uid}", f"order {takeover.of_schedule(row)}"),
+        known=known,
     )

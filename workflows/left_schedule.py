@@ -1,4 +1,4 @@
-"""A schedule that somebody else left on the key of an ended subscription: watched until it is over, or decided.
+"""A schedule that was left on the key of an ended subscription: watched until it is over, or decided.
 
 Its row in the ledger was written by the run that ended. What if this run dies? It holds nothing but that row: every
 step reads PortOne's schedule anew, and taking back does nothing the second time.
@@ -18,7 +18,7 @@ from billing.domain.facts import PaymentFact
 from billing.domain.known_order import AskedOrder
 from billing.domain.parked import DECISIONS, Decision, ParkedKind
 from billing.domain.records import LedgerEntry
-from workflows import key_look, left_entry, policies
+from workflows import key_look, left_entry, patches, policies
 from workflows.fact_contracts import FactDecided, FactState, ReportedFact
 from workflows.key_contracts import StartLeftSchedule
 from workflows.orders import Decide
@@ -29,7 +29,7 @@ PARKED = SearchAttributeKey.for_keyword("Parked")
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class LeftScheduleWorkflow:
-    """Watches one order number; ends when it was taken back, has run, is ours by now, or a person let it be."""
+    """Watches one order number; ends when it was taken back, has run, was taken over, or a person let it be."""
 
     @workflow.init
     def __init__(self, start: StartLeftSchedule) -> None:
@@ -55,7 +55,7 @@ class LeftScheduleWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
         return ended
 
-    @workflow.update(description="A person's decision about a charge that somebody else left on the key.")
+    @workflow.update(description="A person's decision about a charge that was left on the key.")
     async def decide(self, order: Decide) -> FactDecided:
         """Carry a person's decision out.
 
@@ -70,8 +70,14 @@ class LeftScheduleWorkflow:
         return answer
 
     @decide.validator
+    def _check_decide(self, order: Decide) -> None:
+        # Asked here alone, where no replay comes: a run that began before may have taken a second decision meanwhile.
+        if self._order is not None:
+            raise _refused("already_decided", "a decision is being carried out: look again")
+        self._check(order)
+
     def _check(self, order: Decide) -> None:
-        if self._over or self._order is not None or order.parked_id not in (None, self._start.parked.parked_id):
+        if self._over or order.parked_id not in (None, self._start.parked.parked_id):
             raise _refused("already_decided", "it stands no longer: somebody has decided, or it was found out")
         allowed = DECISIONS[ParkedKind.SCHEDULE_LEFT]
         if order.decision not in allowed:
@@ -83,7 +89,7 @@ class LeftScheduleWorkflow:
 
     async def _look(self) -> FactState | None:
         """Whether it is over by itself; None while it stands."""
-        if await self._is_ours_by_now():
+        if await self._is_taken_over():
             await self._close("it was taken over by a subscription")
             return FactState.NOTHING_NEW
         row = await key_look.find_row(self._start.row.merchant_uid)
@@ -97,23 +103,25 @@ class LeftScheduleWorkflow:
         return FactState.NOTED
 
     async def _carry_out(self, order: Decide) -> FactState | None:
-        self._order = None
         if order.decision is Decision.KEEP:
             await self._close(f"{order.by} decided keep: {order.reason}", order)
-            self._answer = FactDecided(state=FactState.KEPT)
-            return FactState.KEPT
+            return self._answered(order, FactDecided(state=FactState.KEPT), FactState.KEPT)
         back = await key_look.take_back(self._start.row)
         if back.revoked:
             await self._close(f"{order.by} decided revoke: {order.reason}", order)
-            self._answer = FactDecided(state=FactState.REVOKED)
-            return FactState.REVOKED
+            return self._answered(order, FactDecided(state=FactState.REVOKED), FactState.REVOKED)
         said = takeover.in_words("it could not be taken back", [key_look.told(back)])
         ran = back.row.status == "executed"
         if ran:
             await self._ran(back.paid)
         code = "charged_meanwhile" if ran else "schedule_not_revoked"
-        self._answer = FactDecided(done=False, code=code, message=said)
-        return FactState.NOTED if ran else None
+        return self._answered(order, FactDecided(done=False, code=code, message=said), FactState.NOTED if ran else None)
+
+    def _answered(self, order: Decide, answer: FactDecided, ended: FactState | None) -> FactState | None:
+        self._answer = answer
+        if self._order is order:
+            self._order = None
+        return ended
 
     async def _ran(self, paid: PaymentFact | None) -> None:
         """It charged: what was paid is handed on to be announced, and nothing is left to decide of the schedule."""
@@ -124,12 +132,18 @@ class LeftScheduleWorkflow:
             )
         await self._close("it has run")
 
-    async def _is_ours_by_now(self) -> bool:
+    async def _is_taken_over(self) -> bool:
+        """Whether a living subscription, and not the life that left it, will be paid by it."""
         asked = [AskedOrder(self._start.row.merchant_uid)]
         known = await workflow.execute_activity_method(
             LedgerActivities.known_orders, asked, summary="was it taken over", **policies.LEDGER
         )
-        return known[0].order is not None
+        order = known[0].order
+        if order is None:
+            return False
+        # A life whose run was terminated counts as living in the ledger, and its period as open.
+        charges = order.is_open and known[0].subscription_id != self._start.ordered_by
+        return charges or not workflow.patched(patches.OURS_LEFT)
 
     async def _close(self, summary: str, order: Decide | None = None) -> None:
         at, record = workflow.now(), self._start.parked

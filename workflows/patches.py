@@ -32,3 +32,6 @@ REFUND_OWED = "refund-owed"
 
 PART_ANEW = "part-anew"
 """A part of a period that is paid after access was closed is given as the days that were billed, from then on."""
+
+OURS_LEFT = "ours-left"
+"""A charge that a life of ours left is taken back before a card is changed to its key, and stands parked as ours."""

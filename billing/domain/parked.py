@@ -50,7 +50,8 @@ SENTENCES: Mapping[ParkedKind, str] = MappingProxyType(
         _K.REFUNDED_ELSEWHERE: "Money that was paid went back to the customer, and not from here.",
         _K.CHANGE_MISMATCH: "PortOne has a payment of a plan change that is not as it was ordered.",
         _K.REFUND_REFUSED: "Money that pays for nothing is to go back, and PortOne refuses to refund it.",
-        _K.SCHEDULE_LEFT: "A subscription has ended, and a charge that nobody here ordered is scheduled on its key.",
+        _K.SCHEDULE_LEFT: "A subscription has ended, and a charge is scheduled on its key that nobody here ordered, or "
+        "that a subscription which is over ordered and that could not be taken back.",
         _K.REFUND_OWED: "A subscription has ended, and what was to go back with its end was refused.",
     }
 )

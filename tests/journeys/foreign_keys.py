@@ -1,5 +1,6 @@
 """What the journeys of keys that something else charges share."""
 
+import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -34,3 +35,28 @@ async def paid_on(stack, uid):
 
 def row_of(stack, number):
     return stack.account().world.store["schedules"][number]
+
+
+def stand_as(stack, number, status):
+    """Let PortOne show a schedule otherwise than it was left."""
+    stack.account().world.store.put("schedules", number, {**row_of(stack, number), "schedule_status": status})
+
+
+def deaf_to(stack, number):
+    """PortOne takes every call to revoke this order number, and neither revokes nor runs it; until `hears` is called.
+
+    Answers the event of the first such call, and `hears`.
+    """
+    unschedule, asked = stack.portone.unschedule, asyncio.Event()
+
+    async def deaf(customer_uid, numbers):
+        if number not in numbers:
+            return await unschedule(customer_uid, numbers)
+        asked.set()
+        return []
+
+    def hears():
+        stack.portone.unschedule = unschedule
+
+    stack.portone.unschedule = deaf
+    return asked, hears

@@ -1,5 +1,12 @@
 """What the journeys of parked things share."""
 
+import contextlib
+from datetime import timedelta
+
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError
+from temporalio.testing import TimeSkipper, TimeSkippingConfig
+
 from tests.facts import (
     console,
     current,
@@ -36,6 +43,17 @@ async def decisions_of(stack, uid):
     """What was decided, by whom and why."""
     answer = await stack.api.get(f"/v1/parked/{uid}/decisions")
     return [(row["kind"], row["decision"], row["by"], row["reason"]) for row in answer.json()["decisions"]]
+
+
+async def went_by(stack, workflow_id, **time):
+    """Let time pass for what stands parked, until its run has ended or the time is over; what it came to, if it has."""
+    skipper = TimeSkipper(stack.temporal, config=TimeSkippingConfig(enabled=False, max_session_skip_count=100))
+    handle = skipper.client.get_workflow_handle(workflow_id)
+    with contextlib.suppress(RPCError):  # it has ended meanwhile
+        await skipper.fast_forward(handle, timedelta(**time))
+    if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
+        return None
+    return await handle.result()
 
 
 async def count_of(stack, query):

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.api.requests import cards_in_vault
+from tests.facts import current
 from tests.journeys.cards import (
     AMOUNT,
     GOOD,
@@ -24,6 +25,7 @@ from tests.journeys.cards import (
     open_schedules,
     window,
 )
+from tests.journeys.foreign_keys import deaf_to, paid_on, stand_as
 from tests.journeys.watching import watch
 
 
@@ -144,6 +146,46 @@ async def test_a_key_that_another_subscription_is_charged_by_is_refused_everywhe
     assert (answer.status_code, answer.json()["code"]) == (409, "billing_key_in_use")
     assert (dict(stack.account().world.store["keys"]), open_schedules(stack)) == before
     assert (await stack.events(other))[-1] == "payment_method.refused"
+
+
+async def left_on_a_key(stack):
+    """A key of an ended subscription on which its charge still stands; answers both."""
+    key = await stack.start()
+    left = await current(stack, key)
+    await stack.order(key, "cancel", at="now")
+    await stack.handle(key).result()
+    stand_as(stack, left, "scheduled")
+    return key, left
+
+
+async def test_what_an_ended_subscription_left_on_a_key_is_taken_back_before_the_key_is_charged(stack):
+    key, left = await left_on_a_key(stack)
+    uid, seen = await begun(stack)
+    answer = await change_to_key(stack, uid, key)
+    assert answer["payment_method"]["customer_uid"] == key
+    assert left not in open_schedules(stack)
+    assert list(open_schedules(stack).values()) == [key]
+    # It is gone before the new charge is registered: at no moment do both stand there.
+    assert seen.paths("unschedule", "schedule") == ["unschedule", "unschedule", "schedule"]
+    await stack.advance(uid, days=31)
+    assert len(await paid_on(stack, key)) == 2
+
+
+async def test_a_key_on_which_the_charge_of_an_ended_subscription_cannot_be_taken_back_is_refused(stack):
+    key, left = await left_on_a_key(stack)
+    uid, _ = await begun(stack)
+    before = open_schedules(stack)
+    asked, _ = deaf_to(stack, left)
+    changing = asyncio.create_task(change_to_key(stack, uid, key, expect=409))
+    await asyncio.wait({changing, asyncio.create_task(asked.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    await stack.advance(uid, minutes=2)
+    problem = await changing
+    assert problem["code"] == "schedule_not_revoked"
+    assert "an ended subscription left" in problem["detail"]
+    assert left in problem["detail"]
+    assert open_schedules(stack) == before
+    assert (await stack.subscription(uid))["payment_method"]["customer_uid"] == uid
+    assert (await stack.events(uid))[-1] == "payment_method.refused"
 
 
 async def test_a_refused_card_changes_nothing(stack):

@@ -1,10 +1,13 @@
 """What somebody else left on the key of a subscription that ends: asked for, said, parked or taken back."""
 
+import asyncio
+
 import pytest
 
 from billing.portone import PortOneUnavailableError
-from tests.facts import console, parked, until, with_settings
-from tests.journeys.foreign_keys import issued, row_of, scheduled, start
+from tests.facts import console, current, decide, parked, until, with_settings
+from tests.journeys.foreign_keys import deaf_to, issued, row_of, scheduled, stand_as, start
+from tests.journeys.parked import decisions_of, went_by
 
 
 async def left_behind(stack, **more):
@@ -138,3 +141,89 @@ async def test_what_a_person_keeps_is_left_to_run_and_who_said_so_is_written_dow
     assert await parked(stack, uid) == []
     (decision,) = (await stack.api.get(f"/v1/parked/{uid}/decisions")).json()["decisions"]
     assert (decision["decision"], decision["by"]) == ("keep", "park@example.com")
+
+
+async def test_what_a_new_life_takes_over_stands_parked_no_longer(stack):
+    uid = await stack.start()
+    await stack.settled(uid)
+    await scheduled(stack, uid, f"old-{uid}", days=20)
+    await stack.order(uid, "cancel", at="now")
+    assert len(await parked(stack, uid)) == 1
+    await start(stack, uid, take_over="adopt", plan={"name": "월간 이용권", "amount": 9900, "interval": "month"})
+    assert await went_by(stack, f"left-schedule/old-{uid}", days=2) == "nothing_new"
+    assert await parked(stack, uid) == []
+
+
+# ---------------------------------------------------------------- what a life of ours left
+
+
+async def left_by_an_earlier_life(stack):
+    """The end of a life on whose key an earlier one, terminated, left its charge, which PortOne does not take back.
+
+    Answers the customer_uid, the order number, the earlier life, the answer of the end, and what lets PortOne hear.
+    """
+    uid = await stack.start()
+    number, earlier = await current(stack, uid), stack.last["subscription_id"]
+    await stack.handle(uid).terminate("by mistake")
+    stand_as(stack, number, "revoked")
+    await start(stack, uid)
+    await stack.settled(uid)
+    stand_as(stack, number, "scheduled")
+    asked, hears = deaf_to(stack, number)
+    ending = asyncio.create_task(stack.order(uid, "cancel", at="now"))
+    await asked.wait()
+    await stack.advance(uid, minutes=2)
+    return uid, number, earlier, await ending, hears
+
+
+async def test_a_charge_of_an_earlier_life_that_could_not_be_taken_back_is_told_and_parked_as_ours(stack):
+    uid, number, earlier, answer, _ = await left_by_an_earlier_life(stack)
+    assert [(each["merchant_uid"], each["state"]) for each in answer["standing"]] == [(number, "scheduled")]
+    (row,) = await parked(stack, uid)
+    assert (row["kind"], row["merchant_uid"]) == ("schedule_left", number)
+    assert f"a charge of subscription {earlier}, which is over, could not be taken back" in row["reason"]
+    told = await stack.events(uid)
+    assert "subscription.parked" in told
+    assert "payment_method.scheduled_elsewhere" not in told
+
+
+async def test_a_charge_of_an_earlier_life_stands_parked_until_it_is_over(stack):
+    uid, number, _, _, hears = await left_by_an_earlier_life(stack)
+    assert await went_by(stack, f"left-schedule/{number}", days=3) is None
+    assert [row["merchant_uid"] for row in await parked(stack, uid)] == [number]
+    hears()
+    assert (await decide(stack, uid, "revoke"))["state"] == "revoked"
+    assert row_of(stack, number)["schedule_status"] == "revoked"
+    assert await parked(stack, uid) == []
+
+
+# ---------------------------------------------------------------- two decisions
+
+
+async def revoking_in_vain(stack):
+    """A person's `revoke` under way that will come to nothing; answers the customer_uid, its task, and `hears`."""
+    uid = await left_behind(stack)
+    await stack.order(uid, "cancel", at="now")
+    asked, hears = deaf_to(stack, f"old-{uid}")
+    first = asyncio.create_task(decide(stack, uid, "revoke", expect=409))
+    await asked.wait()
+    return uid, first, hears
+
+
+async def test_a_second_decision_is_refused_while_the_first_is_carried_out_and_is_not_carried_out_itself(stack):
+    uid, first, _ = await revoking_in_vain(stack)
+    second = await decide(stack, uid, "keep", expect=409, by="kim@example.com")
+    assert second["code"] == "already_decided"
+    await went_by(stack, f"left-schedule/old-{uid}", minutes=2)
+    assert (await first)["code"] == "schedule_not_revoked"
+    assert [row["merchant_uid"] for row in await parked(stack, uid)] == [f"old-{uid}"]
+    assert await decisions_of(stack, uid) == []
+
+
+async def test_after_a_decision_that_came_to_nothing_the_next_one_is_taken(stack):
+    uid, first, hears = await revoking_in_vain(stack)
+    await went_by(stack, f"left-schedule/old-{uid}", minutes=2)
+    await first
+    hears()
+    assert (await decide(stack, uid, "revoke"))["state"] == "revoked"
+    assert [each[1] for each in await decisions_of(stack, uid)] == ["revoke"]

@@ -1,17 +1,13 @@
 """What a cancel was to give back and PortOne or its PG refuses: said, announced, parked, and decided after the end."""
 
-import contextlib
 import uuid
 from datetime import timedelta
 
 import pytest
-from temporalio.client import WorkflowExecutionStatus
-from temporalio.service import RPCError
-from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from billing.emulator.envelope import Refusal
 from tests.facts import console, decide, kept, order_of, parked, refunds_add_up
-from tests.journeys.parked import decisions_of
+from tests.journeys.parked import decisions_of, went_by
 from tests.stack import now
 
 THIRTY_DAYS = {"name": "30일권", "amount": 9000, "interval": "day", "interval_count": 30}
@@ -51,15 +47,8 @@ async def phone_bill(stack):
     return uid
 
 
-async def went_by(stack, row, **time):
-    """Let time pass for what stands parked, until its run has ended or the time is over."""
-    skipper = TimeSkipper(stack.temporal, config=TimeSkippingConfig(enabled=False, max_session_skip_count=100))
-    handle = skipper.client.get_workflow_handle(f"owed-refund/{row['parked_id'].removeprefix('owed-')}")
-    with contextlib.suppress(RPCError):  # it has ended meanwhile
-        await skipper.fast_forward(handle, timedelta(**time))
-    if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
-        return None
-    return await handle.result()
+def watcher_of(row):
+    return f"owed-refund/{row['parked_id'].removeprefix('owed-')}"
 
 
 async def test_a_prorated_refund_that_a_phone_bill_does_not_take_is_said_announced_and_parked(stack):
@@ -120,7 +109,7 @@ async def test_a_credit_that_is_refused_stands_until_it_has_gone_back_in_the_con
     (row,) = await parked(stack, uid)
     willing()
     await console(stack, "cancel", merchant_uid=number, amount=40_000)
-    assert await went_by(stack, row, days=2) is None
+    assert await went_by(stack, watcher_of(row), days=2) is None
     assert (await decide(stack, uid, "refund"))["refunded_amount"] == 60_000
     assert await kept(stack, number) == 0
     assert await parked(stack, uid) == []
@@ -136,6 +125,6 @@ async def test_what_is_owed_and_goes_back_by_the_api_stands_no_longer(stack):
     willing()
     back = await stack.api.post(f"/v1/payments/{number}/refunds", json={})
     assert back.status_code == 201
-    assert await went_by(stack, row, days=2) == "refunded"
+    assert await went_by(stack, watcher_of(row), days=2) == "refunded"
     assert await parked(stack, uid) == []
     assert await refunds_add_up(stack, number) == 9000
