@@ -20,7 +20,7 @@ RACE_ARGS ?=
 
 # Test processes wait as much as they work, so more of them than cores; each may run a Temporal server of its own, so
 # no more than four.
-TEST_PROCESSES ?= 4
+TEST_PROCESSES ?= 3
 
 BIN := .venv/bin
 READY := .venv/.ready

@@ -79,10 +79,10 @@ async def another_card(stack):
 
 ways = [
     (start, other_key),
-    (start_with_a_trial, other_key),
-    (payment, other_key),
+    pytest.param(start_with_a_trial, other_key, marks=pytest.mark.soak),
+    pytest.param(payment, other_key, marks=pytest.mark.soak),
     (billing_key, other_key),
-    (another_card, other_key),
+    pytest.param(another_card, other_key, marks=pytest.mark.soak),
     (start, expired),
     (payment, lost),
 ]

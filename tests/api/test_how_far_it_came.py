@@ -4,7 +4,6 @@ Where it is not said, a request has neither an Idempotency-Key nor an order numb
 """
 
 import asyncio
-import contextlib
 import dataclasses
 import uuid
 
@@ -15,8 +14,7 @@ import pytest_asyncio
 from billing.ledger import LedgerUnavailableError
 from tests.api.requests import hold, key_body, new_uid, payment_body, subscription_body, won
 from tests.line import on_a_line
-
-MAYBE_BEFORE = "it may have been started by an earlier try"
+from tests.soaking import soaking
 
 
 @pytest_asyncio.fixture
@@ -73,7 +71,9 @@ async def refund(stack):
     return Case(path, {"amount": 1000}, "cancel", named, moved)
 
 
-every_case = pytest.mark.parametrize("case", [payment, subscription, billing_key, refund])
+every_case = pytest.mark.parametrize(
+    "case", soaking([payment, subscription, billing_key, refund], beside=[payment, refund])
+)
 
 
 async def moved(stack):
@@ -175,95 +175,6 @@ async def test_a_temporal_that_is_away_before_anything_has_started_nothing_and_t
     await done_once(stack, case, names)
 
 
-async def left_open(stack, line, case):
-    """The first try is answered 202 by an api that has lost Temporal, and the money moves; answers the names it told.
-
-    Temporal stays away.
-    """
-    came, go_on = hold(stack, case.call)
-    sent = asyncio.create_task(case.send(stack))
-    await came.wait()
-    line.cut()
-    answer = await sent
-    assert answer.status_code == 202, answer.text
-    go_on.set()
-    while await moved(stack) != case.moved:
-        await asyncio.sleep(0.05)
-    return said(answer, case)
-
-
-def assert_maybe_before(answer, code):
-    told = answer.json()
-    assert (answer.status_code, told["code"]) == (503, code), answer.text
-    assert MAYBE_BEFORE in told["detail"]
-    assert "nothing was started" not in told["detail"]
-
-
-@pytest.mark.parametrize(
-    ("case", "key"),
-    [
-        (payment, None),
-        (payment, "order-1"),
-        (subscription, "order-1"),
-        (billing_key, None),
-        (refund, "order-1"),
-        (refund, None),
-    ],
-)
-async def test_what_an_earlier_try_started_is_not_called_not_started_while_temporal_is_away(stack, line, case, key):
-    case = dataclasses.replace(await case(stack), key=key)
-    names = await left_open(stack, line, case)
-    again = await case.send(stack)
-    assert_maybe_before(again, "temporal_unavailable")
-    assert said(again, case) == names
-    line.mend()
-    await done_once(stack, case, names)
-
-
-@pytest.mark.parametrize("key", [None, "order-1"])
-async def test_a_command_that_an_earlier_try_gave_is_not_called_not_started_while_temporal_is_away(stack, line, key):
-    uid = await stack.start()
-    body, moves = {"at": "now", "refund": "full"}, {"charges": 1, "refunded": 9900, "keys": 1}
-    case = Case(f"/v1/subscriptions/{uid}/cancel", body, "cancel", ("customer_uid",), moves, key)
-    await left_open(stack, line, case)
-    again = await case.send(stack)
-    assert_maybe_before(again, "temporal_unavailable")
-    assert again.json()["customer_uid"] == uid
-    line.mend()
-    await stack.handle(uid).result()
-    told = await case.send(stack)
-    assert (told.status_code, told.json()["refunded_amount"]) == (200, 9900), told.text
-    assert await moved(stack) == moves
-
-
-async def test_what_an_earlier_try_started_is_not_called_not_started_while_the_ledger_is_away(stack, line):
-    case = await refund(stack)
-    names = await left_open(stack, line, case)
-    line.mend()
-    desk = stack.app.state.desk
-    stack.app.state.desk = dataclasses.replace(desk, ledger=Forgetful(desk.ledger, "get_charge"))
-    again = await case.send(stack)
-    assert_maybe_before(again, "ledger_unavailable")
-    assert said(again, case) == names
-    stack.app.state.desk = desk
-    await done_once(stack, case, names)
-
-
-async def test_a_later_try_that_is_refused_unlooked_forgets_nothing_of_the_earlier_one(stack, line):
-    case = Case.of_payment(key="order-1")
-    names = await left_open(stack, line, case)
-    line.mend()
-    desk = stack.app.state.desk
-    lower = desk.settings.model_copy(update={"max_amount": case.body["amount"] - 1})
-    stack.app.state.desk = dataclasses.replace(desk, settings=lower)
-    refused = await case.send(stack)
-    assert (refused.status_code, refused.json()["code"]) == (422, "amount_too_large")
-    assert MAYBE_BEFORE in refused.json()["detail"]
-    assert said(refused, case) == names
-    stack.app.state.desk = desk
-    await done_once(stack, case, names)
-
-
 class Forgetful:
     """A ledger that goes away when it is asked for one of these."""
 
@@ -321,56 +232,6 @@ async def test_a_ledger_that_is_away_before_the_start_says_that_nothing_was_star
     assert "nothing was started" in answer.json()["detail"]
     assert answer.json()["merchant_uid"]
     assert await moved(stack) == {"charges": 0, "refunded": 0, "keys": 0}
-
-
-@contextlib.contextmanager
-def without_claims(stack):
-    """The ledger goes away before it can say whether there was an earlier try, and comes back."""
-    desk = stack.app.state.desk
-    stack.app.state.desk = dataclasses.replace(desk, ledger=Forgetful(desk.ledger, "claim_idempotency_key"))
-    yield
-    stack.app.state.desk = desk
-
-
-def brought(answer):
-    """The names in an answer of which nobody can know whether the request was sent before."""
-    said = answer.json()
-    assert (answer.status_code, said["code"]) == (503, "ledger_unavailable")
-    assert MAYBE_BEFORE in said["detail"]
-    assert "nothing was started" not in said["detail"]
-    names = ("customer_uid", "subscription_id", "merchant_uid", "refund_id", "run_id", "run_url")
-    return {name: said[name] for name in names if name in said}
-
-
-async def test_with_the_claim_unread_a_payment_names_only_an_order_number_of_the_callers_own(stack):
-    drawn, own = (
-        Case.of_payment(key="order-1"),
-        Case.of_payment(key="order-2", merchant_uid=f"order-{uuid.uuid4().hex}"),
-    )
-    paid = [(await case.send(stack)).json()["merchant_uid"] for case in (drawn, own)]
-    with without_claims(stack):
-        assert brought(await drawn.send(stack)) == {}
-        named = brought(await own.send(stack))
-    assert named.keys() == {"merchant_uid", "run_url"}
-    assert named["merchant_uid"] == paid[1]
-    assert [(await case.send(stack)).json()["merchant_uid"] for case in (drawn, own)] == paid
-    assert (await moved(stack))["charges"] == 2
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "names"),
-    [
-        ("/v1/subscriptions", subscription_body("buyer_a"), {"customer_uid", "run_url"}),
-        ("/v1/payments/order-1/refunds", {"amount": 1000}, {"merchant_uid", "run_url"}),
-        ("/v1/billing-keys", key_body("buyer_a"), {"customer_uid", "run_url"}),
-        ("/v1/subscriptions/buyer_a/cancel", {"at": "now"}, {"customer_uid"}),
-        ("/v1/reconciliation", {}, set()),
-    ],
-)
-async def test_with_the_claim_unread_nothing_is_named_that_was_drawn_for_this_try(stack, path, body, names):
-    with without_claims(stack):
-        answer = await stack.api.post(path, json=body, headers={"Idempotency-Key": "order-1"})
-    assert brought(answer).keys() == names
 
 
 async def test_a_ledger_that_is_away_for_a_look_says_nothing_of_a_start(stack):

@@ -66,6 +66,7 @@ async def up(tmp_path_factory):
             holder.close()
 
 
+@pytest.mark.soak
 async def test_ports_that_were_taken_meanwhile_are_chosen_again_said_and_remembered(up):
     stack, wished, said = up
     mine = (stack.ports.temporal, stack.ports.temporal_ui, stack.ports.emulator, stack.ports.api)

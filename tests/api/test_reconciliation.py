@@ -135,6 +135,7 @@ async def test_what_is_not_there_is_not_accepted(idle_stack):
     assert_problem(answer, status=404, code="difference_not_found")
 
 
+@pytest.mark.soak
 async def test_differences_and_runs_are_listed_page_by_page(stack):
     await stack.fault(path="webhook", kind="drop_webhook")
     for _ in range(3):

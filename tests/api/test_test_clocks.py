@@ -218,6 +218,7 @@ async def test_the_command_line_tells_each_step_with_its_charge_and_where_it_end
     assert f"for {uid}: {len(steps)} steps, 3 charges since" in last
 
 
+@pytest.mark.soak
 async def test_a_year_passes_in_one_call_while_a_neighbour_stands_still(stack):
     uid, neighbour = await stack.start(), await stack.start()
     await stack.settled(neighbour)

@@ -1,6 +1,7 @@
 """One valid webhook URL and hundreds of invented ids: PortOne is not asked for each, and nothing true is lost."""
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from api.bell import look_at_crowded_orders
@@ -98,6 +99,7 @@ async def test_a_true_webhook_behind_the_flood_is_answered_by_the_look_at_its_or
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_a_flood_for_an_ended_subscription_starts_no_more_workflows_than_the_bound(flooded):
     stack, portone = flooded
     uid, number = await started(stack)

@@ -8,6 +8,7 @@ import pytest_asyncio
 from temporalio.client import WorkflowUpdateFailedError
 
 from billing.domain.pg_capabilities import PG_CAPABILITIES
+from tests.soaking import soaking
 from tests.stack import CARD, now, running_stack
 from workflows.orders import ChangePlan
 
@@ -132,14 +133,14 @@ async def test_a_card_typed_in_is_charged_once_at_every_pg_of_the_guide(stack, p
     assert stack.account().world.payments_of(paid["merchant_uid"])[0]["pg_provider"] == pg
 
 
-@pytest.mark.parametrize("pg", modules(REST_KEY))
+@pytest.mark.parametrize("pg", soaking(modules(REST_KEY), beside=("html5_inicis", "settle")))
 async def test_a_key_issued_by_card_number_is_billed_for_three_cycles_at_every_pg_of_the_guide(stack, pg):
     uid = await stack.start(f"{pg}_{uuid.uuid4().hex[:8]}", pg=pg)
     await stack.advance(uid, days=63)
     await three_cycles_were_paid(stack, uid, pg)
 
 
-@pytest.mark.parametrize("pg", modules(WINDOW_KEY))
+@pytest.mark.parametrize("pg", soaking(modules(WINDOW_KEY), beside=("danal", "naverpay", "tosspay_v2", "paypal_v2")))
 async def test_a_key_issued_in_the_window_is_billed_for_three_cycles_at_every_pg_of_the_guide(stack, pg):
     uid = await start_from_the_window(stack, pg)
     await stack.advance(uid, days=94 if pg in CHARGED_IN_THE_WINDOW else 63)
@@ -168,7 +169,7 @@ async def test_a_naver_pay_key_that_is_replaced_is_deleted_with_who_asks_and_why
     assert await stack.portone.find_billing_key(other) is not None
 
 
-@pytest.mark.parametrize("pg", ["tosspay_v2", "smilepay"])
+@pytest.mark.parametrize("pg", soaking(["tosspay_v2", "smilepay"], beside=["tosspay_v2"]))
 async def test_where_no_schedule_is_booked_again_a_retry_is_our_own_charge_of_the_same_order(stack, pg):
     uid, start = await window_key(stack, pg, DECLINED_TWICE)
     await stack.start(uid, **start | {"plan": plan_at(pg) | {"trial_days": 1}})
@@ -192,7 +193,7 @@ async def test_what_paymentwall_refuses_first_and_approves_later_is_settled_and_
     assert [row["status"] for row in rows_of(stack, uid, "paymentwall")] == ["paid"]
 
 
-@pytest.mark.parametrize("pg", ["danal", "mobilians"])
+@pytest.mark.parametrize("pg", soaking(["danal", "mobilians"], beside=["danal"]))
 async def test_a_phone_bill_takes_no_other_amount_and_goes_back_as_a_whole(stack, pg):
     uid = await start_from_the_window(stack, pg)
     await stack.advance(uid, days=32)

@@ -20,6 +20,7 @@ from tests.journeys.plans import (
     thirty_days,
     year,
 )
+from tests.soaking import soaking
 
 # ---------------------------------------------------------------- what does not come to pass
 
@@ -95,7 +96,7 @@ async def test_a_change_that_portone_charged_in_another_amount_is_not_applied_an
     assert await paid(stack, uid) == [9000, 14000, 8900]
 
 
-@pytest.mark.parametrize("fault", ["drop_after", "500_after", "garbage"])
+@pytest.mark.parametrize("fault", soaking(["drop_after", "500_after", "garbage"], beside=["drop_after"]))
 async def test_a_change_whose_answer_is_lost_is_found_by_a_look_and_applied_once(stack, fault):
     uid = await stack.start(plan=BASIC)
     await stack.advance(uid, days=10)
@@ -127,7 +128,7 @@ async def test_a_change_of_which_nobody_knows_whether_it_was_paid_waits_and_is_s
     assert await stack.agree(uid) == 2
 
 
-@pytest.mark.parametrize("charged", [False, True])
+@pytest.mark.parametrize("charged", soaking([False, True], beside=[True]))
 async def test_a_worker_that_dies_inside_the_charge_of_a_change_charges_and_applies_it_once(stack, charged):
     uid = await stack.start(plan=BASIC)
     await stack.advance(uid, days=10)

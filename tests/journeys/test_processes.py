@@ -31,7 +31,7 @@ CARD = {"card_number": "4518-4212-3456-7890", "expiry": "2099-12", "birth": "900
 PLAN = {"name": "월간 이용권", "amount": 9900, "interval": "month"}
 
 # So many start at once, while for so many others a month goes by: charges, webhooks and reads meet each kill.
-STARTING, GOING_ON = 3, 2
+STARTING, GOING_ON = 2, 1
 MONTH = timedelta(days=31)
 
 # What the api may say while a part is away: it is done, it is open, it is not there yet, or a part is away.
@@ -116,7 +116,7 @@ class Shop:
     async def _read_on(self):
         while True:
             await self.call("GET", "/v1/subscriptions")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.25)
 
 
 def part_of(stack, name):

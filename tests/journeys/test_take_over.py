@@ -7,6 +7,7 @@ import pytest
 from tests.facts import console, current, parked
 from tests.journeys.cards import open_schedules
 from tests.journeys.foreign_keys import issued, paid_on, row_of, scheduled, start
+from tests.soaking import soaking
 from tests.stack import now
 
 # ---------------------------------------------------------------- a start on a key with schedules
@@ -207,7 +208,7 @@ async def test_what_a_terminated_run_of_ours_left_scheduled_is_taken_back_before
     assert await stack.agree(uid) == 3
 
 
-@pytest.mark.parametrize("pg", ["kakaopay", "danal", "paymentwall"])
+@pytest.mark.parametrize("pg", soaking(["kakaopay", "danal", "paymentwall"], beside=["kakaopay"]))
 async def test_what_a_pg_charged_when_it_issued_the_key_is_the_first_period(stack, pg):
     uid = await issued(stack, pg=pg, amount=9900, merchant_uid=f"at-issue-{pg}", buyer_email="gildong@example.com")
     begun = await start(stack, uid, pg=pg)

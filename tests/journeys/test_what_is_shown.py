@@ -6,6 +6,7 @@ import pytest
 
 from tests.journeys.cards import GOOD, HARD, SOFT, change
 from tests.journeys.owing import SOFT_TWICE
+from tests.soaking import soaking
 from tests.stack import now
 
 OVER = {"canceled", "expired", "incomplete_expired"}
@@ -116,7 +117,13 @@ JOURNEYS = {
 }
 
 
-@pytest.mark.parametrize("journey", JOURNEYS, ids=lambda journey: journey.__name__)
+@pytest.mark.parametrize(
+    "journey",
+    soaking(
+        JOURNEYS, beside=(resumed_by_itself, another_card_for_what_is_owed, canceled_while_it_waits_for_another_card)
+    ),
+    ids=lambda journey: journey.__name__,
+)
 async def test_what_is_shown_agrees_with_portone_s_rows_wherever_a_life_has_come_to_rest(stack, journey):
     uid = await stack.start()
     assert (await is_shown_truly(stack, uid))["cycle"]["state"] == "registered"

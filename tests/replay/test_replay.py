@@ -53,7 +53,8 @@ async def test_an_incompatible_history_is_caught():
 
 
 def test_there_is_a_history_for_every_kind_of_workflow():
-    assert {workflow_type(read_history(path)) for path in PATHS} == {workflow.__name__ for workflow in WORKFLOWS}
+    recorded_apart = [path for path in PATHS if path.parent == HISTORIES]
+    assert {workflow_type(read_history(path)) for path in recorded_apart} == {each.__name__ for each in WORKFLOWS}
 
 
 def test_no_committed_history_holds_a_card():
