@@ -36,7 +36,7 @@ class LeftScheduleWorkflow:
         self._start = start
         self._order: Decide | None = None
         self._answer: FactDecided | None = None
-        self._over = False
+        self._over = self._ended = False
 
     @workflow.run
     async def run(self, start: StartLeftSchedule) -> FactState:
@@ -52,6 +52,7 @@ class LeftScheduleWorkflow:
                     timeout_summary=f"{start.row.merchant_uid} stands parked: a decision, or the next look",
                 )
             ended = await self._look() if self._order is None else await self._carry_out(self._order)
+        self._ended = True
         await workflow.wait_condition(workflow.all_handlers_finished)
         return ended
 
@@ -64,10 +65,10 @@ class LeftScheduleWorkflow:
         """
         self._check(order)
         self._order, self._answer = order, None
-        await workflow.wait_condition(lambda: self._answer is not None)
-        answer = self._answer
-        assert answer is not None  # noqa: S101 - just waited for
-        return answer
+        await workflow.wait_condition(lambda: self._answer is not None or self._ended)
+        if self._answer is None:
+            raise _refused("already_decided", "it was over before the decision could be carried out: look again")
+        return self._answer
 
     @decide.validator
     def _check_decide(self, order: Decide) -> None:

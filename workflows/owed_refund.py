@@ -42,7 +42,7 @@ class OwedRefundWorkflow:
         self._anew = start.refused
         self._order: Decide | None = None
         self._answer: FactDecided | None = None
-        self._over = False
+        self._over = self._ended = False
 
     @workflow.run
     async def run(self, start: StartOwedRefund) -> FactState:
@@ -62,6 +62,7 @@ class OwedRefundWorkflow:
             elif not await self._still_owed():
                 await self._close("it went back elsewhere")
                 ended = FactState.REFUNDED
+        self._ended = True
         await workflow.wait_condition(workflow.all_handlers_finished)
         return ended
 
@@ -74,10 +75,10 @@ class OwedRefundWorkflow:
         """
         self._check(order)
         self._order, self._answer = order, None
-        await workflow.wait_condition(lambda: self._answer is not None)
-        answer = self._answer
-        assert answer is not None  # noqa: S101 - just waited for
-        return answer
+        await workflow.wait_condition(lambda: self._answer is not None or self._ended)
+        if self._answer is None:
+            raise _refused("already_decided", "it was over before the decision could be carried out: look again")
+        return self._answer
 
     @decide.validator
     def _check_decide(self, order: Decide) -> None:

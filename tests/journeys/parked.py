@@ -1,5 +1,6 @@
 """What the journeys of parked things share."""
 
+import asyncio
 import contextlib
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from temporalio.testing import TimeSkipper, TimeSkippingConfig
 from tests.facts import (
     console,
     current,
+    decide,
     kept,
     stands,
     state_of,
@@ -54,6 +56,24 @@ async def went_by(stack, workflow_id, **time):
     if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
         return None
     return await handle.result()
+
+
+async def decided_during_a_look(stack, uid, watcher, path, **until_the_look):
+    """A decision that comes while the daily look, by calls of this path, is finding that nothing stands any more."""
+    handle = stack.temporal.get_workflow_handle(watcher)
+    async with stack.holding(path) as came:
+        look = asyncio.create_task(went_by(stack, watcher, **until_the_look))
+        await came.wait()
+        decision = asyncio.create_task(decide(stack, uid, "keep", expect=409))
+        while not await is_taken(handle):
+            await asyncio.sleep(0.02)
+    return (await decision)["code"], await look
+
+
+async def is_taken(handle):
+    """Whether a worker has taken an update of this run."""
+    events = (await handle.fetch_history()).events
+    return any(event.HasField("workflow_execution_update_accepted_event_attributes") for event in events)
 
 
 async def count_of(stack, query):

@@ -7,7 +7,7 @@ import pytest
 from billing.portone import PortOneUnavailableError
 from tests.facts import console, current, decide, parked, until, with_settings
 from tests.journeys.foreign_keys import deaf_to, issued, row_of, scheduled, stand_as, start
-from tests.journeys.parked import decisions_of, went_by
+from tests.journeys.parked import decided_during_a_look, decisions_of, went_by
 
 
 async def left_behind(stack, **more):
@@ -217,6 +217,16 @@ async def test_a_second_decision_is_refused_while_the_first_is_carried_out_and_i
     await went_by(stack, f"left-schedule/old-{uid}", minutes=2)
     assert (await first)["code"] == "schedule_not_revoked"
     assert [row["merchant_uid"] for row in await parked(stack, uid)] == [f"old-{uid}"]
+    assert await decisions_of(stack, uid) == []
+
+
+async def test_a_decision_that_comes_while_it_is_found_out_is_told_so_and_the_run_ends(stack):
+    uid = await left_behind(stack)
+    await stack.order(uid, "cancel", at="now")
+    await console(stack, "revoke", merchant_uid=f"old-{uid}")
+    told = await decided_during_a_look(stack, uid, f"left-schedule/old-{uid}", "schedule_get", days=1, minutes=1)
+    assert told == ("already_decided", "revoked")
+    assert await parked(stack, uid) == []
     assert await decisions_of(stack, uid) == []
 
 

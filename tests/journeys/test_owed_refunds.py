@@ -7,7 +7,7 @@ import pytest
 
 from billing.emulator.envelope import Refusal
 from tests.facts import console, decide, kept, order_of, parked, refunds_add_up
-from tests.journeys.parked import decisions_of, went_by
+from tests.journeys.parked import decided_during_a_look, decisions_of, went_by
 from tests.stack import now
 
 THIRTY_DAYS = {"name": "30일권", "amount": 9000, "interval": "day", "interval_count": 30}
@@ -128,3 +128,16 @@ async def test_what_is_owed_and_goes_back_by_the_api_stands_no_longer(stack):
     assert await went_by(stack, watcher_of(row), days=2) == "refunded"
     assert await parked(stack, uid) == []
     assert await refunds_add_up(stack, number) == 9000
+
+
+async def test_a_decision_that_comes_while_it_is_found_to_have_gone_back_is_told_so_and_the_run_ends(stack):
+    uid = await stack.start(plan=THIRTY_DAYS)
+    number = await order_of(stack, uid)
+    willing = refusing(stack)
+    await stack.order(uid, "cancel", at="now", refund="prorated")
+    (row,) = await parked(stack, uid)
+    willing()
+    await console(stack, "cancel", merchant_uid=number)
+    told = await decided_during_a_look(stack, uid, watcher_of(row), "findAll", days=1, minutes=1)
+    assert told == ("already_decided", "refunded")
+    assert await parked(stack, uid) == []
