@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
@@ -55,9 +55,6 @@ _QUERY, _MOST_PATIENCE = timedelta(seconds=5), timedelta(minutes=2)
 # Many schedules that fall due in one step take their time.
 _PATIENCE = 300.0
 _ASK_AGAIN = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
-
-# How often a timer that should have fired is looked for before it counts as one of a clock that lies behind.
-_LATE_TIMERS = 10
 
 # A run that continued as new has no task for up to a second, and then these: started, task scheduled, begun, completed.
 _FIRST_TASK_DONE = 4
@@ -133,19 +130,17 @@ class SubscriptionClock:
         watch = _Watch(self._books_url, snapshot) if progress else None
         if watch is not None:
             await watch.look(session, (), watch.before)
-        running = await self._settled()
+        running, snapshot = await self._at_rest()
         while now < target and running:
-            snapshot = await self._snapshot()
             keys = self._keys(snapshot)
             _, next_due = await self._emulator(session, keys)
             step_to = await self._next_instant(snapshot, now, next_due, target)
             # The workflow first: at the due instant its own deadline is still minutes away.
-            if step_to > now and not await self._fast_forward(step_to - now):
+            if step_to > now and not await self._fast_forward(now, step_to):
                 break
             now, _ = await self._emulator(session, keys, to=step_to)
-            running = await self._settled()
+            running, snapshot = await self._at_rest()
             if progress is not None and watch is not None:
-                snapshot = await self._snapshot()
                 progress(Step(now, snapshot, await watch.look(session, self._executed, snapshot)))
         if now < target:
             now, _ = await self._emulator(session, self._keys(await self._snapshot()), to=target)
@@ -164,12 +159,20 @@ class SubscriptionClock:
         now, _ = await self._emulator(session, keys, to=there if there - now > _SAME_INSTANT else now)
         return now
 
-    async def _fast_forward(self, distance: timedelta) -> bool:
-        """Move the workflow's clock; False when it has ended on the way, or just before.
+    async def _fast_forward(self, now: datetime, to: datetime) -> bool:
+        """Move the workflow's clock from PortOne's instant to another; False when it has ended on the way, or before.
+
+        It is moved by its own clock, so that it stops at a timer and not shortly behind one: what is left of the way
+        would go by in real time while the timer is answered, and the server would then skip to the next timer as well.
 
         Raises:
             NoTestClockError: the server skips no time.
         """
+        there = await self._skipper.get_current_time(self._handle)
+        lies_behind = now - there > _SAME_INSTANT
+        distance = to - (now if lies_behind else there)
+        if distance <= timedelta(0):
+            return True
         try:
             return await self._skipper.fast_forward(self._handle, distance)
         except RPCError as error:
@@ -193,16 +196,17 @@ class SubscriptionClock:
     async def _wakes_after(self, now: datetime, snapshot: SubscriptionSnapshot) -> datetime | None:
         """A millisecond past the workflow's next own instant, so that its timer has fired; None when none lies ahead.
 
-        One that has passed fires in a moment, unless PortOne's clock was moved alone: then the workflow's lies behind,
-        and it is PortOne's instants that count.
+        One that has passed by the workflow's own clock fires in a moment, however busy the machine is. By that clock it
+        may also lie ahead, where PortOne's was moved alone: then it is PortOne's instants that count.
         """
-        for _ in range(_LATE_TIMERS):
-            if snapshot.wakes_at is None:
-                return None
-            if (wakes := snapshot.wakes_at + timedelta(milliseconds=1)) > now:
-                return wakes
-            await asyncio.sleep(0.05)
-            snapshot = await self._snapshot()
+        async with asyncio.timeout(_PATIENCE):
+            while snapshot.wakes_at is not None:
+                if (wakes := snapshot.wakes_at + timedelta(milliseconds=1)) > now:
+                    return wakes
+                if not await self._is_running() or await self._skipper.get_current_time(self._handle) < wakes:
+                    return None
+                await asyncio.sleep(0.05)
+                _, snapshot = await self._at_rest()
         return None
 
     def _keys(self, snapshot: SubscriptionSnapshot) -> list[str]:
@@ -227,15 +231,29 @@ class SubscriptionClock:
     async def _is_running(self) -> bool:
         return (await self._handle.describe()).status in _LIVES
 
-    async def _settled(self) -> bool:
-        """Wait until the workflow has nothing to do but wait; whether it still runs."""
+    async def _at_rest(self) -> tuple[bool, SubscriptionSnapshot]:
+        """Whether it still runs, and where it stands, once it has nothing to do but wait."""
+        while True:
+            settled = await self._settled()
+            snapshot = await self._snapshot()
+            running = settled.status in _LIVES
+            # A webhook may have come between the two: then it was asked in the middle of a step.
+            if not running or await self._is_at(settled):
+                return running, snapshot
+
+    async def _is_at(self, settled: WorkflowExecutionDescription) -> bool:
+        now = await self._handle.describe()
+        return (now.run_id, now.history_length) == (settled.run_id, settled.history_length)
+
+    async def _settled(self) -> WorkflowExecutionDescription:
+        """What the server says of it once it has nothing to do but wait."""
         wait = 0.005
         while True:
             description = await self._handle.describe()
             raw = description.raw_description
             begun = description.history_length >= _FIRST_TASK_DONE or description.status not in _LIVES
             if begun and not raw.pending_activities and not raw.HasField("pending_workflow_task"):
-                return description.status in _LIVES
+                return description
             await asyncio.sleep(wait)
             wait = min(0.05, wait * 1.5)
 
