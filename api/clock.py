@@ -136,7 +136,7 @@ class SubscriptionClock:
             _, next_due = await self._emulator(session, keys)
             step_to = await self._next_instant(snapshot, now, next_due, target)
             # The workflow first: at the due instant its own deadline is still minutes away.
-            if step_to > now and not await self._fast_forward(now, step_to):
+            if step_to > now and not await self._fast_forward(await self._distance(now, step_to)):
                 break
             now, _ = await self._emulator(session, keys, to=step_to)
             running, snapshot = await self._at_rest()
@@ -159,18 +159,22 @@ class SubscriptionClock:
         now, _ = await self._emulator(session, keys, to=there if there - now > _SAME_INSTANT else now)
         return now
 
-    async def _fast_forward(self, now: datetime, to: datetime) -> bool:
-        """Move the workflow's clock from PortOne's instant to another; False when it has ended on the way, or before.
+    async def _distance(self, now: datetime, to: datetime) -> timedelta:
+        """How far the workflow's clock is moved for PortOne's to go from one instant to another.
 
-        It is moved by its own clock, so that it stops at a timer and not shortly behind one: what is left of the way
-        would go by in real time while the timer is answered, and the server would then skip to the next timer as well.
+        By its own clock, so that it stops at a timer and not shortly behind one: what is left of the way would go by in
+        real time while the timer is answered, and the server would then skip to the next timer as well.
+        """
+        there = await self._skipper.get_current_time(self._handle)
+        lies_behind = now - there > _SAME_INSTANT
+        return to - (now if lies_behind else there)
+
+    async def _fast_forward(self, distance: timedelta) -> bool:
+        """Move the workflow's clock; False when it has ended on the way, or just before.
 
         Raises:
             NoTestClockError: the server skips no time.
         """
-        there = await self._skipper.get_current_time(self._handle)
-        lies_behind = now - there > _SAME_INSTANT
-        distance = to - (now if lies_behind else there)
         if distance <= timedelta(0):
             return True
         try:

@@ -39,7 +39,7 @@ async def test_time_does_not_go_on_before_a_run_that_continued_as_new_has_begun(
 
     clock = SubscriptionClock.__new__(SubscriptionClock)
     clock._handle = Run()
-    assert await clock._settled()
+    assert (await clock._settled()).status is status
     assert answers == []
 
 
@@ -51,7 +51,7 @@ async def test_a_run_that_has_ended_is_not_waited_for():
 
     clock = SubscriptionClock.__new__(SubscriptionClock)
     clock._handle = Run()
-    assert not await clock._settled()
+    assert (await clock._settled()).status is WorkflowExecutionStatus.TERMINATED
 
 
 async def test_bells_rung_around_the_roll_are_all_answered_and_charge_nothing(stack):
