@@ -20,6 +20,7 @@ from tests.api.test_how_far_it_came import (
     said,
     subscription,
 )
+from tests.soaking import soaking
 
 __all__ = ["line"]
 
@@ -53,11 +54,11 @@ def assert_maybe_before(answer, code):
 @pytest.mark.parametrize(
     ("case", "key"),
     [
-        (payment, None),
+        pytest.param(payment, None, marks=pytest.mark.soak),
         (payment, "order-1"),
-        (subscription, "order-1"),
-        (billing_key, None),
-        (refund, "order-1"),
+        pytest.param(subscription, "order-1", marks=pytest.mark.soak),
+        pytest.param(billing_key, None, marks=pytest.mark.soak),
+        pytest.param(refund, "order-1", marks=pytest.mark.soak),
         (refund, None),
     ],
 )
@@ -71,7 +72,7 @@ async def test_what_an_earlier_try_started_is_not_called_not_started_while_tempo
     await done_once(stack, case, names)
 
 
-@pytest.mark.parametrize("key", [None, "order-1"])
+@pytest.mark.parametrize("key", soaking([None, "order-1"], beside=["order-1"]))
 async def test_a_command_that_an_earlier_try_gave_is_not_called_not_started_while_temporal_is_away(stack, line, key):
     uid = await stack.start()
     body, moves = {"at": "now", "refund": "full"}, {"charges": 1, "refunded": 9900, "keys": 1}
