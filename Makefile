@@ -19,7 +19,7 @@ YEARS_ARGS ?=
 RACE_ARGS ?=
 
 # Test processes wait as much as they work, so more of them than cores; each may run a Temporal server of its own, so
-# no more than four.
+# no more than three.
 TEST_PROCESSES ?= 3
 
 BIN := .venv/bin

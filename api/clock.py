@@ -59,6 +59,9 @@ _ASK_AGAIN = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED
 # A run that continued as new has no task for up to a second, and then these: started, task scheduled, begun, completed.
 _FIRST_TASK_DONE = 4
 
+# So long after its instant a timer has fired.
+_FIRED = timedelta(milliseconds=1)
+
 # Both clocks run on while one is being read: by less than this they are the same.
 _SAME_INSTANT = timedelta(seconds=1)
 
@@ -194,7 +197,9 @@ class SubscriptionClock:
         wakes = await self._wakes_after(now, snapshot)
         candidates = [target, now + _LONGEST_STEP]
         candidates += [wakes] if wakes else []
-        candidates += [next_due] if next_due else []
+        # What is due at the workflow's own instant runs right behind it, in the same step: the workflow is first.
+        together = wakes is not None and next_due is not None and next_due < wakes <= next_due + _FIRED
+        candidates += [next_due] if next_due and not together else []
         return max(now, min(candidates))
 
     async def _wakes_after(self, now: datetime, snapshot: SubscriptionSnapshot) -> datetime | None:
@@ -205,7 +210,7 @@ class SubscriptionClock:
         """
         async with asyncio.timeout(_PATIENCE):
             while snapshot.wakes_at is not None:
-                if (wakes := snapshot.wakes_at + timedelta(milliseconds=1)) > now:
+                if (wakes := snapshot.wakes_at + _FIRED) > now:
                     return wakes
                 if not await self._is_running() or await self._skipper.get_current_time(self._handle) < wakes:
                     return None

@@ -26,7 +26,7 @@ UNFINISHED = "PortOne has not finished an earlier payment of the open period; no
 
 
 async def change(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
-    """Change with the next period, or now; the newest change replaces a pending one.
+    """Change with the next period, or now; it is added to a change that waits, or with `now` takes its place.
 
     Raises:
         ApplicationError: the next charge ran first, and the order makes no sense in the period that began with it.

@@ -271,6 +271,9 @@ def as_declined(verdict: Verdict) -> Verdict:
 
 
 def _failed_at(run: SubscriptionRun, verdict: Verdict) -> datetime:
-    """When PortOne says it failed; its clock decides when it accepts the next attempt, so it is never before ours."""
+    """When PortOne says it failed; its clock decides when it accepts the next attempt, so it is not before ours.
+
+    In whole seconds, as PortOne books: what is told of the next attempt is the instant at which it stands there.
+    """
     failed_at = verdict.payment.failed_at if verdict.payment else None
-    return max(failed_at or run.state.due_at, workflow.now())
+    return max(failed_at or run.state.due_at, workflow.now().replace(microsecond=0))

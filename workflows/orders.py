@@ -88,7 +88,10 @@ class ResumeSubscription(Message):
 
 
 class ChangePlan(Message):
-    """Change plan, quantity or coupon; what is None stays as it is. The newest change replaces a pending one."""
+    """Change plan, quantity or coupon; what is None stays as it is, or as a change that waits has it.
+
+    With `now` it takes the place of a change that waits.
+    """
 
     plan: PlanTerms | None = None
     quantity: int | None = None

@@ -18,8 +18,7 @@ from billing.domain.pg_capabilities import capability
 from billing.domain.pg_capability import ChargesAtIssue
 from billing.domain.takeover import REFUSALS, KeyPayment, Standing, TakeOverRefusal, Terms, Way
 from billing.domain.verdict import Finding, Verdict
-from workflows import key_look, policies
-from workflows.bells import hand_on
+from workflows import key_look, leaving, policies
 from workflows.key_contracts import KeyPaymentsAsked
 from workflows.subscription_run import SubscriptionRun
 
@@ -78,9 +77,9 @@ async def take(run: SubscriptionRun, found: Found) -> Taken:
     standing = _told(found.schedules, found.payments)
     if found.not_shown:
         return Taken(TakeOverRefusal.NOT_SHOWN)
-    unfinished = await _take_back_what_is_left(run, found.left)
-    if unfinished is not None:
-        return unfinished
+    ours = await leaving.take_ours_back(run, found.left)
+    if ours:
+        return Taken(TakeOverRefusal.NOT_REVOKED, standing=tuple(key_look.told(back) for back in ours))
     for _ in range(_ROUNDS):
         way = takeover.choose(_terms(run), found.schedules, found.payments)
         if way.refusal is not None:
@@ -153,16 +152,6 @@ async def _ask(run: SubscriptionRun) -> tuple[Found, bool]:
     payments, any_at_all = await key_look.foreign_payments(asked, on_key.foreign)
     recent = [each for each in payments if takeover.covers(each.payment, interval, zone, now)]
     return Found(on_key.open, on_key.left, recent), any_at_all
-
-
-async def _take_back_what_is_left(run: SubscriptionRun, rows: Sequence[ScheduleFact]) -> Taken | None:
-    """Take back what an earlier life of ours left scheduled, whoever asks; what ran is settled as that life's."""
-    for back in await key_look.take_all_back(rows):
-        if back.paid is not None:
-            await hand_on(run, [back.paid])
-        elif not back.revoked and back.row.status != "executed":
-            return Taken(TakeOverRefusal.NOT_REVOKED, standing=(key_look.told(back),))
-    return None
 
 
 def _charges_now(run: SubscriptionRun) -> bool:

@@ -76,10 +76,14 @@ class Fleet:
         return builds
 
     async def histories(self, customer_uid):
-        """The history of each run of a subscription, oldest first."""
-        found = [run async for run in self.stack.temporal.list_workflows(f'WorkflowId = "subscription/{customer_uid}"')]
-        handles = [
-            self.stack.temporal.get_workflow_handle(run.id, run_id=run.run_id)
-            for run in sorted(found, key=lambda run: run.start_time)
-        ]
-        return [await handle.fetch_history() for handle in handles]
+        """The history of each run of a subscription, oldest first.
+
+        From one to the next, as they say themselves: the server's list of runs lags behind.
+        """
+        found = await self.stack.handle(customer_uid).describe()
+        run_id, histories = found.raw_description.workflow_execution_info.first_run_id, []
+        while run_id:
+            history = await self.stack.temporal.get_workflow_handle(found.id, run_id=run_id).fetch_history()
+            histories.append(history)
+            run_id = history.events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+        return histories

@@ -30,8 +30,6 @@ pytestmark = pytest.mark.timeout(1200)
 CARD = {"card_number": "4518-4212-3456-7890", "expiry": "2099-12", "birth": "900101", "pwd_2digit": "12"}
 PLAN = {"name": "월간 이용권", "amount": 9900, "interval": "month"}
 
-# So many start at once, while for so many others a month goes by: charges, webhooks and reads meet each kill.
-STARTING, GOING_ON = 2, 1
 MONTH = timedelta(days=31)
 
 # What the api may say while a part is away: it is done, it is open, it is not there yet, or a part is away.
@@ -101,10 +99,10 @@ class Shop:
         rows = (await self.read(f"/v1/subscriptions/{uid}/charges"))["charges"]
         return sorted(row["merchant_uid"] for row in rows if row["state"] == "paid")
 
-    async def busy(self, name, disturb):
-        """Starts, months and reads, all at once, and in the middle of them a disturbance."""
-        newcomers = [f"{name}_{number}".replace(" ", "_") for number in range(STARTING)]
-        old = list(self.paid)[-GOING_ON:]
+    async def busy(self, name, disturb, *, starting, going_on):
+        """So many starts, months of so many others, and reads, all at once; in the middle of them a disturbance."""
+        newcomers = [f"{name}_{number}".replace(" ", "_") for number in range(starting)]
+        old = list(self.paid)[-going_on:]
         lists = asyncio.create_task(self._read_on())
         work = [asyncio.create_task(self.subscribe(uid)) for uid in newcomers]
         work += [asyncio.create_task(self.go_on(uid)) for uid in old]
@@ -185,7 +183,10 @@ def _webhook(body):
     return (body["imp_uid"], body["merchant_uid"], body["status"])
 
 
-async def test_whatever_process_is_killed_in_whatever_order_no_charge_and_no_webhook_is_lost_or_doubled(tmp_path):
+@pytest.mark.parametrize(("starting", "going_on"), [(2, 1), pytest.param(5, 3, marks=pytest.mark.soak)])
+async def test_whatever_process_is_killed_in_whatever_order_no_charge_and_no_webhook_is_lost_or_doubled(
+    tmp_path, starting, going_on
+):
     said = []
     stack = LocalStack(folder=tmp_path, ports=choose_ports(tmp_path, wanted={}, preferred=None), say=said.append)
     timeout = aiohttp.ClientTimeout(total=60)
@@ -208,12 +209,12 @@ async def test_whatever_process_is_killed_in_whatever_order_no_charge_and_no_web
             "temporal": lambda: kill(stack, "temporal"),
             "emulator": lambda: kill(stack, "emulator"),
         }.items():
-            await shop.busy(name, disturb)
+            await shop.busy(name, disturb, starting=starting, going_on=going_on)
             assert list(holders_of_deleted(tmp_path / "ledger.db")) == [], name
         numbers, delivered = await agree(shop)
         rows = await every_webhook_reached_its_workflow(tmp_path / "ledger.db")
 
-    assert len(numbers) == 8 + 7 * (STARTING + GOING_ON)
+    assert len(numbers) == 8 + 7 * (starting + going_on)
     assert {line.split()[0] for line in said} == {"worker", "api", "temporal", "emulator"}
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as ledger:
         assert ledger.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
