@@ -11,12 +11,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+)
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from api.connections import own_connections
+from billing.workflow_runner import ASK_AGAIN
 from workflows.contracts import SubscriptionSnapshot, subscription_workflow_id
 from workflows.subscription import SubscriptionWorkflow
 
@@ -234,6 +241,9 @@ class SubscriptionClock:
                     return await self._handle.query(SubscriptionWorkflow.snapshot, rpc_timeout=_QUERY)
                 except RPCError as error:
                     if error.status not in _ASK_AGAIN and "not scheduled yet" not in error.message:
+                        raise
+                except WorkflowQueryFailedError as error:
+                    if str(error) != ASK_AGAIN:
                         raise
                 await asyncio.sleep(0.01)
 

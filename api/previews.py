@@ -49,7 +49,7 @@ async def _asked(
         at = await _present(desk, handle) if order is not None else None
         preview: _Told = await handle.query(name, args=[order, at], result_type=told, rpc_timeout=PATIENCE)
     except WorkflowQueryFailedError:
-        # Nothing of ours fails there: a run of an older build does not know this question.
+        # Nothing of ours fails there: a run of an older build does not know this question, or `ASK_AGAIN`.
         raise Problem(503, "preview_unavailable", "the run cannot answer at this moment; ask again") from None
     except RPCError as error:
         if is_gone(error):

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from api.difference_views import difference_view, progress_view
@@ -128,7 +128,7 @@ async def _watched(handle: Handle, console: Console) -> ReconciliationShown:
 async def _show(handle: Handle, progress: Progress, bar: TaskID) -> None:
     try:
         shown = await handle.query(ReconciliationWorkflow.progress)
-    except RPCError:
+    except (RPCError, WorkflowQueryFailedError):
         return
     doing = f"{shown.stretch.leg.value.replace('_', ' ')}, {shown.stretch.window}" if shown.stretch else "ending"
     progress.update(

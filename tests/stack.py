@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from temporalio.worker import Worker
@@ -28,6 +28,7 @@ from billing.ledger import Ledger
 from billing.portone import PortOneClient
 from billing.settings import Settings
 from billing.temporal import DATA_CONVERTER
+from billing.workflow_runner import ASK_AGAIN
 from tests.built_once import with_routes_of_the_first
 from tests.patience import PATIENCE_SECONDS
 from worker import create_event_worker, create_worker
@@ -223,6 +224,9 @@ class Stack:
                     return await self.handle(customer_uid).query("snapshot")
                 except RPCError as error:
                     if "not scheduled yet" not in error.message:
+                        raise
+                except WorkflowQueryFailedError as error:
+                    if str(error) != ASK_AGAIN:
                         raise
                 await asyncio.sleep(0.01)
 
