@@ -35,12 +35,14 @@ class Attempt:
 
     `resource` is what the request makes, the same for every try of it. `names` are what a caller asks for afterwards:
     `merchant_uid`, `customer_uid`, `refund_id`, `run_url`. `pending` is how a 202 calls an outcome that is still open.
+    `may_be_written` holds from the moment at which a write to the ledger is all that is left to do.
     """
 
     resource: str
     names: Mapping[str, Any]
     pending: Mapping[str, Any]
     reach: Reach = field(default=Reach.NOT_STARTED)
+    may_be_written: bool = field(default=False, init=False)
 
     @property
     def has_left(self) -> bool:
@@ -56,6 +58,10 @@ class Attempt:
         """The next call starts it; until that is answered nobody knows whether it has been started."""
         if self.reach is not Reach.STARTED:
             self.reach = Reach.UNKNOWN
+
+    def writes(self) -> None:
+        """What is asked for is the next write to the ledger; until that is answered nobody knows whether it is done."""
+        self.may_be_written = True
 
     def has_begun(self) -> None:
         """It is known to be started, now or by an earlier try."""

@@ -189,7 +189,7 @@ class Once:
             return attempt.open_answer()
         if attempt.has_left:
             return attempt.open_answer()
-        return problem_response(_nothing_by_this_try(failed, attempt.reach, attempt.names))
+        return problem_response(_not_begun(failed, attempt))
 
     async def _again(self, slot: _Slot, claim: IdempotencyClaim, shown_once: Made | None) -> Response:
         status, body = claim.status or HTTPStatus.OK, claim.body or ""
@@ -297,6 +297,14 @@ def _ledger_unavailable() -> Problem:
 def _with_names(problem: Problem, names: Mapping[str, Any]) -> Problem:
     problem.extra = {**names, **problem.extra}
     return problem
+
+
+def _not_begun(problem: Problem, attempt: Attempt) -> Problem:
+    if not attempt.may_be_written:
+        return _nothing_by_this_try(problem, attempt.reach, attempt.names)
+    told = "whether this was written is not known: read it, or send the same request again"
+    problem.detail = f"{problem.detail}; {told}"
+    return _with_names(problem, attempt.names)
 
 
 def _refused(problem: Problem, attempt: Attempt) -> Problem:

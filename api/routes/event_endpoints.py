@@ -42,6 +42,7 @@ async def add_endpoint(body: EndpointBody, once: OnceDep, desk: DeskDep) -> Resp
         if len(living) >= MAX_ENDPOINTS:
             raise Problem(409, "too_many_endpoints", f"there are {MAX_ENDPOINTS} endpoints; delete one first")
         shown = _secrets_of(desk, attempt.resource)[0]
+        attempt.writes()
         added = await desk.endpoints.add(
             attempt.resource,
             body.url,
@@ -90,7 +91,8 @@ async def change_endpoint(endpoint_id: EndpointId, body: EndpointChangeBody, des
 async def delete_endpoint(endpoint_id: EndpointId, once: OnceDep, desk: DeskDep) -> Response:
     """Send nothing there any more and forget its secrets; what waited is skipped."""
 
-    async def delete(_attempt: Attempt) -> Response:
+    async def delete(attempt: Attempt) -> Response:
+        attempt.writes()
         if not await desk.endpoints.delete(endpoint_id, desk.now()):
             raise _not_found()
         return answer(200, {"endpoint_id": endpoint_id, "deleted": True})
@@ -108,6 +110,7 @@ async def rotate_secret(
 
     async def rotate(attempt: Attempt) -> Response:
         shown = _secrets_of(desk, attempt.resource)[0]
+        attempt.writes()
         rotated = _found(await desk.endpoints.rotate(endpoint_id, shown["secret"], desk.now() + overlap))
         return answer(200, {**endpoint_view(rotated), **shown})
 
@@ -120,6 +123,7 @@ async def send_test(endpoint_id: EndpointId, once: OnceDep, desk: DeskDep) -> Re
     """Send it an `endpoint.ping`, whatever it listens to, the way of every event; read the event to see what came."""
 
     async def send(attempt: Attempt) -> Response:
+        attempt.writes()
         waiting = await desk.endpoints.ping(endpoint_id, attempt.resource, desk.now())
         if waiting is None:
             _found(await desk.endpoints.get(endpoint_id))

@@ -66,6 +66,7 @@ async def replay_event(event_id: EventId, once: OnceDep, desk: DeskDep, body: Re
             raise _not_found()
         if endpoint_id is not None and await desk.endpoints.get(endpoint_id) is None:
             raise Problem(422, "endpoint_not_found", "there is no such endpoint", field="endpoint_id")
+        attempt.writes()
         waiting = await desk.ledger.events.replay(event_id, endpoint_id)
         if waiting is None:
             detail = "no enabled endpoint was meant to get this event; name one, or enable it"

@@ -19,9 +19,10 @@ router = APIRouter(prefix="/v1/plans", tags=["plans"], dependencies=[Depends(cal
 async def put_plan(body: CatalogPlanBody, once: OnceDep, desk: DeskDep) -> Response:
     """Store a plan; changed terms become a new version, and running subscriptions keep theirs."""
 
-    async def put(_attempt: Attempt) -> Response:
+    async def put(attempt: Attempt) -> Response:
         if body.amount > desk.settings.max_amount:
             raise Problem(422, "amount_too_large", f"at most {desk.settings.max_amount}", field="amount")
+        attempt.writes()
         return answer(201, plan_row_view(await desk.ledger.put_plan(body.plan_id, body.terms(), desk.now())))
 
     return await once(body.plan_id, put, by_body=False)

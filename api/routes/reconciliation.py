@@ -134,7 +134,8 @@ async def list_differences(
 async def accept_difference(difference_id: DifferenceId, body: AcceptBody, once: OnceDep, desk: DeskDep) -> Response:
     """Take an open difference as it is: it is never rung or opened again, and who and why are kept."""
 
-    async def accept(_attempt: Attempt) -> Response:
+    async def accept(attempt: Attempt) -> Response:
+        attempt.writes()
         accepted = await desk.ledger.differences.accept(difference_id, body.who, body.why, desk.now())
         row = await desk.ledger.differences.get(difference_id)
         if row is None:

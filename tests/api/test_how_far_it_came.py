@@ -234,6 +234,34 @@ async def test_a_ledger_that_is_away_before_the_start_says_that_nothing_was_star
     assert await moved(stack) == {"charges": 0, "refunded": 0, "keys": 0}
 
 
+class WrittenUnsaid(Forgetful):
+    """A ledger that does what it is asked, and goes away before it says so."""
+
+    def __getattr__(self, name):
+        work = getattr(self._ledger, name)
+        if name not in self.methods:
+            return work
+
+        async def unsaid(*args, **more):
+            await work(*args, **more)
+            raise LedgerUnavailableError("the database is away")
+
+        return unsaid
+
+
+async def test_a_write_whose_answer_is_lost_is_not_called_not_started(stack):
+    desk = stack.app.state.desk
+    stack.app.state.desk = dataclasses.replace(desk, ledger=WrittenUnsaid(desk.ledger, "put_plan"))
+    terms = {"plan_id": "unsaid", "name": "월간 이용권", "amount": 9900, "interval": "month"}
+    told = await stack.api.post("/v1/plans", json=terms)
+    assert (told.status_code, told.json()["code"]) == (503, "ledger_unavailable")
+    assert "nothing was started" not in told.text
+    assert "whether this was written is not known" in told.json()["detail"]
+    stack.app.state.desk = desk
+    assert (await stack.api.get("/v1/plans/unsaid")).json()["version"] == 1
+    assert (await stack.api.post("/v1/plans", json=terms)).json()["version"] == 1
+
+
 async def test_a_ledger_that_is_away_for_a_look_says_nothing_of_a_start(stack):
     desk = stack.app.state.desk
     stack.app.state.desk = dataclasses.replace(desk, ledger=Forgetful(desk.ledger, "get_charge"))
