@@ -30,7 +30,7 @@ from billing.settings import Settings
 from billing.temporal import DATA_CONVERTER
 from billing.workflow_runner import ASK_AGAIN
 from tests.built_once import with_routes_of_the_first
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, patient_client
 from worker import create_event_worker, create_worker
 
 CARD = "4518-4212-3456-7890"
@@ -338,8 +338,8 @@ async def running_stack(temporal: Client, tmp_path: Path, around=lambda app: app
         # The notice_url must name the port that was really taken.
         settings = settings.model_copy(update={"public_url": api_url})
         patience = 2 * PATIENCE_SECONDS  # the answer is what is waited for, and that has a bound of its own
-        api = await exits.enter_async_context(httpx.AsyncClient(base_url=api_url, headers=AUTH, timeout=patience))
-        emulator = await exits.enter_async_context(httpx.AsyncClient(base_url=emulator_url, timeout=patience))
+        api = await exits.enter_async_context(patient_client(api_url, headers=AUTH, timeout=patience))
+        emulator = await exits.enter_async_context(patient_client(emulator_url, timeout=patience))
         stack = Stack(temporal, settings, ledger, portone, api, emulator, task_queue, app, emulator_app)
         await stack.start_worker()
         try:

@@ -2,12 +2,12 @@
 
 import dataclasses
 
-import httpx
 import pytest
 
 from tests.api.requests import assert_problem, new_uid, subscription_body
 from tests.events.conftest import Receiver, Telling, paid
 from tests.events.test_egress import Names
+from tests.patience import patient_client
 from tests.stack import served
 
 HERE = "http://127.0.0.1:3000/hook"
@@ -112,7 +112,7 @@ async def test_what_is_not_there_or_not_understood_is_said_so(api, method, path,
 
 
 async def test_without_the_right_key_nothing_is_answered_but_401(idle_stack):
-    async with httpx.AsyncClient(base_url=idle_stack.api.base_url) as stranger:
+    async with patient_client(idle_stack.api.base_url) as stranger:
         for method, path in (
             ("POST", "/v1/event-endpoints"),
             ("GET", "/v1/event-endpoints"),

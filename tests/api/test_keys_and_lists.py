@@ -3,7 +3,6 @@
 import asyncio
 import base64
 
-import httpx
 import pytest
 
 from tests.api.requests import (
@@ -16,6 +15,7 @@ from tests.api.requests import (
     subscription_body,
     was_started,
 )
+from tests.patience import patient_client
 from tests.stack import API_KEY
 
 # ---------------------------------------------------------------- lists
@@ -97,7 +97,7 @@ def basic(user, password=""):
 async def test_without_the_right_key_nothing_is_answered_but_401(idle_stack, sent):
     headers = {} if sent is None else {b"Authorization": sent.encode("latin-1")}
     uid = new_uid()
-    async with httpx.AsyncClient(base_url=idle_stack.api.base_url, headers=headers) as stranger:
+    async with patient_client(idle_stack.api.base_url, headers=headers) as stranger:
         for method, path, body in (
             ("POST", "/v1/subscriptions", subscription_body(uid)),
             ("POST", "/v1/subscriptions", {}),

@@ -1,6 +1,5 @@
 """One valid webhook URL and hundreds of invented ids: PortOne is not asked for each, and nothing true is lost."""
 
-import httpx
 import pytest
 import pytest_asyncio
 
@@ -9,6 +8,7 @@ from billing.domain.webhook_bounds import AT_ONCE, MANY
 from billing.observability import WEBHOOKS
 from tests.api.test_webhooks import hook, started, token
 from tests.facts import console, until
+from tests.patience import patient_client
 from tests.stack import running_stack
 
 INVENTED = 6 * AT_ONCE
@@ -41,7 +41,7 @@ async def flooded(dev_server, tmp_path):
 async def flood(stack, uid, number, count=INVENTED):
     """So many webhooks with invented ids to the genuine URL of one order."""
     path = f"/webhooks/portone/{token(stack, uid, number)}"
-    async with httpx.AsyncClient(base_url=stack.api.base_url, timeout=60) as stranger:
+    async with patient_client(stack.api.base_url) as stranger:
         for n in range(count):
             body = {"imp_uid": f"imp_flood{n}", "merchant_uid": number, "status": "paid"}
             assert (await stranger.post(path, json=body)).status_code == 200
@@ -122,7 +122,7 @@ async def test_as_many_webhooks_as_a_life_has_are_each_rung_for_at_once(flooded)
     said = [{"status": "ready"}, {"status": "paid"}] + [
         {"status": "cancelled", "cancellation_id": f"c{n}"} for n in range(12)
     ]
-    async with httpx.AsyncClient(base_url=stack.api.base_url, timeout=60) as portone:
+    async with patient_client(stack.api.base_url) as portone:
         for each in said:
             body = {"imp_uid": first["imp_uid"], "merchant_uid": first["merchant_uid"], **each}
             assert (await portone.post(path, json=body)).status_code == 200

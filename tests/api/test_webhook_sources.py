@@ -2,14 +2,13 @@
 
 import dataclasses
 
-import httpx
 import pytest
 from starlette.requests import Request
 
 from api.security import client_address, is_within
 from billing.settings import PORTONE_WEBHOOK_ADDRESSES
 from tests.api.requests import assert_problem
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import patient_client
 
 PORTONE = "52.78.100.19"
 PROXY = "10.0.0.2"
@@ -18,7 +17,7 @@ SAYS_PAID = {"imp_uid": "imp_000000000001", "merchant_uid": "nobody-1", "status"
 
 async def hook(stack, path, body, **more):
     """A webhook as PortOne sends it: no API key."""
-    async with httpx.AsyncClient(base_url=stack.api.base_url, timeout=PATIENCE_SECONDS) as portone:
+    async with patient_client(stack.api.base_url) as portone:
         return await portone.post(path, json=body, **more)
 
 

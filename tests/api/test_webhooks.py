@@ -2,12 +2,11 @@
 
 import asyncio
 
-import httpx
 import pytest
 
 from billing.domain.notice_token import sign_notice
 from tests.api.requests import assert_problem
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, patient_client
 from tests.stack import now
 
 SAYS_PAID = {"imp_uid": "imp_000000000001", "merchant_uid": "nobody-1", "status": "paid"}
@@ -21,7 +20,7 @@ def token(stack, uid, merchant_uid, *, secret=None):
 
 async def hook(stack, path, body, **more):
     """A webhook as PortOne sends it: no API key."""
-    async with httpx.AsyncClient(base_url=stack.api.base_url, timeout=PATIENCE_SECONDS) as portone:
+    async with patient_client(stack.api.base_url) as portone:
         return await portone.post(path, json=body, **more)
 
 
@@ -298,7 +297,7 @@ async def test_a_webhook_that_is_not_understood_is_answered_400_and_leaves_nothi
         "schedule": "/iamport-callback/schedule",
     }[way]
     before = await idle_stack.ledger.list_webhooks()
-    async with httpx.AsyncClient(base_url=idle_stack.api.base_url) as portone:
+    async with patient_client(idle_stack.api.base_url) as portone:
         answer = await portone.post(path, content=content, headers={"Content-Type": kind})
     assert_problem(answer, status=400, code="malformed_webhook")
     assert await idle_stack.ledger.list_webhooks() == before
@@ -308,7 +307,7 @@ async def test_a_webhook_that_is_not_understood_is_answered_400_and_leaves_nothi
 async def test_a_form_is_read_as_well_as_json(idle_stack, charset):
     number = "nobody-form" + ("-utf" if charset else "")
     body = f"imp_uid=imp_1&merchant_uid={number}&status=paid&extra=1"
-    async with httpx.AsyncClient(base_url=idle_stack.api.base_url) as portone:
+    async with patient_client(idle_stack.api.base_url) as portone:
         answer = await portone.post("/webhooks/portone", content=body, headers={"Content-Type": FORM + charset})
     assert answer.status_code == 200
     [row] = await idle_stack.ledger.list_webhooks(number)
@@ -317,7 +316,7 @@ async def test_a_form_is_read_as_well_as_json(idle_stack, charset):
 
 async def test_the_media_type_of_a_form_may_be_written_in_capitals(idle_stack):
     body = "imp_uid=imp_1&merchant_uid=nobody-capitals&status=paid"
-    async with httpx.AsyncClient(base_url=idle_stack.api.base_url) as portone:
+    async with patient_client(idle_stack.api.base_url) as portone:
         answer = await portone.post("/webhooks/portone", content=body, headers={"Content-Type": FORM.upper()})
     assert answer.status_code == 200
     assert len(await idle_stack.ledger.list_webhooks("nobody-capitals")) == 1

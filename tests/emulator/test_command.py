@@ -5,12 +5,11 @@ import contextlib
 import re
 import sys
 
-import httpx
 import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, patient_client
 
 PLAN = '[[rules]]\nkind = "500_before"\npath = "getToken"\ncount = 1\n'
 
@@ -26,7 +25,7 @@ async def running(folder, *arguments):
             said = (await process.stdout.readline()).decode()
         address = re.search(r"http://127\.0\.0\.1:\d+", said)
         assert address, said + (await process.stderr.read()).decode()
-        async with httpx.AsyncClient(base_url=address[0], trust_env=False) as http:
+        async with patient_client(address[0]) as http:
             yield http
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, patient_client
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -52,7 +52,7 @@ async def run(tmp_path, state_file, receiver, start) -> AsyncIterator[Run]:
             assert process.stdout is not None
             async with asyncio.timeout(PATIENCE_SECONDS):
                 port = int(await process.stdout.readline())
-            http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS, trust_env=False)
+            http = patient_client(f"http://127.0.0.1:{port}")
             await stack.enter_async_context(http)
             # The same merchant as everywhere, but over a socket: no application in this process stands behind it.
             merchant = await start()
