@@ -18,11 +18,12 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.patience import PATIENCE_SECONDS
+
 PHONE = (
     "Mozilla/5.0 (Linux; Android 14; SM-S921N) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 "
     "Mobile Safari/537.36"
 )
-_WAIT_SECONDS = 20
 _LOOK_SECONDS = 0.02
 _ENDED = ("detached", "no such window", "target window already closed", "no such frame", "aborted by navigation")
 _FLAGS = (
@@ -53,7 +54,7 @@ class Browser:
 
     async def until(self, look: Callable[[webdriver.Chrome], Any]) -> Any:
         """What `look` finds, as soon as it finds anything."""
-        waiting = WebDriverWait(self.driver, _WAIT_SECONDS, poll_frequency=_LOOK_SECONDS)
+        waiting = WebDriverWait(self.driver, PATIENCE_SECONDS, poll_frequency=_LOOK_SECONDS)
         return await asyncio.to_thread(waiting.until, look)
 
     async def visit(self, url: str, *, phone: bool = False) -> None:

@@ -18,6 +18,7 @@ from api.demo_report import Ending, Expected, print_report
 from api.listening import Listener, listen
 from api.ports import Ports
 from api.processes import LocalStack
+from tests.patience import PATIENCE_SECONDS
 
 
 class Scripted:
@@ -123,7 +124,7 @@ async def test_listen_asks_on_a_connection_of_its_own_and_waits_where_no_events_
     async with Scripted((200, "not json"), (200, "[]"), (200, {"events": [event]})) as api:
         listener = Listener(api.url, "key", from_start=True, say=Console(file=out))
         listening = asyncio.create_task(listen(listener, Console(file=out, width=200), as_json=False, forwarding=None))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while "here" not in out.getvalue():
                 await asyncio.wait({listening}, timeout=0.05)
                 assert not listening.done()

@@ -14,6 +14,7 @@ from billing.domain.records import Customer, LedgerEntry
 from billing.ledger import LedgerError
 from tests.api.requests import CARD, CARD_NUMBER, assert_problem, payment_body, subscription_body
 from tests.ledger.stories import subscription
+from tests.patience import PATIENCE_SECONDS
 from tests.stack import AUTH
 
 JSON = {"Content-Type": "application/json"}
@@ -84,7 +85,7 @@ async def test_a_command_to_a_run_that_cannot_go_on_is_answered_soon_and_says_so
     uid, queue = "buyer_stuck", f"{stack.task_queue}-broken"
     record = subscription(customer_uid=uid, workflow_id=f"subscription/{uid}")
     await stack.ledger.record(LedgerEntry(subscription=record))
-    stack.answer_within(30)
+    stack.answer_within(2 * PATIENCE_SECONDS)
     async with Worker(
         stack.temporal, task_queue=queue, workflows=[Broken], workflow_runner=UnsandboxedWorkflowRunner()
     ):
@@ -92,7 +93,7 @@ async def test_a_command_to_a_run_that_cannot_go_on_is_answered_soon_and_says_so
             "SubscriptionWorkflow", args=[{}, None], id=record.workflow_id, task_queue=queue
         )
         # From the third failed attempt on Temporal takes no command any more.
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while (await run.describe()).raw_description.pending_workflow_task.attempt < 4:
                 await asyncio.sleep(0.05)
         for method, path, body in (
@@ -102,8 +103,9 @@ async def test_a_command_to_a_run_that_cannot_go_on_is_answered_soon_and_says_so
             ("DELETE", "pending-change", None),
             ("GET", "preview", None),
         ):
+            # Without waiting for the outcome.
             answer = await asyncio.wait_for(
-                stack.api.request(method, f"/v1/subscriptions/{uid}/{path}", json=body), timedelta(seconds=25).seconds
+                stack.api.request(method, f"/v1/subscriptions/{uid}/{path}", json=body), PATIENCE_SECONDS
             )
             assert (answer.status_code, answer.json()["code"]) == (503, "run_cannot_go_on"), answer.text
             assert answer.headers["content-type"] == "application/problem+json"

@@ -21,8 +21,7 @@ from api.polling import polls
 from api.ports import ANY, Ports, choose_ports, free_port, listen_on
 from api.processes import AUTHORIZATION, LocalStack
 from billing.temporal import connect
-
-pytestmark = pytest.mark.timeout(180)
+from tests.patience import PATIENCE_SECONDS
 
 SUBSCRIPTION = {
     "customer_uid": "held_back",
@@ -242,7 +241,7 @@ async def test_an_api_that_is_up_before_the_worker_does_no_harm_and_nothing_is_r
             await asyncio.sleep(0.1)
         async with (
             aiohttp.ClientSession() as session,
-            asyncio.timeout(120),
+            asyncio.timeout(PATIENCE_SECONDS),
         ):
             url = f"{stack.api_url}/v1/subscriptions"
             started = asyncio.create_task(session.post(url, json=SUBSCRIPTION, headers=AUTHORIZATION).__aenter__())
