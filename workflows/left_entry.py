@@ -3,8 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from billing.domain.event_catalogue import event
 from billing.domain.event_data import ParkedData
+from billing.domain.events import EventType
 from billing.domain.parked import DecisionRecord, ParkedRecord
+from billing.domain.records import LedgerEntry
 from workflows.orders import Decide
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
@@ -15,12 +18,12 @@ def revision_at(at: datetime) -> int:
     return int((at - _EPOCH).total_seconds())
 
 
-def closed(record: ParkedRecord, at: datetime) -> ParkedRecord:
+def _closed(record: ParkedRecord, at: datetime) -> ParkedRecord:
     """The same, standing no longer."""
     return replace(record, closed_at=at, revision=max(record.revision + 1, revision_at(at)))
 
 
-def decided(record: ParkedRecord, order: Decide, at: datetime) -> DecisionRecord:
+def _decided(record: ParkedRecord, order: Decide, at: datetime) -> DecisionRecord:
     """What a person decided, with who and why."""
     return DecisionRecord(
         decision_id=f"{record.parked_id}-{revision_at(at)}",
@@ -56,3 +59,15 @@ def parked_data(record: ParkedRecord, status: str, decision: DecisionRecord | No
         kind=record.kind.value,
         parked_id=record.parked_id,
     )
+
+
+def ended(record: ParkedRecord, status: str, at: datetime, order: Decide | None) -> LedgerEntry:
+    """What is written and told when it stands no longer: that it does not, and the decision, where one ended it."""
+    parked = (_closed(record, at),)
+    if order is None:
+        return LedgerEntry(parked=parked)
+    decision = _decided(record, order, at)
+    text = f"decided by {order.by}: {order.decision.value}"
+    data = parked_data(record, status, decision)
+    told = event(EventType.SUBSCRIPTION_DECIDED, at, f"evt_{decision.decision_id}", text, data)
+    return LedgerEntry(parked=parked, decisions=(decision,), events=(told,))

@@ -12,12 +12,10 @@ from temporalio.common import SearchAttributeKey, VersioningBehavior
 from temporalio.exceptions import ApplicationError
 
 from billing.domain.both_sides import money_held, money_returned
-from billing.domain.event_catalogue import event
-from billing.domain.events import EventType
 from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
 from billing.domain.parked import DECISIONS, Decision, ParkedKind
-from billing.domain.records import LedgerEntry, RefundState
+from billing.domain.records import RefundState
 from workflows import left_entry, policies, within_bounds
 from workflows.contracts import StartRefund
 from workflows.fact_contracts import FactDecided, FactState
@@ -146,14 +144,7 @@ class OwedRefundWorkflow:
         return ended
 
     async def _close(self, summary: str, order: Decide | None = None) -> None:
-        at, record = workflow.now(), self._start.parked
-        entry = LedgerEntry(parked=(left_entry.closed(record, at),))
-        if order is not None:
-            decision = left_entry.decided(record, order, at)
-            data = left_entry.parked_data(record, self._start.status, decision)
-            text = f"decided by {order.by}: {order.decision.value}"
-            told = event(EventType.SUBSCRIPTION_DECIDED, at, f"evt_{decision.decision_id}", text, data)
-            entry = LedgerEntry(parked=entry.parked, decisions=(decision,), events=(told,))
+        entry = left_entry.ended(self._start.parked, self._start.status, workflow.now(), order)
         await workflow.execute_activity_method(LedgerActivities.record, entry, summary=summary[:200], **policies.LEDGER)
         self._over = True
         workflow.upsert_search_attributes([PARKED.value_unset()])
