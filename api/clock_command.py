@@ -71,8 +71,8 @@ async def _advance(settings: Settings, customer_uid: str, distance: str | None, 
     now = await clock.advance_to(target, told)
     charges = sum(len(step.charged) for step in made)
     console.print(
-        f"it is now {now:%Y-%m-%d %H:%M %Z} for {customer_uid}: {len(made)} steps, {charges} charges since "
-        f"{start:%Y-%m-%d %H:%M}"
+        f"it is now {now:%Y-%m-%d %H:%M %Z} for {customer_uid}: {_counted(len(made), 'step')}, "
+        f"{_counted(charges, 'charge')} since {start:%Y-%m-%d %H:%M}"
     )
 
 
@@ -82,5 +82,9 @@ def line_of(step: Step) -> str:
     line = f"{step.at:%Y-%m-%d %H:%M}  {snapshot.status.value:<9} period {snapshot.cycle:<4}"
     told = [f"charged {each.amount:,} {each.currency} as {each.merchant_uid}" for each in step.charged]
     if not told and snapshot.failed_attempts:
-        told = [f"declined {snapshot.failed_attempts} times"]
+        told = [f"declined {_counted(snapshot.failed_attempts, 'time')}"]
     return f"{line} {', '.join(told)}".rstrip()
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
