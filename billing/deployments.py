@@ -5,7 +5,9 @@ Routing is Temporal's: these calls say where a workflow's next task goes, and mo
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from temporalio.api.enums.v1 import RoutingConfigUpdateState, TaskQueueType, WorkerDeploymentVersionStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -34,8 +36,12 @@ _REFUSALS = {
     RPCStatusCode.RESOURCE_EXHAUSTED,
 }
 
+# The call was cut off, or Temporal was away for a moment: asked for once more, the same is set, or read.
+_ASK_AGAIN = {RPCStatusCode.CANCELLED, RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED}
+
 # A version is known to Temporal a moment after its first worker has asked for work.
 _KNOWN_AFTER_SECONDS = 30.0
+_ANSWERED_AFTER_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 0.2
 
 
@@ -132,10 +138,7 @@ class WorkerDeployment:
             percentage=percentage,
             identity=self._temporal.identity,
         )
-        try:
-            await self._temporal.workflow_service.set_worker_deployment_ramping_version(request)
-        except RPCError as error:
-            raise _refused(error) from error
+        await _answered(lambda: self._temporal.workflow_service.set_worker_deployment_ramping_version(request))
         await self._until_routed()
 
     async def make_first_current(self, build_id: str) -> bool:
@@ -168,10 +171,7 @@ class WorkerDeployment:
             conflict_token=conflict_token,
             identity=self._temporal.identity,
         )
-        try:
-            await self._temporal.workflow_service.set_worker_deployment_current_version(request)
-        except RPCError as error:
-            raise _refused(error) from error
+        await _answered(lambda: self._temporal.workflow_service.set_worker_deployment_current_version(request))
 
     async def _until_routed(self) -> None:
         """Wait until what was set has reached the task queues: a moment, in which old workers still get work."""
@@ -183,10 +183,7 @@ class WorkerDeployment:
 
     async def _known(self) -> DescribeWorkerDeploymentResponse:
         request = DescribeWorkerDeploymentRequest(namespace=self._temporal.namespace, deployment_name=self._name)
-        try:
-            return await self._temporal.workflow_service.describe_worker_deployment(request)
-        except RPCError as error:
-            raise _refused(error) from error
+        return await _answered(lambda: self._temporal.workflow_service.describe_worker_deployment(request))
 
     async def _workers(self, task_queue: str) -> Counter[str]:
         request = DescribeTaskQueueRequest(
@@ -194,7 +191,7 @@ class WorkerDeployment:
             task_queue=TaskQueue(name=task_queue),
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
         )
-        found = await self._temporal.workflow_service.describe_task_queue(request)
+        found = await _answered(lambda: self._temporal.workflow_service.describe_task_queue(request))
         ours = [poller for poller in found.pollers if poller.deployment_options.deployment_name == self._name]
         # A worker asks with several pollers under one identity.
         return Counter(build_id for build_id, _ in {(p.deployment_options.build_id, p.identity) for p in ours})
@@ -204,6 +201,21 @@ class WorkerDeployment:
             return (await self._temporal.count_workflows(" AND ".join([which, OPEN, *conditions]))).count
 
         return Carried(running=await count(), pinned=await count(PINNED), stuck=await count(STUCK))
+
+
+_Answer = TypeVar("_Answer")
+
+
+async def _answered(ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """What Temporal answers; asked again for a while where it did not."""
+    deadline = asyncio.get_running_loop().time() + _ANSWERED_AFTER_SECONDS
+    while True:
+        try:
+            return await ask()
+        except RPCError as error:
+            if error.status not in _ASK_AGAIN or asyncio.get_running_loop().time() > deadline:
+                raise _refused(error) from error
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def _refused(error: RPCError) -> Exception:

@@ -2,10 +2,12 @@
 
 import asyncio
 import uuid
+from types import SimpleNamespace
 
 import pytest
 import pytest_asyncio
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.workflow import _Definition
 from typer.testing import CliRunner
 
@@ -117,6 +119,38 @@ async def test_a_version_that_temporal_does_not_know_is_refused(fleet):
         await fleet.make_current("nosuch")
     with pytest.raises(DeploymentRefusedError, match="nosuch"):
         await fleet.ramp("nosuch", 10)
+
+
+class CutOff:
+    """Temporal's service, which cuts each call off once, before or after it was carried out."""
+
+    def __init__(self, service, *, after):
+        self._service = service
+        self._after = after
+        self.cut = []
+
+    def __getattr__(self, name):
+        async def call(request):
+            if name in self.cut:
+                return await getattr(self._service, name)(request)
+            self.cut.append(name)
+            if self._after:
+                await getattr(self._service, name)(request)
+            raise RPCError("operation was canceled", RPCStatusCode.CANCELLED, b"")
+
+        return call
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_call_that_temporal_cuts_off_is_asked_again(stack, fleet, after):
+    await fleet.start("one")
+    cut_off = CutOff(stack.temporal.workflow_service, after=after)
+    temporal = SimpleNamespace(
+        workflow_service=cut_off, namespace=stack.temporal.namespace, identity=stack.temporal.identity
+    )
+    await WorkerDeployment(temporal, fleet.name).make_current("one")
+    assert cut_off.cut == ["set_worker_deployment_current_version", "describe_worker_deployment"]
+    assert (await fleet.state()).current == "one"
 
 
 async def test_the_state_of_a_deployment_tells_what_each_version_carries(stack, fleet):
