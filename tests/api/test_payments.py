@@ -13,6 +13,7 @@ from tests.api.requests import (
     payment_body,
     won,
 )
+from tests.soaking import soaking
 
 
 def card_ending(last_four):
@@ -174,7 +175,7 @@ async def test_full_refunds_at_once_give_back_once(stack):
     assert (await totals(stack))["refunded"] == 12000
 
 
-@pytest.mark.parametrize("kind", ["drop_after", "500_after", "garbage", "500_before"])
+@pytest.mark.parametrize("kind", soaking(["drop_after", "500_after", "garbage", "500_before"], beside=["drop_after"]))
 async def test_a_refund_whose_answer_is_lost_is_done_once(stack, kind):
     number = await paid(stack)
     await stack.fault(path="cancel", kind=kind, count=1)

@@ -61,6 +61,7 @@ async def test_it_exits_with_0_when_nothing_differs_and_with_1_and_a_table_when_
         assert told in printed
 
 
+@pytest.mark.soak
 async def test_as_json_it_prints_one_document(stack):
     await stack.fault(path="webhook", kind="drop_webhook")
     uid = await stack.start()

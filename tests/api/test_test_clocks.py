@@ -240,6 +240,7 @@ async def test_a_year_passes_in_one_call_while_a_neighbour_stands_still(stack):
     assert still["advance"] is None
 
 
+@pytest.mark.soak
 async def test_each_step_says_when_it_was_where_the_subscription_stood_and_what_was_charged(stack):
     uid = await stack.start()
     await advance(stack, uid, distance="P3M")

@@ -77,6 +77,7 @@ async def test_invented_ids_cost_a_bounded_number_of_look_ups_and_the_true_charg
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_a_true_webhook_behind_the_flood_is_answered_by_the_look_at_its_order(flooded):
     stack, _ = flooded
     uid, number = await started(stack)

@@ -72,6 +72,7 @@ async def test_a_buyer_who_goes_away_leaves_a_failed_payment_and_no_key(shop):
     assert page.key() is None
 
 
+@pytest.mark.soak
 async def test_a_decline_tells_the_pgs_words_and_no_other_pgs_code(shop):
     page = await shop()
     heard = await page.layer("#decline")
@@ -86,6 +87,7 @@ async def test_a_decline_tells_the_pgs_words_and_no_other_pgs_code(shop):
     assert (page.key(), page.order) == (None, ["callback"] * 2)
 
 
+@pytest.mark.soak
 async def test_what_the_sdk_refuses_opens_no_window_and_has_no_imp_uid(shop):
     page = await shop()
     for wrong, words in (
@@ -134,6 +136,7 @@ async def test_the_buyers_own_card_is_typed_in_and_a_refused_one_may_be_followed
     assert (heard["success"], heard["card_number"]) == (True, "954049*********9")
 
 
+@pytest.mark.soak
 async def test_a_refused_card_ends_the_window_unless_a_switch_says_otherwise(shop):
     page = await shop()
     await page.press()
@@ -170,6 +173,7 @@ async def test_an_answer_that_is_lost_is_a_closed_window_to_the_page_and_a_payme
     assert page.payment(heard["imp_uid"])["status"] == "paid"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("pg", ["tosspayments", "nice_v2"])
 async def test_six_pgs_tell_ids_and_error_fields_alone(shop, pg):
     page = await shop()
@@ -181,6 +185,7 @@ async def test_six_pgs_tell_ids_and_error_fields_alone(shop, pg):
     assert heard["error_code"] == {"tosspayments": "PAY_PROCESS_CANCELED"}.get(pg, "F400")
 
 
+@pytest.mark.soak
 async def test_the_script_of_the_first_generation_tells_everything_and_takes_text_for_numbers(shop):
     page = await shop()
     page.script = f"{page.emulator}/js/iamport.payment-1.2.0.js"
@@ -203,6 +208,7 @@ async def test_a_phone_is_sent_to_the_window_and_back_with_the_result_in_the_que
     assert page.heard == []
 
 
+@pytest.mark.soak
 async def test_danal_answers_a_phone_by_the_callback_too(shop):
     page = await shop()
     heard = await page.layer("#approve", phone=True, pg="danal_tpay", m_redirect_url="/back")
@@ -225,6 +231,7 @@ async def test_a_popup_answers_the_page_that_opened_it_and_closing_it_is_going_a
     assert (await page.hears(1))["error_msg"] == "사용자가 결제를 취소하셨습니다"
 
 
+@pytest.mark.soak
 async def test_paypals_button_is_drawn_where_the_page_says_and_issues_for_the_newest_request(shop):
     page = await shop()
     await page.browser.visit(page.url)
@@ -248,6 +255,7 @@ async def test_by_default_the_webhook_leaves_when_the_page_has_been_told(shop):
     assert await page.hooks(1) == ["callback", "webhook paid"]
 
 
+@pytest.mark.soak
 async def test_by_a_switch_the_webhook_is_answered_before_the_page_is_told(shop):
     page = await shop(window_webhook="before")
     await page.layer("#approve")
@@ -258,6 +266,7 @@ async def test_by_a_switch_the_webhook_is_answered_before_the_page_is_told(shop)
     assert page.order[2:] == ["webhook paid", "redirect"]
 
 
+@pytest.mark.soak
 async def test_after_a_redirectnobody_says_that_they_were_told_and_the_webhook_leaves_by_time(shop):
     page = await shop()
     await page.press(phone=True, m_redirect_url="/back")
@@ -267,6 +276,7 @@ async def test_after_a_redirectnobody_says_that_they_were_told_and_the_webhook_l
     assert page.order == ["redirect", "webhook paid"]
 
 
+@pytest.mark.soak
 async def test_an_ordinary_payment_and_a_virtual_account_go_through_the_same_window(shop):
     page = await shop()
     heard = await page.layer("#approve", customer_uid=None)
@@ -276,6 +286,7 @@ async def test_an_ordinary_payment_and_a_virtual_account_go_through_the_same_win
     assert "webhook ready" in await page.hooks(2)
 
 
+@pytest.mark.soak
 async def test_a_paid_order_number_and_another_amount_than_was_prepared_are_refused(shop):
     page = await shop()
     await page.layer("#approve")

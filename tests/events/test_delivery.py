@@ -180,6 +180,7 @@ async def test_410_disables_the_endpoint_and_nothing_more_is_sent(telling, recei
     assert {each["state"] for each in await telling.deliveries()} == {"skipped"}
 
 
+@pytest.mark.soak
 async def test_five_days_of_failures_disable_the_endpoint_and_it_is_logged_without_its_address(
     telling, receiver, capsys
 ):

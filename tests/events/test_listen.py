@@ -59,6 +59,7 @@ async def listen(stack):
             await process.wait()
 
 
+@pytest.mark.soak
 async def test_a_key_that_the_api_refuses_ends_it_with_a_sentence(listen):
     listening = await listen(key="another")
     async with asyncio.timeout(PATIENCE_SECONDS):

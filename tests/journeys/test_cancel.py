@@ -236,6 +236,7 @@ async def test_two_cancels_at_once_are_both_answered_and_tell_of_one_end(stack):
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("first", ["pause", "change"])
 async def test_a_cancel_voids_a_pause_and_a_change_that_were_to_come_and_its_undo_does_not_bring_them_back(
     stack, first
@@ -274,6 +275,7 @@ async def test_a_cancel_wins_at_the_boundary_over_a_pause_and_a_change(stack):
     assert "subscription.paused" not in await stack.events(uid)
 
 
+@pytest.mark.soak
 async def test_when_the_charge_runs_first_its_change_is_applied_and_the_cancel_ends_the_period_after(stack):
     uid = await stack.start()
     await stack.advance(uid, days=3)

@@ -87,6 +87,7 @@ async def test_everything_is_still_found_after_the_change(stack):
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_a_key_from_the_payment_window_takes_the_place_of_a_card(stack):
     uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
@@ -129,6 +130,7 @@ async def test_the_key_that_is_charged_already_is_refused(stack):
     assert await cards_in_vault(stack) == 0
 
 
+@pytest.mark.soak
 async def test_a_key_that_another_subscription_is_charged_by_is_refused_everywhere(stack):
     one, other = await stack.start(), await stack.start()
     await stack.advance(one, days=1)
@@ -317,6 +319,7 @@ async def test_a_trial_goes_over_to_the_new_card(stack):
     seen.assert_one_key()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("under_its_own_name", [True, False])
 async def test_a_trial_without_a_card_is_given_one(stack, under_its_own_name):
     uid = await stack.start(plan={**MONTHLY, "trial_days": 7}, payment_method=None)

@@ -99,6 +99,7 @@ async def test_a_difference_waits_for_the_next_bill_or_is_let_go_as_the_order_sa
     assert await stack.agree(later) + await stack.agree(never) == 4
 
 
+@pytest.mark.soak
 async def test_another_interval_begins_a_new_period_now_and_credits_the_days_that_are_left(stack):
     uid = await stack.start(plan=BASIC)
     await stack.advance(uid, days=25)
@@ -131,6 +132,7 @@ async def test_after_a_pause_a_change_counts_only_days_that_were_paid_for_and_no
     assert await stack.agree(moved) + await stack.agree(kept) == 2 + 3
 
 
+@pytest.mark.soak
 async def test_a_cancel_after_changes_gives_back_the_days_that_are_left_through_the_orders_that_paid_them(stack):
     up, down = await stack.start(plan=BASIC), await stack.start(plan=PREMIUM)
     for uid, plan in ((up, PREMIUM), (down, BASIC)):

@@ -51,6 +51,7 @@ async def test_lives_that_follow_each_other_within_a_second_are_shown_in_their_o
         assert datetime.fromisoformat(shown["started_at"]) == row.started_at.replace(microsecond=0)
 
 
+@pytest.mark.soak
 async def test_a_refused_card_leaves_what_is_shown_of_the_ended_subscription(stack):
     uid = await ended(stack)
     before = await stack.subscription(uid)
@@ -88,6 +89,7 @@ async def test_a_key_on_which_something_is_scheduled_is_not_deleted(stack):
     assert await cards_in_vault(stack) == 0
 
 
+@pytest.mark.soak
 async def test_a_key_that_was_issued_anew_since_is_not_deleted_and_the_answer_says_what_helps(stack):
     uid = await ended(stack)
     await window(stack, uid, OTHER)

@@ -128,6 +128,7 @@ async def test_a_retry_by_hand_that_is_declined_for_good_takes_the_planned_attem
     assert await stack.agree(uid) == 0
 
 
+@pytest.mark.soak
 async def test_unpaid_keeps_the_subscription_without_access_until_a_retry_by_hand_pays_it(stack):
     uid, _ = await declined(stack, SOFT, after_days=[1], grace_days=1, end_action="unpaid")
     await stack.advance(uid, days=3)
@@ -223,6 +224,7 @@ async def test_leave_says_that_access_ends_though_its_time_ends_with_the_grace(s
     assert await stack.agree(uid) == 0
 
 
+@pytest.mark.soak
 async def test_another_card_is_tried_at_once_and_the_ladder_goes_on_with_it(stack):
     uid, seen = await declined(stack, SOFT)
     await stack.advance(uid, days=1)

@@ -54,6 +54,7 @@ async def test_a_late_approval_after_the_subscription_was_canceled_goes_back_und
     assert await stack.agree(uid) == 0
 
 
+@pytest.mark.soak
 async def test_a_late_approval_after_every_retry_reopens_a_period_that_is_still_unpaid(stack):
     with_settings(stack, dunning_end_action=EndAction.UNPAID)
     uid = await stack.start(plan=TRIAL, card=DECLINED)
@@ -191,6 +192,7 @@ async def _is_paid(stack, number):
     return await state_of(stack, number) == "paid"
 
 
+@pytest.mark.soak
 async def test_a_charge_run_before_its_day_and_declined_is_tried_again_on_its_day(stack):
     uid = await stack.start(card="4518-4212-3456-0004", plan={**TRIAL, "trial_days": 5})
     number = await current(stack, uid)
@@ -311,6 +313,7 @@ async def test_a_key_deleted_in_the_console_is_noticed_when_its_charge_is_declin
 # ---------------------------------------------------------------- with every webhook off, and through every death
 
 
+@pytest.mark.soak
 async def test_with_every_webhook_lost_a_late_approval_is_reported_by_reconciliation_and_goes_back(deaf):
     uid = await deaf.start(plan=TRIAL, card=DECLINED)
     number = await current(deaf, uid)

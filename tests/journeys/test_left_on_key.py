@@ -50,6 +50,7 @@ async def test_what_an_old_loop_registers_anew_after_a_start_is_said_at_the_end_
     assert [row["merchant_uid"] for row in await parked(stack, uid)] == ["old-again"]
 
 
+@pytest.mark.soak
 async def test_a_replaced_key_with_somebody_else_s_charge_is_asked_about_at_the_end_as_well(stack):
     uid = await left_behind(stack)
     other = await issued(stack)

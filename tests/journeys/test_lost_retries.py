@@ -140,6 +140,7 @@ async def test_while_an_earlier_payment_is_unfinished_nothing_else_is_charged_fo
     assert [day for _, day in await attempts(stack, uid)] == [0, 1]
 
 
+@pytest.mark.soak
 async def test_a_retry_that_somebody_runs_in_the_console_spends_no_budget(stack):
     uid, _ = await declined(stack, SOFT, after_days=[4, 4])
     number_ = (await stack.subscription(uid))["cycle"]["merchant_uid"]
@@ -167,6 +168,7 @@ async def test_a_pg_that_books_nothing_again_is_charged_by_us_under_the_same_num
     assert len({row["merchant_uid"] for row in await stack.charges(uid) if row["cycle"] == 1}) == 1
 
 
+@pytest.mark.soak
 async def test_naver_pay_gets_another_number_for_every_attempt_by_plan_or_by_hand(stack):
     uid, seen = await declined(stack, SOFT_TWICE, window="naverpay", after_days=[2, 3])
     await stack.order(uid, "retry", expect=402)

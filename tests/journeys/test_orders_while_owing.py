@@ -1,5 +1,7 @@
 """Changes and pauses that are ordered while a period is owed: that stays as it is, under its one order number."""
 
+import pytest
+
 from tests.journeys.plans import BASIC, GOOD, INSUFFICIENT_FUNDS, PREMIUM, change, from_now_on, paid, thirty_days
 
 
@@ -34,6 +36,7 @@ async def test_a_change_leaves_the_period_that_is_owed_as_it_is_and_comes_with_t
     assert await stack.agree(uid) == 3
 
 
+@pytest.mark.soak
 async def test_the_newest_change_wins_and_is_taken_back_and_the_retries_go_on_meanwhile(stack):
     uid, number = await owing(stack)
     await stack.order(uid, "change-plan", plan=PREMIUM)
@@ -73,6 +76,7 @@ async def test_a_change_that_is_part_of_what_is_owed_is_not_replaced_but_taken_b
     assert (await stack.order(uid, "change-plan", quantity=2))["next_amount"] == 9000
 
 
+@pytest.mark.soak
 async def test_a_change_that_is_ordered_while_unpaid_waits_for_the_period_after_the_one_that_another_card_pays(stack):
     dunning = {"after_days": [1], "grace_days": 1, "end_action": "unpaid"}
     uid, _ = await owing(stack, thirty_days(9000), dunning=dunning)

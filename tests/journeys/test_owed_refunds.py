@@ -99,6 +99,7 @@ async def test_what_one_of_two_orders_does_not_give_back_is_owed_alone_and_goes_
     assert (await decide(stack, uid, "refund", parked_id=row["parked_id"], expect=409))["code"] == "already_decided"
 
 
+@pytest.mark.soak
 async def test_a_credit_that_is_refused_stands_until_it_has_gone_back_in_the_console(stack):
     uid = await stack.start(plan=YEARLY)
     number = await order_of(stack, uid)

@@ -57,6 +57,7 @@ async def test_a_partial_refund_in_the_console_may_end_the_subscription(stack):
     assert await refunds_add_up(stack, number) == 4000
 
 
+@pytest.mark.soak
 async def test_two_things_that_stand_parked_are_decided_by_name(stack):
     uid = await stack.start()
     number = await order_of(stack, uid)

@@ -37,6 +37,7 @@ async def silent(stack, uid, received, **distance):
 # ---------------------------------------------------------------- with the period
 
 
+@pytest.mark.soak
 async def test_a_pause_with_the_period_uses_up_what_is_paid_and_charges_nothing_until_somebody_resumes(stack, received):
     uid = await stack.start(plan=BASIC)
     number = await current(stack, uid)
@@ -107,6 +108,7 @@ async def test_a_pause_until_a_day_resumes_by_itself_and_charges_on_that_day(sta
     assert any(line.startswith("paused until 20") for line in await stack.story(uid))
 
 
+@pytest.mark.soak
 async def test_a_pause_that_ends_by_itself_with_a_declined_charge_begins_dunning_and_recovers(stack):
     uid = await stack.start(plan=BASIC)
     await current(stack, uid)

@@ -140,6 +140,7 @@ async def test_a_key_issued_by_card_number_is_billed_for_three_cycles_at_every_p
     await three_cycles_were_paid(stack, uid, pg)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("pg", soaking(modules(WINDOW_KEY), beside=("danal", "naverpay", "tosspay_v2", "paypal_v2")))
 async def test_a_key_issued_in_the_window_is_billed_for_three_cycles_at_every_pg_of_the_guide(stack, pg):
     uid = await start_from_the_window(stack, pg)

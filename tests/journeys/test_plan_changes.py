@@ -188,6 +188,7 @@ async def test_a_preview_that_no_worker_can_answer_is_unavailable_not_wrong(stac
 # ---------------------------------------------------------------- with the next period
 
 
+@pytest.mark.soak
 async def test_a_change_waits_for_the_next_period_and_the_newest_wins_and_is_taken_back(stack):
     uid = await stack.start(plan=BASIC)
     await change(stack, uid, plan=PREMIUM)
@@ -227,6 +228,7 @@ async def test_a_year_that_waits_for_the_end_of_the_month_counts_from_there(stac
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_a_change_made_while_paused_comes_with_the_period_it_is_resumed_with(stack):
     uid = await stack.start(plan=BASIC)
     await stack.advance(uid, days=10)
@@ -244,6 +246,7 @@ async def test_a_change_made_while_paused_comes_with_the_period_it_is_resumed_wi
 # ---------------------------------------------------------------- against the charge, and across runs
 
 
+@pytest.mark.soak
 async def test_a_change_that_the_next_charge_was_faster_than_says_so_and_takes_its_turn(stack):
     await stack.fault(path="webhook", kind="drop_webhook")
     waiting, at_once, taken_back = [await stack.start(plan=BASIC) for _ in range(3)]
@@ -263,6 +266,7 @@ async def test_a_change_that_the_next_charge_was_faster_than_says_so_and_takes_i
     assert [await stack.agree(uid) for uid in (waiting, at_once, taken_back)] == [2, 3, 2]
 
 
+@pytest.mark.soak
 async def test_credit_pending_change_and_coupon_are_carried_into_the_next_run(stack):
     stack.roll_after(30)
     uid = await stack.start(plan=PREMIUM, coupon=coupon(duration="repeating", duration_cycles=3))

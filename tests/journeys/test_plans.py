@@ -46,6 +46,7 @@ async def test_a_running_subscription_keeps_the_version_it_began_with_until_it_i
 # ---------------------------------------------------------------- the calendar
 
 
+@pytest.mark.soak
 async def test_a_billing_day_of_31_is_clamped_without_drift_and_keeps_its_hour_over_a_clock_change(stack):
     today = datetime.now(UTC)
     end = datetime(today.year + 1, 1, 31, 10, tzinfo=NEW_YORK)
@@ -161,6 +162,7 @@ async def test_a_free_plan_and_a_free_first_month_make_no_call_to_portone_for_wh
 # ---------------------------------------------------------------- coupons
 
 
+@pytest.mark.soak
 async def test_coupons_of_a_percentage_or_an_amount_count_once_for_some_periods_or_for_ever(stack):
     fifty_for_two = coupon(duration="repeating", duration_cycles=2)
     thousand_for_ever = {"name": "천원", "amount_off": 1000, "duration": "forever"}
@@ -178,6 +180,7 @@ async def test_coupons_of_a_percentage_or_an_amount_count_once_for_some_periods_
     assert [await stack.agree(uid) for uid in (once, some, ever)] == [3, 3, 3]
 
 
+@pytest.mark.soak
 async def test_a_coupon_is_added_to_and_taken_from_a_running_subscription(stack):
     uid = await stack.start(plan=thirty_days())
     shown = await stack.order(uid, "change-plan", coupon=coupon("절반", duration="forever"))

@@ -185,6 +185,7 @@ async def test_a_charge_executed_before_its_time_and_declined_is_found(deaf):
     await reported(deaf, uid, row)
 
 
+@pytest.mark.soak
 async def test_a_declined_charge_retried_in_the_console_is_found(deaf):
     uid = await deaf.start(plan=TRIAL, card=DECLINED)
     number = await current(deaf, uid)
@@ -214,6 +215,7 @@ async def test_what_recovery_charged_after_the_subscription_ended_is_found_and_g
     assert (await fact(deaf, charged["imp_uid"]))["state"] == "refunded"
 
 
+@pytest.mark.soak
 async def test_a_late_approval_of_a_declined_charge_is_found(deaf):
     uid = await deaf.start(plan=TRIAL, card=DECLINED)
     number = await current(deaf, uid)
@@ -225,6 +227,7 @@ async def test_a_late_approval_of_a_declined_charge_is_found(deaf):
     await reported(deaf, uid, row)
 
 
+@pytest.mark.soak
 async def test_a_late_approval_after_the_subscription_ended_is_found_and_goes_back(deaf):
     uid = await deaf.start(plan=TRIAL, card=DECLINED)
     number = await current(deaf, uid)

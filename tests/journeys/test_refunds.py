@@ -266,6 +266,7 @@ async def cancel(stack, uid, how):
     return told_so["refunded_amount"], told_so["refund_state"]
 
 
+@pytest.mark.soak
 async def test_a_cancel_gives_back_nothing_the_unused_days_or_everything_as_asked(stack):
     plan = {"name": "30일권", "amount": 9000, "interval": "day", "interval_count": 30}
     given = {}
@@ -281,6 +282,7 @@ async def test_a_cancel_gives_back_nothing_the_unused_days_or_everything_as_aske
     }
 
 
+@pytest.mark.soak
 async def test_a_prorated_cancel_after_a_change_goes_back_through_both_orders_to_the_won(stack):
     plan = {"name": "30일권", "amount": 9000, "interval": "day", "interval_count": 30}
     uid = await stack.start(plan=plan)

@@ -39,6 +39,7 @@ async def test_what_an_old_loop_left_is_taken_back_one_by_one_when_the_caller_sa
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_the_earliest_schedule_that_fits_is_adopted_as_the_first_charge_and_the_others_are_taken_back(stack):
     uid = await issued(stack)
     await scheduled(stack, uid, "old-other", days=2, amount=500)
@@ -197,6 +198,7 @@ async def test_what_was_ours_is_nobody_else_s(stack):
     assert await stack.agree(uid) >= 1
 
 
+@pytest.mark.soak
 async def test_what_a_terminated_run_of_ours_left_scheduled_is_taken_back_before_the_next_life_is_charged(stack):
     uid = await stack.start()
     number = await current(stack, uid)

@@ -122,6 +122,7 @@ async def test_a_trial_canceled_at_period_end_charges_nothing(stack):
 # ---------------------------------------------------------------- without a card
 
 
+@pytest.mark.soak
 async def test_a_trial_without_a_card_pauses_at_its_end_and_a_card_and_a_resume_make_it_active(stack):
     uid = await stack.start(plan=trial(), payment_method=None)
     assert (await stack.subscription(uid))["payment_method"]["card"] is None

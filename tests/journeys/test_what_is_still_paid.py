@@ -92,6 +92,7 @@ async def test_a_charge_that_counted_on_a_credit_that_went_back_stands_anew_in_f
     assert await kept(stack, number) == 23_000
 
 
+@pytest.mark.soak
 async def test_a_rest_that_went_back_while_it_is_paused_is_not_given_again(stack):
     uid = await stack.start(plan=PREMIUM)
     await stack.advance(uid, days=10)
@@ -105,6 +106,7 @@ async def test_a_rest_that_went_back_while_it_is_paused_is_not_given_again(stack
 # ---------------------------------------------------------------- pauses
 
 
+@pytest.mark.soak
 async def test_the_days_of_a_pause_are_not_used_days_of_a_prorated_refund(stack):
     for days in (15, 40):
         uid = await stack.start(plan=PREMIUM)

@@ -56,14 +56,17 @@ async def test_a_removed_timer_is_caught_in_every_story_that_waited():
     assert reason.startswith('the code wanted nothing more where the history has timer "period 2: until PortOne rings')
 
 
+@pytest.mark.soak
 async def test_the_same_change_under_a_patch_replays_everywhere():
     assert await caught(variants.PatchedActivity) == {}
 
 
+@pytest.mark.soak
 async def test_other_words_are_no_other_commands():
     assert await caught(variants.OtherWords) == {}
 
 
+@pytest.mark.soak
 async def test_an_exception_in_the_code_is_told_as_itself():
     found = await caught(variants.Clumsy)
     assert found["plain"].failure == "KeyError: 'no such period'"

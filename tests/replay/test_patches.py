@@ -31,6 +31,7 @@ async def running_with_the_patch(stack):
     return (await stack.temporal.count_workflows(query)).count
 
 
+@pytest.mark.soak
 async def test_a_patch_is_taken_back_in_two_steps(stack):
     patched = await lived(stack, variants.PatchedActivity)
     assert await running_with_the_patch(stack) == 1

@@ -140,6 +140,7 @@ def test_whatever_is_ordered_and_previewed_the_money_is_right_to_the_won(plan, q
     assert books.charged + books.state.balance == books.used + books.forfeited
 
 
+@pytest.mark.soak
 @settings(max_examples=300)
 @given(plans, st.integers(1, 5), maybe_coupons, steps, pgs)
 def test_the_orders_of_a_period_never_hold_more_than_was_charged(plan, quantity, coupon, sequence, pg):
@@ -148,6 +149,7 @@ def test_the_orders_of_a_period_never_hold_more_than_was_charged(plan, quantity,
     assert 0 <= held <= books.charged
 
 
+@pytest.mark.soak
 @settings(max_examples=300)
 @given(terms(), coupons(), st.lists(st.integers(1, 5) | st.none(), max_size=12), st.floats(0, 1))
 def test_other_quantities_do_not_use_up_or_lose_the_coupon_of_the_running_period(plan, coupon, sequence, part):

@@ -17,6 +17,7 @@ async def test_two_declines_then_approval_recover_under_one_order_number(stack):
     assert sorted(row.status for row in rows) == ["failed", "failed", "paid"]
 
 
+@pytest.mark.soak
 async def test_when_every_retry_is_declined_the_subscription_is_canceled_with_the_reason(stack):
     uid = await stack.start(card="4518-4212-3456-0002", plan=trial())
     await stack.advance(uid, days=30)
