@@ -96,6 +96,7 @@ async def test_where_a_pg_cannot_book_again_an_undone_cancel_takes_another_numbe
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_a_trial_that_is_canceled_and_undone_is_charged_at_its_end_under_its_number(stack):
     uid = await stack.start(plan=TRIAL)
     number = await number_of(stack, uid)
@@ -109,6 +110,7 @@ async def test_a_trial_that_is_canceled_and_undone_is_charged_at_its_end_under_i
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_a_trial_canceled_at_its_end_is_never_charged_and_keeps_access_till_then(stack):
     uid = await stack.start(plan=TRIAL)
     await stack.order(uid, "cancel")
@@ -134,6 +136,7 @@ async def test_a_cancel_while_past_due_takes_the_retry_back_and_ends_at_once(sta
     assert (await stack.events(uid))[-1] == "subscription.canceled"
 
 
+@pytest.mark.soak
 async def test_a_cancel_of_an_unpaid_subscription_ends_it_and_nothing_is_charged(strict_stack):
     stack = strict_stack
     uid = await stack.start(card="4518-4212-3456-0002", plan={**TRIAL, "trial_days": 1})
@@ -211,6 +214,7 @@ async def test_a_cancel_that_no_worker_takes_is_refused_and_sent_again_it_is_don
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_a_second_cancel_at_period_end_says_the_same_and_a_cancel_now_ends_it(stack):
     uid = await stack.start()
     await stack.advance(uid, days=3)
@@ -325,6 +329,7 @@ async def test_a_charge_run_early_in_the_console_and_declined_is_charged_on_its_
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_a_number_paid_by_hand_in_the_console_is_not_told_as_stopped(stack):
     uid = await stack.start()
     await stack.advance(uid, days=3)

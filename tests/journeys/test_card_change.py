@@ -293,6 +293,7 @@ async def test_a_charge_that_was_declined_first_on_the_old_card_is_made_at_once_
     seen.assert_one_key()
 
 
+@pytest.mark.soak
 async def test_a_card_that_comes_with_the_last_decline_is_tried_before_anything_ends(stack):
     plan = {**MONTHLY, "trial_days": 1}
     uid = await stack.start(card=number(SOFT), plan=plan, dunning={"after_days": [], "grace_days": 0})
@@ -377,6 +378,7 @@ async def test_an_unpaid_period_is_tried_at_once_with_the_new_card(stack):
     seen.assert_one_key()
 
 
+@pytest.mark.soak
 async def test_what_stands_parked_keeps_its_card_until_it_is_decided(stack):
     uid = await stack.start()
     await stack.advance(uid, days=1)

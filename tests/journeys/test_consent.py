@@ -94,6 +94,7 @@ async def test_a_trial_becomes_paid_after_an_explicit_answer_that_is_kept_with_w
     assert any(line.startswith("until the buyer may be asked") for line in story)
 
 
+@pytest.mark.soak
 async def test_a_refusal_ends_the_subscription_with_its_trial_and_may_be_thought_better_of(stack):
     uid = await stack.start(plan=on_trial(20))
     await stack.settled(uid)
@@ -202,6 +203,7 @@ async def test_the_end_of_a_coupon_is_a_rise_and_a_lower_price_is_none(stack):
     assert await consents(stack, cheaper) == []
 
 
+@pytest.mark.soak
 async def test_plans_that_do_not_need_it_are_never_asked(stack):
     uid = await stack.start(plan={**BASIC, "trial_days": 20})
     await current(stack, uid)

@@ -52,6 +52,7 @@ async def test_access_ends_with_the_grace_while_the_retries_go_on_and_comes_back
     assert any(line.startswith("the grace has ended") for line in await stack.story(uid))
 
 
+@pytest.mark.soak
 async def test_without_any_grace_access_ends_with_the_first_decline(stack):
     uid, _ = await declined(stack, SOFT_TWICE, grace_days=0)
     shown = await stack.subscription(uid)

@@ -301,6 +301,7 @@ async def test_a_key_deleted_in_the_console_is_announced_once_and_the_next_charg
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_a_key_deleted_in_the_console_is_noticed_when_its_charge_is_declined(stack):
     uid = await stack.start()
     await current(stack, uid)

@@ -40,6 +40,7 @@ async def test_a_cancel_says_what_somebody_else_has_scheduled_on_the_key_and_a_p
     assert again.status_code == 409
 
 
+@pytest.mark.soak
 async def test_what_an_old_loop_registers_anew_after_a_start_is_said_at_the_end_too(stack):
     uid = await issued(stack)
     await scheduled(stack, uid, "old-1", days=9)
@@ -88,6 +89,7 @@ async def test_every_end_asks_once_more_what_stands_on_the_key(stack, end):
     assert [row["merchant_uid"] for row in await parked(stack, uid)] == [f"old-{uid}"]
 
 
+@pytest.mark.soak
 async def test_what_stands_on_the_key_is_taken_back_at_the_end_where_the_settings_say_so(stack):
     with_settings(stack, foreign_schedules_at_end="revoke")
     uid = await left_behind(stack)
@@ -98,6 +100,7 @@ async def test_what_stands_on_the_key_is_taken_back_at_the_end_where_the_setting
     assert "payment_method.scheduled_elsewhere" in await stack.events(uid)
 
 
+@pytest.mark.soak
 async def test_where_portone_cannot_be_asked_at_the_end_it_is_asked_until_it_answers(stack):
     uid = await left_behind(stack)
     listed, down = stack.portone.list_customer_schedules, [True]

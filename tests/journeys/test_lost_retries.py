@@ -156,6 +156,7 @@ async def test_a_retry_that_somebody_runs_in_the_console_spends_no_budget(stack)
 # ---------------------------------------------------------------- PGs
 
 
+@pytest.mark.soak
 async def test_a_pg_that_books_nothing_again_is_charged_by_us_under_the_same_number(stack):
     uid, seen = await declined(stack, SOFT_TWICE, window="tosspay_v2", after_days=[2, 3])
     await stack.order(uid, "retry", expect=402)

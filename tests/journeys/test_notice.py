@@ -61,6 +61,7 @@ async def test_a_period_shorter_than_its_notice_and_one_that_costs_nothing_are_n
         assert await told(stack, uid, UPCOMING) == []
 
 
+@pytest.mark.soak
 async def test_a_yearly_renewal_is_announced_on_time_although_its_charge_is_registered_weeks_before(stack):
     uid = await stack.start(plan=year())
     await stack.advance(uid, days=357)

@@ -71,6 +71,7 @@ async def test_a_pause_with_the_period_uses_up_what_is_paid_and_charges_nothing_
     assert "retry 9,000 KRW, period 2" in story
 
 
+@pytest.mark.soak
 async def test_a_pause_that_is_taken_back_is_charged_on_its_day_as_if_nothing_had_been(stack):
     uid = await stack.start(plan=BASIC)
     number = await current(stack, uid)
@@ -165,6 +166,7 @@ async def test_on_the_old_billing_day_the_days_until_it_are_charged_less_those_t
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_within_a_paid_period_the_old_billing_day_stays_and_the_days_that_stood_still_are_credit(stack):
     uid = await stack.start(plan=BASIC)
     await current(stack, uid)
@@ -258,6 +260,7 @@ async def test_a_pause_comes_before_a_pending_change_which_waits_for_the_period_
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_a_cancel_ends_what_is_paused_at_once_and_gives_back_nothing_that_was_used(stack):
     uid = await stack.start(plan=BASIC)
     await current(stack, uid)

@@ -162,6 +162,7 @@ async def test_naver_pay_is_retried_under_another_order_number_and_refunded_with
     assert refunded.status_code == 201, refunded.text
 
 
+@pytest.mark.soak
 async def test_a_naver_pay_key_that_is_replaced_is_deleted_with_who_asks_and_why(stack):
     uid = await start_from_the_window(stack, "naverpay")
     other, _ = await window_key(stack, "naverpay")
@@ -170,6 +171,7 @@ async def test_a_naver_pay_key_that_is_replaced_is_deleted_with_who_asks_and_why
     assert await stack.portone.find_billing_key(other) is not None
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("pg", soaking(["tosspay_v2", "smilepay"], beside=["tosspay_v2"]))
 async def test_where_no_schedule_is_booked_again_a_retry_is_our_own_charge_of_the_same_order(stack, pg):
     uid, start = await window_key(stack, pg, DECLINED_TWICE)

@@ -217,6 +217,7 @@ async def test_a_change_waits_for_the_next_period_and_the_newest_wins_and_is_tak
     assert "the pending change is forgotten" in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_a_year_that_waits_for_the_end_of_the_month_counts_from_there(stack):
     uid = await stack.start(plan=BASIC)
     await change(stack, uid, plan=year())

@@ -197,6 +197,7 @@ async def test_a_coupon_is_added_to_and_taken_from_a_running_subscription(stack)
     assert "a change waits for the next period" in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_a_year_in_advance_is_registered_when_its_day_comes_near(stack):
     uid = await stack.start(plan=year())
     number = (await stack.snapshot(uid))["merchant_uid"]

@@ -165,6 +165,7 @@ async def test_a_refund_that_portone_has_lost_is_found(deaf):
     assert row.detail == "4,000 KRW"
 
 
+@pytest.mark.soak
 async def test_a_charge_executed_before_its_time_is_found(deaf):
     uid = await deaf.start()
     number = await current(deaf, uid)

@@ -182,6 +182,7 @@ async def test_what_somebody_else_was_paid_is_adopted_as_the_first_period_and_re
     assert refunded.status_code == 201, refunded.text
 
 
+@pytest.mark.soak
 async def test_other_business_with_the_same_card_does_not_keep_a_start_that_was_told_so(stack):
     uid = await issued(stack)
     await console(stack, "pay", customer_uid=uid, merchant_uid="groceries", amount=35_000)
@@ -232,6 +233,7 @@ async def test_another_amount_charged_at_issue_refuses_the_start_and_says_what_w
     assert await paid_on(stack, uid) == [f"at-issue-{how}"]
 
 
+@pytest.mark.soak
 async def test_a_charge_at_issue_that_went_back_is_no_first_period(stack):
     uid = await issued(stack, pg="kakaopay", amount=9900, merchant_uid="at-issue-gone")
     await console(stack, "cancel", merchant_uid="at-issue-gone")

@@ -102,6 +102,7 @@ async def test_a_trial_shorter_than_its_notice_is_reminded_of_at_once(stack):
     assert (await stack.events(uid))[-1] == "subscription.trial_will_end"
 
 
+@pytest.mark.soak
 async def test_a_trial_canceled_at_period_end_charges_nothing(stack):
     uid = await stack.start(plan=trial())
     told = await stack.order(uid, "cancel")
@@ -162,6 +163,7 @@ async def test_a_trial_without_a_card_ends_where_the_plan_says_so(stack):
     assert "the trial ended without a payment method" in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_a_card_brought_during_a_trial_is_charged_at_its_end(stack):
     uid = await stack.start(plan=trial(), payment_method=None)
     await stack.advance(uid, days=3)
@@ -182,6 +184,7 @@ async def test_a_card_brought_during_a_trial_is_charged_at_its_end(stack):
     assert "another card is charged" in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_a_key_from_the_payment_window_under_the_name_of_the_trial_is_charged_at_its_end(stack):
     uid = await stack.start(plan=trial(), payment_method=None)
     path = f"/v1/subscriptions/{uid}/payment-method"
@@ -280,6 +283,7 @@ async def test_where_the_pg_books_nothing_again_an_extended_trial_takes_another_
 # ---------------------------------------------------------------- ended early
 
 
+@pytest.mark.soak
 async def test_ending_a_trial_now_with_a_card_that_is_declined_is_past_due_at_once(stack):
     uid = await stack.start(card=INSUFFICIENT_FUNDS, plan=trial())
     answer = await stack.order(uid, "trial", end_now=True)

@@ -134,6 +134,7 @@ async def test_a_term_counts_what_was_paid_and_given_through_a_pause_on_the_old_
 # ---------------------------------------------------------------- cancels
 
 
+@pytest.mark.soak
 async def test_a_cancel_of_what_is_paused_ends_it_at_once_and_says_what_is_paid_and_not_used(stack):
     uid = await stack.start(plan=PREMIUM)
     number = await order_of(stack, uid)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.patience import PATIENCE_SECONDS
 from tests.stack import now
 
@@ -23,6 +25,7 @@ async def test_a_cancel_now_revokes_the_next_charge(stack):
     assert (await stack.subscription(uid))["end_reason"] == "그만 쓸래요"
 
 
+@pytest.mark.soak
 async def test_a_cancel_at_period_end_keeps_the_paid_period_and_charges_no_more(stack):
     uid = await stack.start()
     await scheduled(stack, uid)
@@ -56,6 +59,7 @@ async def test_an_ended_subscription_refuses_a_cancel_with_409(stack):
     assert (answer.status_code, answer.json()["code"]) == (409, "subscription_ended")
 
 
+@pytest.mark.soak
 async def test_two_cancels_at_once_are_both_answered(stack):
     uid = await stack.start()
     await scheduled(stack, uid)

@@ -56,6 +56,7 @@ async def test_a_pg_without_reschedule_is_retried_by_our_own_charge(stack):
     assert await stack.agree("toss_1") == 1
 
 
+@pytest.mark.soak
 async def test_naver_pay_gets_a_new_order_number_after_a_verified_decline(stack):
     window = {"customer_uid": "naver_1", "card_number": "4518-4212-3456-0004", "pg": "naverpay"}
     await stack.emulator.post("/emulator/window/billing-key", json=window)

@@ -55,6 +55,7 @@ async def test_a_year_and_a_half_of_monthly_billing_runs_clean(stack):
     assert len(numbers) == len(set(numbers)) == 20
 
 
+@pytest.mark.soak
 async def test_a_fixed_term_ends_by_itself_as_expired(stack):
     plan = {"name": "3개월권", "amount": 5000, "interval": "month", "max_cycles": 3}
     uid = await stack.start(plan=plan)
@@ -64,6 +65,7 @@ async def test_a_fixed_term_ends_by_itself_as_expired(stack):
     assert await stack.agree(uid) == 3
 
 
+@pytest.mark.soak
 async def test_a_yearly_plan_waits_beyond_the_horizon_before_it_is_scheduled(stack):
     plan = {"name": "연간권", "amount": 99000, "interval": "year"}
     uid = await stack.start(plan=plan)
