@@ -255,6 +255,7 @@ async def test_a_key_whose_request_was_refused_may_be_used_for_the_right_one(sta
     assert await stack.agree(body["customer_uid"]) == 1
 
 
+@pytest.mark.soak
 async def test_a_key_whose_start_met_a_running_subscription_may_be_used_once_that_has_ended(stack):
     body = subscription_body()
     await stack.start(body["customer_uid"])

@@ -256,6 +256,7 @@ async def test_each_step_says_when_it_was_where_the_subscription_stood_and_what_
     assert shown["subscription"]["status"] == "active"
 
 
+@pytest.mark.soak
 async def test_an_instant_is_gone_to_and_not_past(stack):
     uid = await stack.start()
     began = datetime.now(UTC).replace(microsecond=0)
@@ -292,6 +293,7 @@ async def test_a_card_that_is_declined_goes_through_its_retries_and_ends(stack):
     assert instant(shown["now"]) >= before + timedelta(days=180)
 
 
+@pytest.mark.soak
 async def test_the_same_request_sent_twice_moves_once(stack):
     uid = await stack.start()
     first, again = [await advance(stack, uid, key="month", distance="P1M") for _ in range(2)]

@@ -121,6 +121,7 @@ async def test_approving_issues_the_key_without_a_charge_and_tells_the_callback_
     assert "45184212" not in json.dumps(page.account.world.store["windows"])
 
 
+@pytest.mark.soak
 async def test_the_buyers_own_card_is_typed_in_and_a_refused_one_may_be_followed_by_another(shop):
     page = await shop(window_refused_card="stay")
     await page.press()
@@ -149,6 +150,7 @@ async def test_a_refused_card_ends_the_window_unless_a_switch_says_otherwise(sho
     assert "해당카드는 사용이 불가능" in heard["error_msg"]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("amount", "charged"), [(0, 0), (9900, 1)])
 async def test_danal_and_its_like_charge_at_issue_by_the_amount(shop, amount, charged):
     page = await shop()

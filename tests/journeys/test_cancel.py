@@ -123,6 +123,7 @@ async def test_a_trial_canceled_at_its_end_is_never_charged_and_keeps_access_til
     assert "subscription.trial_will_end" not in await stack.events(uid)
 
 
+@pytest.mark.soak
 async def test_a_cancel_while_past_due_takes_the_retry_back_and_ends_at_once(stack):
     uid = await stack.start(card="4518-4212-3456-0002", plan={**TRIAL, "trial_days": 1})
     await stack.advance(uid, days=1, hours=2)
@@ -147,6 +148,7 @@ async def test_a_cancel_of_an_unpaid_subscription_ends_it_and_nothing_is_charged
     assert await stack.agree(uid) == 0
 
 
+@pytest.mark.soak
 async def test_a_cancel_that_meets_a_late_approval_is_told_that_it_was_paid(strict_stack):
     stack = strict_stack
     uid = await stack.start(card="4518-4212-3456-0002", plan={**TRIAL, "trial_days": 1})
@@ -170,6 +172,7 @@ async def test_a_cancel_while_paused_ends_at_once_since_no_period_runs(stack):
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_a_cancel_of_what_stands_parked_ends_it_and_says_what_was_found(stack):
     uid = await stack.start()
     await stack.advance(uid, days=1)
@@ -299,6 +302,7 @@ async def test_when_the_charge_runs_first_its_change_is_applied_and_the_cancel_e
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_when_the_charge_was_declined_first_the_caller_is_told_and_nothing_is_tried_again(stack):
     uid = await stack.start()
     await stack.advance(uid, days=3)

@@ -119,6 +119,7 @@ async def test_two_changes_in_a_row_leave_one_key_and_one_charge(stack):
     seen.assert_one_key()
 
 
+@pytest.mark.soak
 async def test_the_key_that_is_charged_already_is_refused(stack):
     uid, seen = await begun(stack)
     await stack.advance(uid, days=1)
@@ -361,6 +362,7 @@ async def test_a_cancel_that_is_taken_back_goes_on_with_the_new_card(stack):
     seen.assert_one_key()
 
 
+@pytest.mark.soak
 async def test_an_unpaid_period_is_tried_at_once_with_the_new_card(stack):
     plan = {**MONTHLY, "trial_days": 1}
     uid, seen = await begun(stack, card=number(HARD), plan=plan)

@@ -75,6 +75,7 @@ async def test_a_start_that_never_began_is_shown_where_nothing_else_is(stack):
     assert (shown["status"], shown["refused_start"]) == ("incomplete_expired", None)
 
 
+@pytest.mark.soak
 async def test_a_key_on_which_something_is_scheduled_is_not_deleted(stack):
     uid = await ended(stack)
     before = dict(stack.account().world.store["keys"])

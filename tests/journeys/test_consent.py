@@ -133,6 +133,7 @@ async def test_a_trial_ended_early_is_charged_at_once_only_with_consent(stack):
 # ---------------------------------------------------------------- a price rises
 
 
+@pytest.mark.soak
 async def test_a_higher_price_waits_for_consent_and_holds_the_old_one_where_the_plan_says_so(stack):
     uid = await stack.start(plan=asking())
     await current(stack, uid)
@@ -146,6 +147,7 @@ async def test_a_higher_price_waits_for_consent_and_holds_the_old_one_where_the_
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_without_an_answer_the_old_price_is_held_by_policy(stack):
     uid = await stack.start(plan=asking(on_no_consent="hold_price"))
     await current(stack, uid)

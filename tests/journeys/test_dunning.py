@@ -31,6 +31,7 @@ async def test_soft_declines_are_tried_again_after_1_3_5_and_7_days_and_then_the
     ]
 
 
+@pytest.mark.soak
 async def test_access_ends_with_the_grace_while_the_retries_go_on_and_comes_back_with_the_payment(stack):
     uid, _ = await declined(stack, SOFT_TWICE, after_days=[2, 3], grace_days=4)
     grace_ends_at = at((await stack.subscription(uid))["grace_ends_at"])
@@ -63,6 +64,7 @@ async def test_without_any_grace_access_ends_with_the_first_decline(stack):
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_a_hard_decline_is_not_tried_again_and_ends_after_the_time_the_retries_would_have_taken(stack):
     uid, seen = await declined(stack, HARD)
     shown = await stack.subscription(uid)

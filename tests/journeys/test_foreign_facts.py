@@ -84,6 +84,7 @@ async def test_a_late_approval_while_retries_run_takes_the_standing_retry_back(s
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_a_period_paid_late_under_an_earlier_number_is_paid_and_its_newer_number_never_charged(stack):
     uid = "naver_late"
     window = {"customer_uid": uid, "card_number": DECLINED, "pg": "naverpay"}
@@ -152,6 +153,7 @@ async def test_a_charge_run_by_hand_although_the_subscription_ends_with_its_peri
     assert {"charge.late_paid", "refund.succeeded"} <= set(await stack.events(uid))
 
 
+@pytest.mark.soak
 async def test_a_payment_that_nobody_ordered_on_our_key_is_announced_and_left_as_it_is(stack):
     uid = await stack.start()
     await current(stack, uid)

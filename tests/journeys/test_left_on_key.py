@@ -118,6 +118,7 @@ async def test_where_portone_cannot_be_asked_at_the_end_it_is_asked_until_it_ans
     assert row["merchant_uid"] == f"old-{uid}"
 
 
+@pytest.mark.soak
 async def test_a_left_charge_that_runs_is_announced_and_stands_no_longer(stack):
     uid = await left_behind(stack)
     await stack.order(uid, "cancel", at="now")
@@ -136,6 +137,7 @@ async def test_a_left_charge_that_runs_is_announced_and_stands_no_longer(stack):
     await until(told)
 
 
+@pytest.mark.soak
 async def test_what_a_person_keeps_is_left_to_run_and_who_said_so_is_written_down(stack):
     uid = await left_behind(stack)
     await stack.order(uid, "cancel", at="now")

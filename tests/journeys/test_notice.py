@@ -30,6 +30,7 @@ async def test_a_renewal_is_announced_seven_days_ahead_with_its_amount_and_once_
     assert any(line.startswith("9,000 KRW will be charged 20") for line in await stack.story(uid))
 
 
+@pytest.mark.soak
 async def test_a_renewal_whose_amount_changes_after_its_notice_is_announced_again(stack):
     uid = await stack.start(plan=BASIC)
     await current(stack, uid)
@@ -83,6 +84,7 @@ async def test_the_end_of_a_trial_is_announced_three_days_ahead_and_not_as_a_ren
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_the_end_of_access_is_announced_apart_from_the_retries(stack):
     uid = await stack.start(plan={**BASIC, "trial_days": 1}, dunning={"after_days": [20], "grace_days": 3})
     from_now_on(stack, uid, INSUFFICIENT_FUNDS)

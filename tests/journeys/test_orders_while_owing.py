@@ -64,6 +64,7 @@ async def test_what_cannot_be_ordered_while_a_period_is_owed_says_what_to_do(sta
     assert (await stack.subscription(uid))["cycle"]["merchant_uid"] == number
 
 
+@pytest.mark.soak
 async def test_a_change_that_is_part_of_what_is_owed_is_not_replaced_but_taken_back(stack):
     uid = await stack.start(plan=BASIC)
     await change(stack, uid, plan=PREMIUM)

@@ -140,6 +140,7 @@ async def test_ending_over_an_unknown_charge_gives_it_back_should_it_turn_out_pa
 # ---------------------------------------------------------------- taken back in the console
 
 
+@pytest.mark.soak
 async def test_a_charge_taken_back_in_the_console_may_be_booked_again_for_its_day(stack):
     uid = await stack.start()
     number = await current(stack, uid)
@@ -166,6 +167,7 @@ async def test_a_charge_taken_back_and_found_after_its_day_is_made_at_once(stack
     assert await stack.agree(uid) == 2
 
 
+@pytest.mark.soak
 async def test_two_persons_who_decide_at_once_are_not_both_obeyed(stack):
     uid = await stack.start()
     number = await current(stack, uid)

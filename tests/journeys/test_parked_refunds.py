@@ -223,6 +223,7 @@ def _refuse_refunds(stack):
     return take_back
 
 
+@pytest.mark.soak
 async def test_the_first_charge_taken_in_another_amount_goes_back_by_itself_and_the_start_has_failed(stack):
     world = stack.account().world
     keep = world.keep_payment

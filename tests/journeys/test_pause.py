@@ -149,6 +149,7 @@ async def test_a_pause_now_keeps_the_days_that_are_paid_for_the_time_after_it(st
     assert [name for name in await stack.events(uid) if name in (PAUSED, RESUMED)] == [PAUSED, RESUMED]
 
 
+@pytest.mark.soak
 async def test_on_the_old_billing_day_the_days_until_it_are_charged_less_those_that_were_paid_and_not_used(stack):
     uid = await stack.start(plan=BASIC)
     await current(stack, uid)
@@ -200,6 +201,7 @@ async def test_who_resumes_by_hand_and_is_declined_stays_paused_and_nothing_is_t
     assert "stays paused" in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_a_charge_to_resume_whose_answer_is_lost_is_made_once(stack):
     uid = await stack.start(plan=BASIC)
     await current(stack, uid)

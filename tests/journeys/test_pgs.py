@@ -183,6 +183,7 @@ async def test_where_no_schedule_is_booked_again_a_retry_is_our_own_charge_of_th
     assert len({row["merchant_uid"] for row in rows}) == 1
 
 
+@pytest.mark.soak
 async def test_what_paymentwall_refuses_first_and_approves_later_is_settled_and_not_charged_again(stack):
     uid = await start_from_the_window(stack, "paymentwall")
     await stack.fault(path="schedule", kind="decline", customer_uid=uid, count=1)
@@ -220,6 +221,7 @@ async def test_a_change_that_reaches_the_workflow_by_itself_is_refused_there_too
     assert refused.value.cause.type == "pg_phone_billing"
 
 
+@pytest.mark.soak
 async def test_a_new_key_whose_pg_could_not_bill_the_plan_is_refused_and_the_old_one_is_charged_on(stack):
     uid = await stack.start(f"nice_{uuid.uuid4().hex[:8]}", pg="nice")
     other, _ = await window_key(stack, "paypal_v2")

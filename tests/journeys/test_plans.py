@@ -140,6 +140,7 @@ async def test_quantity_tax_free_part_and_vat_go_with_the_first_charge_the_sched
 # ---------------------------------------------------------------- periods that cost nothing
 
 
+@pytest.mark.soak
 async def test_a_free_plan_and_a_free_first_month_make_no_call_to_portone_for_what_costs_nothing(stack, received):
     await stack.emulator.post("/emulator/window/billing-key", json={"customer_uid": "free", "card_number": CARD})
     for name in ("half_free", "whole_free"):

@@ -92,6 +92,7 @@ async def test_money_under_an_order_number_of_nobody_on_one_of_our_keys_is_found
     await reported(deaf, uid, row)
 
 
+@pytest.mark.soak
 async def test_a_payment_that_portone_has_lost_is_found(deaf):
     uid = await deaf.start()
     await current(deaf, uid)

@@ -203,6 +203,7 @@ async def refund_goes_on(stack, number, **step):
     return await handle.result()
 
 
+@pytest.mark.soak
 async def test_a_refund_that_portone_refuses_is_told_and_nothing_is_lost(stack):
     uid = await stack.start()
     number = await order_of(stack, uid)
@@ -229,6 +230,7 @@ async def test_a_refund_that_stays_unknown_is_asked_for_until_portone_says_yes_a
     assert (await kept(stack, number), await refunds_add_up(stack, number)) == (5900, 4000)
 
 
+@pytest.mark.soak
 async def test_a_refund_that_portone_took_and_its_pg_makes_later_is_asked_for_once(stack):
     uid = await stack.start()
     number = await order_of(stack, uid)

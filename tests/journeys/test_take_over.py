@@ -112,6 +112,7 @@ async def test_a_schedule_that_runs_while_it_is_taken_back_is_found_and_never_ch
         ]
 
 
+@pytest.mark.soak
 async def test_a_worker_that_dies_while_it_takes_back_is_carried_on_from_there(stack):
     stack.answer_within(120.0)
     await stack.stop_worker()
@@ -155,6 +156,7 @@ async def test_what_cannot_be_proven_taken_back_refuses_the_start(stack):
 # ---------------------------------------------------------------- a start on a key that was charged
 
 
+@pytest.mark.soak
 async def test_a_key_that_somebody_else_charged_within_the_period_is_not_charged_again_unasked(stack):
     uid = await issued(stack)
     await console(stack, "pay", customer_uid=uid, merchant_uid="old-1", amount=9900)
@@ -255,6 +257,7 @@ async def test_a_plan_that_the_pg_cannot_bill_is_refused_with_what_was_charged_a
 # ---------------------------------------------------------------- an imported payer
 
 
+@pytest.mark.soak
 async def test_an_imported_payer_is_active_and_charged_first_when_what_was_paid_is_over(stack):
     uid = await issued(stack)
     paid_until = (now() + timedelta(days=12)).replace(microsecond=0)

@@ -322,6 +322,7 @@ async def test_ending_a_trial_now_charges_at_once_under_the_number_that_stood(st
     assert "retry 9,900 KRW, period 1" in await stack.story(uid)
 
 
+@pytest.mark.soak
 async def test_ending_a_trial_now_without_a_card_pauses_it_and_with_nothing_to_pay_skips_the_charge(stack):
     bare = await stack.start(plan=trial(), payment_method=None)
     assert (await stack.order(bare, "trial", end_now=True))["status"] == "paused"
@@ -345,6 +346,7 @@ async def test_a_trial_that_needs_consent_is_ended_now_only_with_it(stack):
     assert "consent.granted" in await stack.events(uid)
 
 
+@pytest.mark.soak
 async def test_a_trial_that_the_charge_ended_first_is_not_moved_any_more_and_the_answer_says_so(stack):
     await stack.fault(path="webhook", kind="drop_webhook")
     late, early = await stack.start(plan=trial()), await stack.start(plan=trial())

@@ -49,6 +49,7 @@ async def test_an_added_activity_is_caught_in_every_story_that_it_would_have_met
     assert '\n+       find_payments "look first"' in told.diff
 
 
+@pytest.mark.soak
 async def test_a_removed_timer_is_caught_in_every_story_that_waited():
     found = await caught(variants.RemovedTimer)
     assert set(found) == stories('timer "period', 'timer "until')

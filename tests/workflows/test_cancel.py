@@ -70,6 +70,7 @@ async def test_two_cancels_at_once_are_both_answered(stack):
     assert await stack.agree(uid) == 1
 
 
+@pytest.mark.soak
 async def test_an_ended_customer_uid_may_be_started_again_with_new_order_numbers(stack):
     uid = await stack.start()
     before = {charge["merchant_uid"] for charge in await stack.charges(uid)}

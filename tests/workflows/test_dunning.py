@@ -29,6 +29,7 @@ async def test_when_every_retry_is_declined_the_subscription_is_canceled_with_th
     assert (await stack.books(uid))["charges"] == []
 
 
+@pytest.mark.soak
 async def test_declines_are_noticed_with_every_webhook_lost(stack):
     await stack.fault(path="webhook", kind="drop_webhook")
     uid = await stack.start(card="4518-4212-3456-0004", plan=trial())
@@ -91,6 +92,7 @@ async def test_a_trial_whose_card_is_refused_ends_at_once_and_may_be_started_aga
     await stack.start("trial_refused", plan=trial())
 
 
+@pytest.mark.soak
 async def test_a_refused_registration_is_no_decline_and_is_charged_on_its_day(stack):
     uid = await stack.start()
     second = (await stack.snapshot(uid))["merchant_uid"]

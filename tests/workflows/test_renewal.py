@@ -92,6 +92,7 @@ async def test_a_trial_by_card_issues_and_schedules_in_one_call(stack):
     assert (await stack.subscription(uid))["status"] == "active"
 
 
+@pytest.mark.soak
 async def test_a_key_issued_in_the_window_is_billed_without_a_card(stack):
     window = {"customer_uid": "window_1", "card_number": "4518-4212-3456-1111", "pg": "kakaopay"}
     assert (await stack.emulator.post("/emulator/window/billing-key", json=window)).status_code == 201
