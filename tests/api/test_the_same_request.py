@@ -71,7 +71,9 @@ async def test_a_second_cancel_under_one_key_tells_the_refunded_amount_again(sta
     assert (await stack.api.post(path, json=body)).status_code == 409
 
 
-@pytest.mark.parametrize("key", ["order-1", None], ids=["with_a_key", "by_its_body"])
+@pytest.mark.parametrize(
+    "key", [pytest.param("order-1", id="with_a_key", marks=pytest.mark.soak), pytest.param(None, id="by_its_body")]
+)
 async def test_a_cancel_asked_again_after_a_202_is_told_what_came_of_it(stack, key):
     """The update is known by its id, also once the run has ended."""
     uid = await stack.start()

@@ -17,7 +17,9 @@ async def ended(stack, **more):
     return uid
 
 
-@pytest.mark.parametrize("more", [{}, {"trial_days": 14}], ids=["charged now", "a trial"])
+@pytest.mark.parametrize(
+    "more", [pytest.param({}, id="charged now"), pytest.param({"trial_days": 14}, id="a trial", marks=pytest.mark.soak)]
+)
 async def test_one_call_begins_again_with_a_new_card_and_no_key_is_left_behind(stack, more):
     uid = await ended(stack)
     seen = watch(stack)

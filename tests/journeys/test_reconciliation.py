@@ -127,7 +127,9 @@ async def test_a_second_paid_row_under_a_paid_number_is_found(deaf):
     await reported(deaf, uid, row)
 
 
-@pytest.mark.parametrize(("amount", "back"), [(900, "900 KRW"), (None, "9,900 KRW")])
+@pytest.mark.parametrize(
+    ("amount", "back"), [(900, "900 KRW"), pytest.param(None, "9,900 KRW", marks=pytest.mark.soak)]
+)
 async def test_a_refund_in_the_console_is_found_and_reported_as_its_webhook_would_have_been(deaf, amount, back):
     uid = await deaf.start()
     number = await order_of(deaf, uid)

@@ -119,9 +119,7 @@ JOURNEYS = {
 
 @pytest.mark.parametrize(
     "journey",
-    soaking(
-        JOURNEYS, beside=(resumed_by_itself, another_card_for_what_is_owed, canceled_while_it_waits_for_another_card)
-    ),
+    soaking(JOURNEYS, beside=(another_card_for_what_is_owed,)),
     ids=lambda journey: journey.__name__,
 )
 async def test_what_is_shown_agrees_with_portone_s_rows_wherever_a_life_has_come_to_rest(stack, journey):
