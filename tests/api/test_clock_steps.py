@@ -18,14 +18,25 @@ class Clock(SubscriptionClock):
     def __init__(self, there, *snapshots):
         self.there, self.snapshots = there, list(snapshots)
         self._skipper, self._handle = self, None
+        self.moved = []
 
     async def get_current_time(self, _handle):
         return self.there
+
+    async def _emulator(self, _session, _keys, *, to):
+        self.moved.append(("portone", to))
+        return to, None
+
+    async def _fast_forward(self, distance):
+        self.there += distance
+        self.moved.append(("workflow", self.there))
+        return True
 
     async def _is_running(self):
         return True
 
     async def _at_rest(self):
+        self.moved.append("at rest")
         return True, self.snapshots.pop(0)
 
 
@@ -67,3 +78,20 @@ async def test_a_timer_that_lies_ahead_by_the_workflows_own_clock_is_not_waited_
 async def test_the_workflow_is_first_at_an_instant_that_both_wait_for(wakes, due, expected):
     clock = Clock(NOON)
     assert await clock._next_instant(waking(wakes), NOON, due, NOON + 2 * DAY) == expected
+
+
+async def test_at_an_instant_of_both_the_workflow_has_come_to_rest_before_portone_reaches_it():
+    clock = Clock(NOON, waking(NOON + DAY), waking(NOON + 3 * DAY))
+    assert await clock._move_workflow(None, [], NOON, NOON + DAY, NOON + DAY + FIRED)
+    (whose, before), *after = clock.moved
+    assert whose == "portone"
+    assert NOON < before < NOON + DAY
+    # Looked at twice: the first time its timer had not fired yet.
+    assert after == [("workflow", NOON + DAY + FIRED), "at rest", "at rest"]
+
+
+@pytest.mark.parametrize("due", [None, NOON + DAY, NOON + 2 * DAY])
+async def test_where_only_one_of_them_has_something_to_do_portone_is_not_kept_back(due):
+    clock = Clock(NOON)
+    assert await clock._move_workflow(None, [], NOON, due, NOON + DAY)
+    assert clock.moved == [("workflow", NOON + DAY)]
