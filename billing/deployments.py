@@ -144,7 +144,8 @@ class WorkerDeployment:
     async def make_first_current(self, build_id: str) -> bool:
         """Make `build_id` current if nothing ever was, so that a new deployment gets work; whether it is known to have.
 
-        False as well where Temporal cut the call off that did it. Two workers that start at once cannot both do it, and what a person has set stays.
+        False as well where Temporal cut the call off that did it. Two workers that start at once cannot both do it, and
+        what a person has set stays.
 
         Raises:
             DeploymentRefusedError: Temporal does not come to know the version.

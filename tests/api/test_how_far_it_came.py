@@ -4,6 +4,7 @@ Where it is not said, a request has neither an Idempotency-Key nor an order numb
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import uuid
 
@@ -249,17 +250,70 @@ class WrittenUnsaid(Forgetful):
         return unsaid
 
 
-async def test_a_write_whose_answer_is_lost_is_not_called_not_started(stack):
+class Beside:
+    """A ledger, some of whose rooms are others."""
+
+    def __init__(self, ledger, **rooms):
+        self._ledger = ledger
+        vars(self).update(rooms)
+
+    def __getattr__(self, name):
+        return getattr(self._ledger, name)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "room", "write"),
+    [
+        (
+            "POST",
+            "/v1/plans",
+            {"plan_id": "gold", "name": "월간 이용권", "amount": 9900, "interval": "month"},
+            "",
+            "put_plan",
+        ),
+        ("POST", "/v1/event-endpoints", {"url": "http://127.0.0.1:1/other"}, "endpoints", "add"),
+        ("DELETE", "/v1/event-endpoints/{endpoint_id}", None, "endpoints", "delete"),
+        ("POST", "/v1/event-endpoints/{endpoint_id}/rotate-secret", None, "endpoints", "rotate"),
+        ("POST", "/v1/event-endpoints/{endpoint_id}/test", None, "endpoints", "ping"),
+        ("POST", "/v1/events/{event_id}/replay", None, "events", "replay"),
+        ("POST", "/v1/reconciliation/differences/1/accept", {"who": "kim", "why": "known"}, "differences", "accept"),
+    ],
+)
+async def test_a_write_whose_answer_is_lost_is_not_called_not_started(stack, method, path, body, room, write):
+    endpoint = await stack.api.post("/v1/event-endpoints", json={"url": "http://127.0.0.1:1/"})
+    endpoint_id = endpoint.json()["endpoint_id"]
+    event_id = (await stack.api.post(f"/v1/event-endpoints/{endpoint_id}/test")).json()["event_id"]
     desk = stack.app.state.desk
-    stack.app.state.desk = dataclasses.replace(desk, ledger=WrittenUnsaid(desk.ledger, "put_plan"))
-    terms = {"plan_id": "unsaid", "name": "월간 이용권", "amount": 9900, "interval": "month"}
-    told = await stack.api.post("/v1/plans", json=terms)
-    assert (told.status_code, told.json()["code"]) == (503, "ledger_unavailable")
+    if room == "endpoints":
+        away = {"endpoints": WrittenUnsaid(desk.endpoints, write)}
+    elif room:
+        away = {"ledger": Beside(desk.ledger, **{room: WrittenUnsaid(getattr(desk.ledger, room), write)})}
+    else:
+        away = {"ledger": WrittenUnsaid(desk.ledger, write)}
+    with with_desk(stack, **away):
+        told = await stack.api.request(method, path.format(endpoint_id=endpoint_id, event_id=event_id), json=body)
+    assert (told.status_code, told.json()["code"]) == (503, "ledger_unavailable"), told.text
     assert "nothing was started" not in told.text
     assert "whether this was written is not known" in told.json()["detail"]
-    stack.app.state.desk = desk
+
+
+async def test_a_plan_whose_answer_was_lost_is_the_same_version_when_it_is_sent_again(stack):
+    terms = {"plan_id": "unsaid", "name": "월간 이용권", "amount": 9900, "interval": "month"}
+    with with_desk(stack, ledger=WrittenUnsaid(stack.ledger, "put_plan")):
+        assert (await stack.api.post("/v1/plans", json=terms)).status_code == 503
     assert (await stack.api.get("/v1/plans/unsaid")).json()["version"] == 1
     assert (await stack.api.post("/v1/plans", json=terms)).json()["version"] == 1
+
+
+@contextlib.contextmanager
+def with_desk(stack, **other):
+    """The api works with something else for as long as the block takes."""
+    desk = stack.app.state.desk
+    stack.app.state.desk = dataclasses.replace(desk, **other)
+    try:
+        yield
+    finally:
+        stack.app.state.desk = desk
 
 
 async def test_a_ledger_that_is_away_for_a_look_says_nothing_of_a_start(stack):
