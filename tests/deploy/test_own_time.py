@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -80,3 +82,41 @@ async def test_a_run_acts_at_the_times_of_its_tasks_whoever_asked_while_no_worke
     assert len(woken) == (2 if rung else 1)
     for instant in woken:
         assert min(abs(instant - task) for task in begun[1:]) < timedelta(milliseconds=1)
+
+
+class Taking:
+    """A runner whose instances take whatever they are given."""
+
+    def create_instance(self, _det):
+        return self
+
+    def activate(self, _act):
+        return WorkflowActivationCompletion(successful={})
+
+
+def activation(job, *, begun, length, size, replaying=False):
+    act = WorkflowActivation(history_length=length, history_size_bytes=size, is_replaying=replaying)
+    act.timestamp.FromNanoseconds(begun)
+    getattr(act.jobs.add(), job).SetInParent()
+    return act
+
+
+@pytest.mark.parametrize(
+    ("then", "is_taken"),
+    [
+        (activation("fire_timer", begun=1, length=7, size=300), False),
+        (activation("signal_workflow", begun=1, length=7, size=300), False),
+        # A task of its own, though the server's clock went back, or its history has no size.
+        (activation("fire_timer", begun=2, length=7, size=300), True),
+        (activation("fire_timer", begun=1, length=7, size=400), True),
+        # The same task goes on, a question decides nothing, and what is replayed has been answered already.
+        (activation("do_update", begun=1, length=3, size=300), True),
+        (activation("query_workflow", begun=1, length=7, size=300), True),
+        (activation("fire_timer", begun=1, length=7, size=300, replaying=True), True),
+    ],
+    ids=lambda value: value.jobs[0].WhichOneof("variant") if isinstance(value, WorkflowActivation) else "",
+)
+def test_only_what_comes_before_its_task_has_begun_is_refused(then, is_taken):
+    instance = DatedRunner(Taking()).create_instance(None)
+    assert instance.activate(activation("initialize_workflow", begun=1, length=3, size=300)).HasField("successful")
+    assert instance.activate(then).HasField("successful") is is_taken
