@@ -55,7 +55,6 @@ async def test_an_endpoint_that_fails_does_not_keep_another_waiting(telling, rec
     assert sorted(states.values()) == ["delivered", "pending"]
 
 
-@pytest.mark.soak
 async def test_what_is_told_while_a_run_is_ending_is_delivered(telling, receiver):
     target = await telling.endpoint(receiver)
     told = [paid("kim") for _ in range(30)]

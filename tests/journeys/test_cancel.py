@@ -333,7 +333,6 @@ async def test_a_charge_run_early_in_the_console_and_declined_is_charged_on_its_
     assert await stack.agree(uid) == 2
 
 
-@pytest.mark.soak
 async def test_a_number_paid_by_hand_in_the_console_is_not_told_as_stopped(stack):
     uid = await stack.start()
     await stack.advance(uid, days=3)

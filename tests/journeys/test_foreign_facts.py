@@ -84,7 +84,6 @@ async def test_a_late_approval_while_retries_run_takes_the_standing_retry_back(s
     assert await stack.agree(uid) == 1
 
 
-@pytest.mark.soak
 async def test_a_period_paid_late_under_an_earlier_number_is_paid_and_its_newer_number_never_charged(stack):
     uid = "naver_late"
     window = {"customer_uid": uid, "card_number": DECLINED, "pg": "naverpay"}

@@ -167,7 +167,6 @@ async def test_a_charge_taken_back_and_found_after_its_day_is_made_at_once(stack
     assert await stack.agree(uid) == 2
 
 
-@pytest.mark.soak
 async def test_two_persons_who_decide_at_once_are_not_both_obeyed(stack):
     uid = await stack.start()
     number = await current(stack, uid)

@@ -201,7 +201,6 @@ async def test_who_resumes_by_hand_and_is_declined_stays_paused_and_nothing_is_t
     assert "stays paused" in await stack.story(uid)
 
 
-@pytest.mark.soak
 async def test_a_charge_to_resume_whose_answer_is_lost_is_made_once(stack):
     uid = await stack.start(plan=BASIC)
     await current(stack, uid)

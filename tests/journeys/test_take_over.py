@@ -112,7 +112,6 @@ async def test_a_schedule_that_runs_while_it_is_taken_back_is_found_and_never_ch
         ]
 
 
-@pytest.mark.soak
 async def test_a_worker_that_dies_while_it_takes_back_is_carried_on_from_there(stack):
     stack.answer_within(120.0)
     await stack.stop_worker()

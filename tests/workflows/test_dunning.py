@@ -29,7 +29,6 @@ async def test_when_every_retry_is_declined_the_subscription_is_canceled_with_th
     assert (await stack.books(uid))["charges"] == []
 
 
-@pytest.mark.soak
 async def test_declines_are_noticed_with_every_webhook_lost(stack):
     await stack.fault(path="webhook", kind="drop_webhook")
     uid = await stack.start(card="4518-4212-3456-0004", plan=trial())
