@@ -12,7 +12,7 @@ import uvicorn
 from rich.console import Console
 from rich.table import Table
 
-from api import bench_command, clock_command, db_command, deployment, listening, local, replay_command
+from api import bench_command, chaos_command, clock_command, db_command, deployment, listening, local, replay_command
 from api import demo as demonstration
 from api.app import create_app
 from api.doctor import doctor
@@ -43,6 +43,7 @@ app.add_typer(db_command.app, name="db")
 app.add_typer(clock_command.app, name="clock")
 app.add_typer(bench_command.app, name="bench")
 app.add_typer(deployment.app, name="deployment")
+app.command(context_settings=chaos_command.PASSED_ON)(chaos_command.chaos)
 app.command()(replay_command.replay)
 app.command()(reconcile)
 app.command()(doctor)
