@@ -4,24 +4,41 @@ import argparse
 import asyncio
 import logging
 import sys
+from pathlib import Path
 
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
+from chaos.report import lines_of, report_of, write_report
+from chaos.rounds import Round, one_round
 from chaos.stack import a_dev_server
 from chaos.stories import STORIES
 from chaos.telling import Told, told
 
+REPORT = Path("chaos-report.json")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what was asked for; answers the exit code: 1 when a promise is broken."""
+    chosen = _parser().parse_args(arguments)
+    _be_quiet()
+    if chosen.command == "stories":
+        return asyncio.run(_stories(chosen.names, verbose=chosen.verbose))
+    return asyncio.run(_rounds(chosen))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     stories = commands.add_parser("stories", help="every named story, with its promise, kept or broken")
     stories.add_argument("names", nargs="*", help="some of them; all otherwise")
     stories.add_argument("--verbose", action="store_true", help="also tell what was asked and answered")
-    chosen = parser.parse_args(arguments)
-    _be_quiet()
-    return asyncio.run(_stories(chosen.names, verbose=chosen.verbose))
+    run = commands.add_parser("run", help="rounds of many subscribers at once, with mishaps in pairs")
+    run.add_argument("--seed", type=int, default=0, help="of the first round (0); each draws the same lives always")
+    run.add_argument("--rounds", type=int, default=1, help="how many, of the seeds that follow (1)")
+    run.add_argument("--subscribers", type=int, default=12, help="in each round (12)")
+    run.add_argument("--clean", action="store_true", help="nothing goes wrong: the harness against itself")
+    run.add_argument("--report", type=Path, default=REPORT, help=f"where the report goes ({REPORT})")
+    return parser
 
 
 def _be_quiet() -> None:
@@ -55,6 +72,37 @@ def _say(result: Told, *, verbose: bool) -> None:
         sys.stdout.write(f"         {story.promise}\n         -> {result.broken}\n")
     if verbose:
         sys.stdout.writelines(f"         {line}\n" for line in result.lines)
+    sys.stdout.flush()
+
+
+async def _rounds(chosen: argparse.Namespace) -> int:
+    rounds: list[Round] = []
+    command = f"python -m chaos run --seed {chosen.seed} --rounds {chosen.rounds} --subscribers {chosen.subscribers}"
+    async with a_dev_server() as server:
+        for seed in range(chosen.seed, chosen.seed + chosen.rounds):
+            one = await one_round(server.client, seed, chosen.subscribers, _line, clean=chosen.clean)
+            rounds.append(one)
+            _tell_what_broke(one, chosen.subscribers)
+            write_report(chosen.report, report_of(rounds, command))
+    report = report_of(rounds, command)
+    for line in lines_of(report):
+        _line(line)
+    return 1 if report["broken"] else 0
+
+
+def _tell_what_broke(one: Round, subscribers: int) -> None:
+    for judged in one.judged:
+        if not judged.broken:
+            continue
+        _line(f"\n{judged.customer_uid}, python -m chaos run --seed {one.seed} --subscribers {subscribers}")
+        for violation in judged.broken:
+            _line(f"  {violation.invariant}: {violation.period}: {violation.says}")
+        for line in judged.story:
+            _line(f"    {line}")
+
+
+def _line(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 

@@ -11,7 +11,8 @@ _SECRET = frozenset({"card_number", "expiry", "birth", "pwd_2digit", "cvc"})
 class Call:
     """One thing that was asked or done: when on the subscriber's clock, what, and what came back.
 
-    `status` is None when nobody answered in time: then nothing is known of it.
+    `status` is None when nobody answered in time: then nothing is known of it. `in_trouble` says whether something
+    may have been broken on purpose at that time.
     """
 
     at: datetime
@@ -20,6 +21,7 @@ class Call:
     body: Any
     status: int | None
     answer: Any
+    in_trouble: bool = True
 
     @property
     def is_done(self) -> bool:

@@ -43,6 +43,7 @@ async def is_listed(world: World, uid: str, number: str) -> bool:
     """Whether a list that a person reads names the order: what is parked, or what a reconciliation found."""
     if any(row["merchant_uid"] == number for row in await world.parked(uid)):
         return True
+    await world.reconcile()
     return any(row.get("merchant_uid") == number for row in await world.differences())
 
 

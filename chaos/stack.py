@@ -27,6 +27,7 @@ from billing.emulator import EmulatorSettings, create_emulator
 from billing.ledger import Ledger
 from billing.settings import Settings
 from billing.temporal import DATA_CONVERTER
+from chaos.recorder import Recorder
 from worker import create_event_worker, create_worker, portone_client
 
 API_KEY = "gudok_local_key"
@@ -48,6 +49,7 @@ class Stack:
     task_queue: str
     api: httpx.AsyncClient
     emulator: httpx.AsyncClient
+    recorder: Recorder
     database_url: str
 
 
@@ -86,7 +88,8 @@ async def a_stack(
         listening = _listening()
         console = {"sandbox": True, "webhook_url": f"{_url(listening)}/webhooks/portone"}
         emulator = create_emulator(EmulatorSettings(**{**console, **(emulator_settings or {})}))
-        emulator_url = await exits.enter_async_context(_served(emulator))
+        recorder = Recorder(emulator, emulator.state.account.world.clock.now)
+        emulator_url = await exits.enter_async_context(_served(recorder))
         settings = Settings(
             **{
                 "mode": "test",
@@ -113,7 +116,7 @@ async def a_stack(
         await exits.enter_async_context(create_event_worker(temporal, settings, ledger, task_queue=task_queue))
         api = await exits.enter_async_context(_client(api_url, headers={"Authorization": f"Bearer {API_KEY}"}))
         control = await exits.enter_async_context(_client(emulator_url))
-        yield Stack(temporal, task_queue, api, control, settings.database_url.get_secret_value())
+        yield Stack(temporal, task_queue, api, control, recorder, settings.database_url.get_secret_value())
 
 
 def _client(base_url: str, **options: Any) -> httpx.AsyncClient:

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -24,8 +24,10 @@ ANSWER_SECONDS = 25.0
 """So long, in real time, a call may take: the api promises an answer, or 202, after a moment."""
 ADVANCE_SECONDS = 90.0
 """So long, in real time, the move of one clock may take: what does not come to rest by then never does."""
-_POLL_SECONDS = 0.03
+_POLL_SECONDS = 0.2
 _ADVANCING = "advancing"
+_FARTHEST_DAYS = 800
+_MOVED_ALREADY = ("subscription/", "reconciliation", "event")
 _FAILING_ATTEMPT = 4
 """A workflow task that is tried for the fourth time fails by itself, not by a busy machine."""
 
@@ -56,6 +58,8 @@ class World:
 
     stack: Stack
     journal: Journal = field(default_factory=Journal)
+    in_trouble: bool = True
+    """Whether something may still be broken on purpose."""
 
     # -------------------------------------------------------------- the merchant
 
@@ -67,7 +71,7 @@ class World:
             headers = {"Idempotency-Key": uuid.uuid4().hex} if method == "POST" else None
             got = await self.stack.api.request(method, path, json=body, headers=headers, timeout=ANSWER_SECONDS)
             status, answer = got.status_code, got.json() if got.content else None
-        told = Call(at, customer_uid, f"{method} {path}", without_cards(body), status, answer)
+        told = Call(at, customer_uid, f"{method} {path}", without_cards(body), status, answer, self.in_trouble)
         self.journal.note(told)
         return told
 
@@ -104,9 +108,26 @@ class World:
         rows: list[dict[str, Any]] = got.json()["parked"]
         return rows
 
+    async def reconcile(self) -> None:
+        """Compare everything, however young, as far as any clock here has come."""
+        now = datetime.now(UTC)
+        body = {
+            "settle_minutes": 0,
+            "from": (now - timedelta(days=2)).isoformat(),
+            "to": (now + timedelta(days=_FARTHEST_DAYS)).isoformat(),
+        }
+        got = await self.stack.api.post("/v1/reconciliation", json=body)
+        run_id = got.json().get("run_id")
+
+        async def done() -> bool:
+            listed = await self.stack.api.get("/v1/reconciliation/runs")
+            return any(run["run_id"] == run_id and run["state"] != "running" for run in listed.json()["runs"])
+
+        if got.status_code == httpx.codes.ACCEPTED and not await self.until(done, ADVANCE_SECONDS):
+            raise StuckError("the reconciliation does not end")
+
     async def differences(self) -> list[dict[str, Any]]:
-        """What a reconciliation that judges everything, however young, finds and leaves open."""
-        await self.stack.api.post("/v1/reconciliation", json={"settle_minutes": 0})
+        """What reconciliations have found and is not settled."""
         got = await self.stack.api.get("/v1/reconciliation/differences", params={"state": "open", "limit": 200})
         rows: list[dict[str, Any]] = got.json()["differences"]
         return rows
@@ -171,6 +192,11 @@ class World:
         rows: list[dict[str, Any]] = await self.control("GET", "schedules", customer_uid=customer_uid)
         return rows
 
+    async def standing_of(self, customer_uid: str) -> list[str]:
+        """The same of the key that a subscription is charged by now."""
+        shown = await self.subscription(customer_uid)
+        return await self.standing(shown["payment_method"]["customer_uid"] if shown else customer_uid)
+
     async def standing(self, customer_uid: str) -> list[str]:
         """The order numbers that PortOne would still charge by itself."""
         rows = await self.schedules(customer_uid)
@@ -205,7 +231,7 @@ class World:
             await asyncio.sleep(_POLL_SECONDS)
         if clock["status"] != "ready":
             raise StuckError(f"the clock of {customer_uid} stopped: {clock['advance']}")
-        await self._others_follow(timedelta(**distance))
+        await self._others_follow(customer_uid, timedelta(**distance))
 
     async def until(self, asked: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> bool:
         """Whether it became true within so much real time: what follows from a webhook comes when it comes."""
@@ -216,18 +242,28 @@ class World:
             await asyncio.sleep(0.1)
         return True
 
-    async def _others_follow(self, distance: timedelta) -> None:
-        """The other runs of this product, which each have a clock of their own, live through the same time."""
+    async def _others_follow(self, customer_uid: str, distance: timedelta) -> None:
+        """What is left of a subscriber in runs of its own, with clocks of their own, lives through the same time."""
+        running = self.stack.temporal.list_workflows('ExecutionStatus = "Running"')
+        others = [
+            (run.id, run.run_id)
+            async for run in running
+            if run.task_queue == self.stack.task_queue and not run.id.startswith(_MOVED_ALREADY)
+        ]
+        if not others:
+            return
+        rows = await self.charges(customer_uid)
+        keys = {customer_uid, *(row["customer_uid"] for row in rows)}
+        names = {customer_uid, *(row["merchant_uid"] for row in rows)}
+        names |= {row["imp_uid"] for key in keys for row in await self.books(key)}
         skipper = TimeSkipper(
             self.stack.temporal, config=TimeSkippingConfig(enabled=False, max_session_skip_count=100_000)
         )
-        async for run in self.stack.temporal.list_workflows(
-            f'ExecutionStatus = "Running" AND TaskQueue = "{self.stack.task_queue}"'
-        ):
-            if run.id.startswith("subscription/") or run.task_queue != self.stack.task_queue:
+        for workflow_id, run_id in others:
+            if not any(name in workflow_id for name in names):
                 continue
-            handle: WorkflowHandle[Any, Any] = skipper.client.get_workflow_handle(run.id, run_id=run.run_id)
-            with contextlib.suppress(RPCError, TimeoutError):
+            handle: WorkflowHandle[Any, Any] = skipper.client.get_workflow_handle(workflow_id, run_id=run_id)
+            with contextlib.suppress(RPCError, TimeoutError, RuntimeError):
                 async with asyncio.timeout(ADVANCE_SECONDS / 3):
                     await skipper.fast_forward(handle, distance)
 

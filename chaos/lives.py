@@ -1,0 +1,272 @@
+"""One subscriber's life, drawn from a seed: a start, months that pass, commands in between, mishaps in pairs."""
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from chaos.expected import ExpectedLife
+from chaos.faults import MISHAPS, STEPS, Pair, fired, strike
+from chaos.invariants import ToldOfCharge
+from chaos.journal import Call
+from chaos.world import GOOD, World, card
+
+OPEN_START_MINUTES = 40
+"""A start that is still open is waited for so long: the quiet window and two looks are within it."""
+
+
+@dataclass(slots=True)
+class Subscriber:
+    """Who lives, and what ought to come of it: everything random in it is drawn from `draw`."""
+
+    world: World
+    uid: str
+    draw: random.Random
+    pairs: tuple[Pair, ...]
+    price: int
+    lives: list[ExpectedLife] = field(default_factory=list)
+    told: list[ToldOfCharge] = field(default_factory=list)
+    left_keys: dict[str, list[tuple[str, datetime]]] = field(default_factory=dict)
+    acknowledged: list[str] = field(default_factory=list)
+    by_hand: set[str] = field(default_factory=set)
+    covered: list[Pair] = field(default_factory=list)
+    missed: list[Pair] = field(default_factory=list)
+    acts: list[tuple[datetime, str]] = field(default_factory=list)
+    beyond: bool = False
+    stuck: str | None = None
+
+    @property
+    def life(self) -> ExpectedLife | None:
+        """The life that goes on, as far as its caller knows."""
+        return self.lives[-1] if self.lives else None
+
+    # -------------------------------------------------------------- living
+
+    async def live(self) -> None:
+        """Every step in its order; those of a pair with its two mishaps."""
+        by_step = {pair.step: pair for pair in self.pairs}
+        steps: dict[str, Callable[[], Awaitable[None]]] = {
+            "start": self._start,
+            "schedule": self._period,
+            "due": self._period,
+            "dunning": self._dunning,
+            "card change": self._card_change,
+            "refund": self._refund,
+            "cancel": self._stop,
+        }
+        for step in ("start", "schedule", "due", "dunning", "card change", "refund", "cancel"):
+            pair = by_step.get(step)
+            if pair is None and step not in ("start", "due") and self.draw.random() < 0.5:
+                continue
+            await self._step(step, pair, steps[step])
+            if self.life is None:
+                return
+
+    async def _step(self, step: str, pair: Pair | None, does: Callable[[], Awaitable[None]]) -> None:
+        numbers = []
+        if pair is not None:
+            number = next(iter(await self.world.standing_of(self.uid)), None)
+            for name in (pair.first, pair.second):
+                self.beyond |= MISHAPS[name].is_beyond
+                await self._note(f"{step}: {name}")
+                before = len(self.world.journal.calls)
+                numbers.append(await strike(self.world, step, name, self.uid, number))
+                self._heed([call for call in self.world.journal.calls[before:] if call.customer_uid == self.uid])
+        else:
+            await self._note(step)
+        await does()
+        if self.life is not None and self.life.terminated_at is not None and self.draw.random() < 0.5:
+            await self._begin(await self.world.start(self.uid, payment_method={"billing_key": True}))
+        if pair is not None:
+            (self.covered if await fired(self.world, numbers) else self.missed).append(pair)
+
+    async def _start(self) -> None:
+        kind = self.draw.choice(("card", "key", "trial", "trial"))
+        plan = {"name": "월간 이용권", "amount": self.price, "interval": "month"}
+        more: dict[str, object] = {"plan": plan}
+        if kind == "trial":
+            more["plan"] = {**plan, "trial_days": self.draw.randint(1, 40)}
+        if kind == "key":
+            await self.world.put_card(self.uid)
+            more["payment_method"] = {"billing_key": True}
+        call = await self.world.start(self.uid, **more)
+        await self._begin(call)
+
+    async def _begin(self, call: Call) -> None:
+        shown = call.answer if call.status == 201 else await self._shown_after_a_while(call)
+        if not shown or shown["status"] == "incomplete_expired":
+            return
+        life = ExpectedLife(shown["subscription_id"], self.price)
+        trial_end = shown["trial_end"] or shown["current_period_start"]
+        if trial_end is None:
+            life.doubt(call.at)
+            trial_end = call.at.isoformat()
+        life.begins(datetime.fromisoformat(trial_end))
+        if call.status == 201:
+            self.acknowledged.append(life.life)
+        self.lives.append(life)
+
+    async def _shown_after_a_while(self, call: Call) -> dict[str, object] | None:
+        """What became of a start that was not answered at once."""
+        if call.status is not None and call.status not in (202, 503):
+            return None
+        shown = await self.world.subscription(self.uid)
+        if not shown:
+            return None
+        await self.world.advance(self.uid, minutes=OPEN_START_MINUTES)
+        return await self.world.subscription(self.uid)
+
+    async def _period(self) -> None:
+        """A month goes by: to an hour after the next day on which something is due."""
+        if self.life is None:
+            return
+        now = await self.world.now(self.uid)
+        due = self.life.next_due(now)
+        hours = self.draw.choice((1, 1, 5, 30))
+        await self.world.advance(self.uid, seconds=(due - now).total_seconds() + 3600 * hours)
+
+    async def _dunning(self) -> None:
+        """The next charge is declined once or twice; perhaps it is retried by hand."""
+        await self.world.fault(
+            "decline", path="schedule", count=self.draw.choice((1, 1, 2)), customer_uid=f"{self.uid}*"
+        )
+        await self._period()
+        await self.world.advance(self.uid, days=1, hours=1)
+        if self.draw.random() < 0.5:
+            await self.world.command(self.uid, "retry")
+        await self.world.advance(self.uid, days=3, hours=2)
+
+    async def _card_change(self) -> None:
+        shown = await self.world.subscription(self.uid)
+        call = await self.world.command(self.uid, "payment-method", payment_method={"card": card(GOOD)})
+        if call.status == 200 and shown and self.life is not None:
+            old, new = shown["payment_method"]["customer_uid"], call.answer["payment_method"]["customer_uid"]
+            if old != new:
+                done = await self.world.now(self.uid)
+                self.left_keys.setdefault(self.life.life, []).append((old, done))
+        await self._period()
+
+    async def _refund(self) -> None:
+        """The newest paid period is refunded, in part or whole."""
+        paid = [row for row in await self.world.charges(self.uid) if row["state"] == "paid" and row["amount"]]
+        if paid:
+            body = {"amount": paid[-1]["amount"] // 3} if self.draw.random() < 0.5 else {}
+            number = paid[-1]["merchant_uid"]
+            await self.world.call(self.uid, "POST", f"/v1/payments/{number}/refunds", body)
+        await self.world.advance(self.uid, hours=3)
+
+    async def _stop(self) -> None:
+        """A cancel now, at period end, one that is undone; or a pause with a resume; or a change of the price."""
+        does = self.draw.choice(
+            (self._cancel_now, self._cancel_at_end, self._cancel_and_undo, self._pause, self._change)
+        )
+        await does()
+
+    async def _cancel_now(self) -> None:
+        call = await self.world.command(self.uid, "cancel", at="now")
+        await self._heard_of_charge(call)
+        if self.life is not None:
+            if call.status == 200:
+                self.life.ends_at = call.at
+            elif call.status != 409:
+                self.life.doubt(call.at)
+        await self.world.advance(self.uid, hours=2)
+
+    async def _cancel_at_end(self) -> None:
+        call = await self.world.command(self.uid, "cancel")
+        await self._heard_of_charge(call)
+        if self.life is not None:
+            if call.status == 200:
+                self.life.ends_at = datetime.fromisoformat(call.answer["ends_at"]) - timedelta(seconds=1)
+            elif call.status != 409:
+                self.life.doubt(call.at)
+
+    async def _cancel_and_undo(self) -> None:
+        await self._cancel_at_end()
+        if self.draw.random() < 0.5:
+            await self.world.advance(self.uid, minutes=self.draw.choice((1, 4, 30)))
+        undo = await self.world.command(self.uid, "undo-cancel")
+        if self.life is not None and undo.status == 200:
+            self.life.ends_at = None
+            self._void(undo.at)
+        elif self.life is not None and undo.status != 409:
+            self.life.doubt(undo.at)
+        await self._period()
+
+    async def _pause(self) -> None:
+        pause = await self.world.command(self.uid, "pause", at="now")
+        if self.life is None:
+            return
+        await self._heard_of_charge(pause)
+        if pause.status != 200:
+            if pause.status != 409:
+                self.life.doubt(pause.at)
+            return
+        self.life.paused_at = pause.at
+        await self.world.advance(self.uid, days=self.draw.choice((2, 11, 40)))
+        resume = await self.world.command(self.uid, "resume")
+        self._void(resume.at)
+        if resume.status == 200 and resume.answer["current_period_end"]:
+            end = datetime.fromisoformat(resume.answer["current_period_end"])
+            self.life.goes_on_with(_following(resume.answer), end)
+        elif resume.status != 409:
+            self.life.doubt(pause.at)
+        await self._period()
+
+    async def _change(self) -> None:
+        price = self.price + 1000
+        plan = {"name": "월간 이용권", "amount": price, "interval": "month"}
+        call = await self.world.command(self.uid, "change-plan", plan=plan, at="period_end")
+        if self.life is not None:
+            if call.status == 200:
+                self.life.costs(price, call.at)
+                self._void(call.at)
+            elif call.status not in (409, 422):
+                self.life.doubt(call.at)
+        await self._period()
+
+    # -------------------------------------------------------------- what was told
+
+    async def _heard_of_charge(self, call: Call) -> None:
+        if call.status != 200 or not isinstance(call.answer, dict):
+            return
+        told = call.answer if "charge" in call.answer else call.answer.get("order") or {}
+        charge, number = told.get("charge"), told.get("merchant_uid")
+        if charge and number:
+            imp_uid = told.get("charged_imp_uid")
+            at = await self.world.now(self.uid)
+            self.told.append(ToldOfCharge(at, call.does, charge, number, imp_uid))
+
+    def _void(self, at: datetime) -> None:
+        """A later command plans anew what an earlier one stopped."""
+        self.told = [
+            ToldOfCharge(t.at, t.command, t.charge, t.merchant_uid, t.imp_uid, t.void_from or at) for t in self.told
+        ]
+
+    def _heed(self, calls: list[Call]) -> None:
+        """What persons did beside the product changes what ought to come."""
+        for call in calls:
+            if call.does.startswith("console") and call.is_done:
+                if call.answer.get("imp_uid"):
+                    self.by_hand.add(call.answer["imp_uid"])
+                if call.does == "console move":
+                    self.by_hand.add(call.answer["merchant_uid"])
+            if call.does.startswith("operator") and self.life is not None:
+                self.life.terminated_at = call.at
+
+    async def _note(self, what: str) -> None:
+        self.acts.append((await self.world.now(self.uid), what))
+
+
+def _following(shown: dict[str, object]) -> int:
+    """The number of the period that is due next."""
+    cycle = shown["cycle"]
+    assert isinstance(cycle, dict)
+    return int(cycle["number"])
+
+
+def draw_subscriber(world: World, uid: str, seed: str, pairs: tuple[Pair, ...], price: int) -> Subscriber:
+    """A subscriber with these pairs: each step has one at most."""
+    assert len({pair.step for pair in pairs}) == len(pairs)
+    assert {pair.step for pair in pairs} <= set(STEPS)
+    return Subscriber(world, uid, random.Random(seed), pairs, price)
