@@ -8,6 +8,7 @@ from pathlib import Path
 
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
+from chaos.faults import Pair, every_pair
 from chaos.report import lines_of, report_of, write_report
 from chaos.rounds import Round, one_round
 from chaos.stack import a_dev_server
@@ -37,8 +38,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--rounds", type=int, default=1, help="how many, of the seeds that follow (1)")
     run.add_argument("--subscribers", type=int, default=12, help="in each round (12)")
     run.add_argument("--clean", action="store_true", help="nothing goes wrong: the harness against itself")
+    run.add_argument("--pair", action="append", type=_pair, help="STEP:FIRST:SECOND for every subscriber; repeatable")
     run.add_argument("--report", type=Path, default=REPORT, help=f"where the report goes ({REPORT})")
     return parser
+
+
+def _pair(text: str) -> Pair:
+    pair = Pair(*text.split(":"))
+    if pair not in every_pair():
+        raise argparse.ArgumentTypeError(f"not two mishaps that this step can meet: {text}")
+    return pair
 
 
 def _be_quiet() -> None:
@@ -78,11 +87,15 @@ def _say(result: Told, *, verbose: bool) -> None:
 async def _rounds(chosen: argparse.Namespace) -> int:
     rounds: list[Round] = []
     command = f"python -m chaos run --seed {chosen.seed} --rounds {chosen.rounds} --subscribers {chosen.subscribers}"
+    pairs = None
+    if chosen.clean or chosen.pair:
+        pairs = [tuple(chosen.pair or ())] * chosen.subscribers
+        command += "".join(f" --pair '{':'.join(pair)}'" for pair in chosen.pair or ()) or " --clean"
     async with a_dev_server() as server:
         for seed in range(chosen.seed, chosen.seed + chosen.rounds):
-            one = await one_round(server.client, seed, chosen.subscribers, _line, clean=chosen.clean)
+            one = await one_round(server.client, seed, chosen.subscribers, _line, pairs=pairs)
             rounds.append(one)
-            _tell_what_broke(one, chosen.subscribers)
+            _tell_what_broke(one, command)
             write_report(chosen.report, report_of(rounds, command))
     report = report_of(rounds, command)
     for line in lines_of(report):
@@ -90,11 +103,11 @@ async def _rounds(chosen: argparse.Namespace) -> int:
     return 1 if report["broken"] else 0
 
 
-def _tell_what_broke(one: Round, subscribers: int) -> None:
+def _tell_what_broke(one: Round, command: str) -> None:
     for judged in one.judged:
         if not judged.broken:
             continue
-        _line(f"\n{judged.customer_uid}, python -m chaos run --seed {one.seed} --subscribers {subscribers}")
+        _line(f"\n{judged.customer_uid}, seed {one.seed} of: {command}")
         for violation in judged.broken:
             _line(f"  {violation.invariant}: {violation.period}: {violation.says}")
         for line in judged.story:

@@ -7,10 +7,20 @@ from typing import Any, NamedTuple
 
 from chaos.world import World
 
-STEPS = ("start", "schedule", "due", "dunning", "cancel", "card change", "refund")
-"""The steps of a life at which things go wrong."""
+STEPS: Mapping[str, tuple[str, ...]] = {
+    "issue": ("change", "look"),
+    "start": ("change", "look", "charge", "webhook"),
+    "schedule": ("change", "look", "webhook", "person"),
+    "due": ("change", "look", "charge", "webhook", "person"),
+    "dunning": ("change", "look", "charge", "webhook", "person"),
+    "card change": ("change", "look", "charge", "webhook", "person", "delete"),
+    "refund": ("change", "look", "person"),
+    "cancel": ("change", "look", "person"),
+}
+"""The steps of a life in their order, and what of all that goes wrong they can meet."""
 
 CHANGES: Mapping[str, str] = {
+    "issue": "customers",
     "start": "again",
     "schedule": "schedule",
     "due": "findAll",
@@ -22,6 +32,7 @@ CHANGES: Mapping[str, str] = {
 """The call by which a step changes something at PortOne; when a charge is due, that is PortOne's own affair."""
 
 LOOKS: Mapping[str, str] = {
+    "issue": "customers_get",
     "start": "findAll",
     "schedule": "schedule_get",
     "due": "*",
@@ -110,7 +121,11 @@ class Pair(NamedTuple):
 
 def every_pair() -> list[Pair]:
     """Each ordered pair of mishaps at each step, in an order that is drawn once and the same for ever."""
-    pairs = [Pair(step, *two) for step, two in itertools.product(STEPS, itertools.product(MISHAPS, repeat=2))]
+    pairs = [
+        Pair(step, *two)
+        for step, met in STEPS.items()
+        for two in itertools.product((name for name, mishap in MISHAPS.items() if mishap.where in met), repeat=2)
+    ]
     random.Random("every pair").shuffle(pairs)
     return pairs
 

@@ -144,6 +144,8 @@ class Books:
     """Lives whose start was answered 201."""
     integrity: Sequence[str] = ()
     """What the database says is wrong with its own file."""
+    touched: frozenset[str] = frozenset()
+    """Orders on which a person acted in PortOne's console."""
     refunds: dict[str, int] = field(default_factory=dict)
     """What the ledger says went back, by order number."""
 
@@ -174,6 +176,8 @@ Check = Callable[[Books], Iterator[tuple[str, str]]]
 
 OPEN = frozenset({"past_due", "unpaid", "paused", "incomplete", "incomplete_expired", "canceled", "expired"})
 """Statuses that say of the open period why it is not paid; every list of subscriptions shows them."""
+FOREIGN = frozenset({"schedule_revoked", "refunded_elsewhere"})
+"""What is parked because somebody else is said to have done it."""
 UNPAID = frozenset({"declined", "skipped", "revoked", "unknown", "not_executed", "mismatch", "refunded", "late_paid"})
 """States of a charge that say why it is not paid."""
 
@@ -358,6 +362,13 @@ def _runs_live_as_their_lives(books: Books) -> Iterator[tuple[str, str]]:
             yield life.life, f"{life.status}, has no run, and no list says so"
 
 
+def _ours_is_not_called_foreign(books: Books) -> Iterator[tuple[str, str]]:
+    """Nothing is said to be done by somebody else that nobody but us has done."""
+    for each in books.named:
+        if each.where == "parked" and each.kind in FOREIGN and each.merchant_uid not in books.touched:
+            yield each.merchant_uid or "", f"parked as {each.kind}, and no person has touched it"
+
+
 def _the_file_is_whole(books: Books) -> Iterator[tuple[str, str]]:
     """The database finds nothing wrong with its own file."""
     for wrong in books.integrity:
@@ -379,6 +390,7 @@ CHECKS: dict[str, Check] = {
     "histories are bounded": _histories_are_bounded,
     "acknowledged is kept": _acknowledged_is_kept,
     "runs live as their lives": _runs_live_as_their_lives,
+    "ours is not called foreign": _ours_is_not_called_foreign,
     "the database file is whole": _the_file_is_whole,
 }
 """Every invariant by its name; each says (period or order, what is wrong)."""

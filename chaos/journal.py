@@ -22,6 +22,7 @@ class Call:
     status: int | None
     answer: Any
     in_trouble: bool = True
+    idempotency_key: str | None = None
 
     @property
     def is_done(self) -> bool:

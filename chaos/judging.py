@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from chaos.faults import MISHAPS
 from chaos.invariants import (
     Asked,
     Books,
@@ -97,6 +96,9 @@ async def _books(
         else [],
         asked=[Asked(call.does, call.status, call.in_trouble) for call in world.journal.of(uid)],
         acknowledged=subscriber.acknowledged,
+        touched=frozenset(
+            str(call.body.get("merchant_uid")) for call in world.journal.of(uid) if call.does.startswith("console")
+        ),
         integrity=_integrity(world),
         refunds=await _refunds(world, {row["merchant_uid"] for row in charges}),
     )
@@ -223,8 +225,3 @@ async def _story(subscriber: Subscriber, books: Books, keys: list[str], rows: li
 def _told(row: dict[str, Any]) -> str:
     kept = {name: value for name, value in row.items() if name not in ("at", "id", "data") and value is not None}
     return str(kept)[:300]
-
-
-def mishap_names() -> list[str]:
-    """Every kind of mishap that may strike."""
-    return list(MISHAPS)

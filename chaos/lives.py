@@ -4,15 +4,13 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from chaos.expected import ExpectedLife
 from chaos.faults import MISHAPS, STEPS, Pair, fired, strike
 from chaos.invariants import ToldOfCharge
 from chaos.journal import Call
 from chaos.world import GOOD, World, card
-
-OPEN_START_MINUTES = 40
-"""A start that is still open is waited for so long: the quiet window and two looks are within it."""
 
 
 @dataclass(slots=True)
@@ -46,6 +44,7 @@ class Subscriber:
         """Every step in its order; those of a pair with its two mishaps."""
         by_step = {pair.step: pair for pair in self.pairs}
         steps: dict[str, Callable[[], Awaitable[None]]] = {
+            "issue": self._start,
             "start": self._start,
             "schedule": self._period,
             "due": self._period,
@@ -54,9 +53,12 @@ class Subscriber:
             "refund": self._refund,
             "cancel": self._stop,
         }
-        for step in ("start", "schedule", "due", "dunning", "card change", "refund", "cancel"):
+        begins = "issue" if "issue" in by_step else "start"
+        for step in STEPS:
             pair = by_step.get(step)
-            if pair is None and step not in ("start", "due") and self.draw.random() < 0.5:
+            if step in ("issue", "start") and step != begins:
+                continue
+            if pair is None and step not in ("issue", "start", "due") and self.draw.random() < 0.5:
                 continue
             await self._step(step, pair, steps[step])
             if self.life is None:
@@ -76,54 +78,49 @@ class Subscriber:
             await self._note(step)
         await does()
         if self.life is not None and self.life.terminated_at is not None and self.draw.random() < 0.5:
-            await self._begin(await self.world.start(self.uid, payment_method={"billing_key": True}))
+            await self._begin_again()
         if pair is not None:
             (self.covered if await fired(self.world, numbers) else self.missed).append(pair)
 
     async def _start(self) -> None:
-        kind = self.draw.choice(("card", "key", "trial", "trial"))
+        kinds = {"issue": ("card", "trial"), "start": ("card", "key"), "": ("card", "key", "trial", "trial")}
+        troubled = next((pair.step for pair in self.pairs if pair.step in kinds), "")
+        kind = self.draw.choice(kinds[troubled])
         plan = {"name": "월간 이용권", "amount": self.price, "interval": "month"}
-        more: dict[str, object] = {"plan": plan}
+        more: dict[str, Any] = {"plan": plan}
         if kind == "trial":
             more["plan"] = {**plan, "trial_days": self.draw.randint(1, 40)}
         if kind == "key":
             await self.world.put_card(self.uid)
             more["payment_method"] = {"billing_key": True}
-        call = await self.world.start(self.uid, **more)
-        await self._begin(call)
+        await self._begin(await self._asked("POST", "/v1/subscriptions", self.world.start_body(self.uid, **more)))
+
+    async def _begin_again(self) -> None:
+        """Whose run was ended from outside starts once more, with the key that is there."""
+        body = self.world.start_body(self.uid, payment_method={"billing_key": True})
+        await self._begin(await self._asked("POST", "/v1/subscriptions", body))
 
     async def _begin(self, call: Call) -> None:
-        shown = call.answer if call.status == 201 else await self._shown_after_a_while(call)
-        if not shown or shown["status"] == "incomplete_expired":
+        if call.status not in (200, 201):
             return
+        shown = call.answer
         life = ExpectedLife(shown["subscription_id"], self.price)
         trial_end = shown["trial_end"] or shown["current_period_start"]
         if trial_end is None:
-            life.doubt(call.at)
             trial_end = call.at.isoformat()
+            life.doubt(call.at)
         life.begins(datetime.fromisoformat(trial_end))
-        if call.status == 201:
-            self.acknowledged.append(life.life)
+        self.acknowledged.append(life.life)
         self.lives.append(life)
 
-    async def _shown_after_a_while(self, call: Call) -> dict[str, object] | None:
-        """What became of a start that was not answered at once."""
-        if call.status is not None and call.status not in (202, 503):
-            return None
-        shown = await self.world.subscription(self.uid)
-        if not shown:
-            return None
-        await self.world.advance(self.uid, minutes=OPEN_START_MINUTES)
-        return await self.world.subscription(self.uid)
-
     async def _period(self) -> None:
-        """A month goes by: to an hour after the next day on which something is due."""
+        """A month goes by: to some minutes, hours or a day after the next instant at which something is due."""
         if self.life is None:
             return
         now = await self.world.now(self.uid)
         due = self.life.next_due(now)
-        hours = self.draw.choice((1, 1, 5, 30))
-        await self.world.advance(self.uid, seconds=(due - now).total_seconds() + 3600 * hours)
+        minutes = self.draw.choice((1, 4, 20, 60, 300, 1800))
+        await self.world.advance(self.uid, seconds=(due - now).total_seconds() + 60 * minutes)
 
     async def _dunning(self) -> None:
         """The next charge is declined once or twice; perhaps it is retried by hand."""
@@ -131,15 +128,21 @@ class Subscriber:
             "decline", path="schedule", count=self.draw.choice((1, 1, 2)), customer_uid=f"{self.uid}*"
         )
         await self._period()
+        if self.draw.random() < 0.4:
+            return
         await self.world.advance(self.uid, days=1, hours=1)
         if self.draw.random() < 0.5:
-            await self.world.command(self.uid, "retry")
+            await self._command("retry")
         await self.world.advance(self.uid, days=3, hours=2)
 
     async def _card_change(self) -> None:
+        if self.life is None:
+            return
         shown = await self.world.subscription(self.uid)
-        call = await self.world.command(self.uid, "payment-method", payment_method={"card": card(GOOD)})
-        if call.status == 200 and shown and self.life is not None:
+        key = f"{self.uid}.{len(self.left_keys.get(self.life.life, [])) + 1}"
+        await self.world.keeps_time_with(key, self.uid)
+        call = await self._command("payment-method", payment_method={"card": card(GOOD)}, customer_uid=key)
+        if call.status == 200 and shown:
             old, new = shown["payment_method"]["customer_uid"], call.answer["payment_method"]["customer_uid"]
             if old != new:
                 done = await self.world.now(self.uid)
@@ -152,7 +155,7 @@ class Subscriber:
         if paid:
             body = {"amount": paid[-1]["amount"] // 3} if self.draw.random() < 0.5 else {}
             number = paid[-1]["merchant_uid"]
-            await self.world.call(self.uid, "POST", f"/v1/payments/{number}/refunds", body)
+            await self._asked("POST", f"/v1/payments/{number}/refunds", body)
         await self.world.advance(self.uid, hours=3)
 
     async def _stop(self) -> None:
@@ -163,7 +166,7 @@ class Subscriber:
         await does()
 
     async def _cancel_now(self) -> None:
-        call = await self.world.command(self.uid, "cancel", at="now")
+        call = await self._command("cancel", at="now")
         await self._heard_of_charge(call)
         if self.life is not None:
             if call.status == 200:
@@ -173,7 +176,7 @@ class Subscriber:
         await self.world.advance(self.uid, hours=2)
 
     async def _cancel_at_end(self) -> None:
-        call = await self.world.command(self.uid, "cancel")
+        call = await self._command("cancel")
         await self._heard_of_charge(call)
         if self.life is not None:
             if call.status == 200:
@@ -183,9 +186,9 @@ class Subscriber:
 
     async def _cancel_and_undo(self) -> None:
         await self._cancel_at_end()
-        if self.draw.random() < 0.5:
-            await self.world.advance(self.uid, minutes=self.draw.choice((1, 4, 30)))
-        undo = await self.world.command(self.uid, "undo-cancel")
+        if minutes := self.draw.choice((0, 0, 1, 4, 30)):
+            await self.world.advance(self.uid, minutes=minutes)
+        undo = await self._command("undo-cancel")
         if self.life is not None and undo.status == 200:
             self.life.ends_at = None
             self._void(undo.at)
@@ -194,7 +197,7 @@ class Subscriber:
         await self._period()
 
     async def _pause(self) -> None:
-        pause = await self.world.command(self.uid, "pause", at="now")
+        pause = await self._command("pause", at="now")
         if self.life is None:
             return
         await self._heard_of_charge(pause)
@@ -204,7 +207,7 @@ class Subscriber:
             return
         self.life.paused_at = pause.at
         await self.world.advance(self.uid, days=self.draw.choice((2, 11, 40)))
-        resume = await self.world.command(self.uid, "resume")
+        resume = await self._command("resume")
         self._void(resume.at)
         if resume.status == 200 and resume.answer["current_period_end"]:
             end = datetime.fromisoformat(resume.answer["current_period_end"])
@@ -216,7 +219,7 @@ class Subscriber:
     async def _change(self) -> None:
         price = self.price + 1000
         plan = {"name": "월간 이용권", "amount": price, "interval": "month"}
-        call = await self.world.command(self.uid, "change-plan", plan=plan, at="period_end")
+        call = await self._command("change-plan", plan=plan, at="period_end")
         if self.life is not None:
             if call.status == 200:
                 self.life.costs(price, call.at)
@@ -226,6 +229,13 @@ class Subscriber:
         await self._period()
 
     # -------------------------------------------------------------- what was told
+
+    async def _command(self, name: str, **body: object) -> Call:
+        return await self._asked("POST", f"/v1/subscriptions/{self.uid}/{name}", body or None)
+
+    async def _asked(self, method: str, path: str, body: object) -> Call:
+        """Ask, and once more later where the outcome is open."""
+        return await self.world.settled(self.uid, method, path, body)
 
     async def _heard_of_charge(self, call: Call) -> None:
         if call.status != 200 or not isinstance(call.answer, dict):
@@ -268,5 +278,5 @@ def _following(shown: dict[str, object]) -> int:
 def draw_subscriber(world: World, uid: str, seed: str, pairs: tuple[Pair, ...], price: int) -> Subscriber:
     """A subscriber with these pairs: each step has one at most."""
     assert len({pair.step for pair in pairs}) == len(pairs)
-    assert {pair.step for pair in pairs} <= set(STEPS)
+    assert {pair.step for pair in pairs} <= {*STEPS}
     return Subscriber(world, uid, random.Random(seed), pairs, price)

@@ -1,6 +1,7 @@
 """What many stories ask at their end, and what they begin with."""
 
 import asyncio
+from typing import Any
 
 from chaos.journal import Call
 from chaos.telling import require
@@ -16,14 +17,14 @@ _GROWTH_SECONDS = 5.0
 _GROWTH_EVENTS = 40
 
 
-async def begun(world: World, uid: str, expect: int = 201, **more: object) -> Call:
+async def begun(world: World, uid: str, expect: int = 201, **more: Any) -> Call:
     """A subscription that is started, and answered so."""
     call = await world.start(uid, **more)
     require(call.status == expect, f"the start was answered {call.status}, not {expect}: {call.answer}")
     return call
 
 
-async def in_trial(world: World, uid: str, last_four: str, **more: object) -> Call:
+async def in_trial(world: World, uid: str, last_four: str, **more: Any) -> Call:
     """A subscription whose first charge comes after a day of trial, on a card of that kind."""
     plan = {"name": "월간 이용권", "amount": 9900, "interval": "month", "trial_days": 1}
     return await begun(world, uid, last_four=last_four, plan=plan, **more)

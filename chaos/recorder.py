@@ -40,6 +40,8 @@ class Recorder:
     app: ASGIApp
     now: Callable[[str | None], float]
     calls: list[PortOneCall] = field(default_factory=list)
+    owners: dict[str, str] = field(default_factory=dict)
+    """Whose order a number is, as far as a call has named both."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on."""
@@ -83,6 +85,10 @@ class Recorder:
         numbers += named if isinstance(named, list) else [str(named)]
         numbers += [part for part in parts if _is_number(part)]
         customer = body.get("customer_uid") or (parts[3] if parts[2:3] == ["customers"] and parts[3:] else None)
+        if customer:
+            self.owners.update(dict.fromkeys(numbers, customer))
+        else:
+            customer = next((self.owners[number] for number in numbers if number in self.owners), None)
         at = datetime.fromtimestamp(self.now(customer), UTC)
         code = _read(answered).get("code")
         does = f"{scope['method']} {scope['path']}"

@@ -47,16 +47,27 @@ def pairs_of(seed: int, subscribers: int) -> list[tuple[Pair, ...]]:
     lives: list[list[Pair]] = [[] for _ in range(subscribers)]
     for pair in waiting:
         # One pair for each step of a life; what fits nowhere comes with the shortest life of another seed.
-        fitting = [life for life in lives if pair.step not in {each.step for each in life}]
+        fitting = [life for life in lives if _fits(pair, life)]
         if fitting:
             min(fitting, key=len).append(pair)
     return [tuple(life) for life in lives]
 
 
+def _fits(pair: Pair, life: Sequence[Pair]) -> bool:
+    """Each step once, and a life begins once."""
+    taken = {each.step for each in life}
+    return pair.step not in taken and not ({pair.step, *taken} >= {"issue", "start"})
+
+
 async def one_round(
-    temporal: Client, seed: int, subscribers: int, say: Callable[[str], None], *, clean: bool = False
+    temporal: Client,
+    seed: int,
+    subscribers: int,
+    say: Callable[[str], None],
+    *,
+    pairs: Sequence[tuple[Pair, ...]] | None = None,
 ) -> Round:
-    """Live one round and judge it; the same seed draws the same lives. In a `clean` one nothing goes wrong."""
+    """Live one round and judge it; the same seed draws the same lives. `pairs` are drawn too, unless given."""
     begun, draw = time.monotonic(), random.Random(f"round {seed}")
     emulator = {"refuse_duplicate_again": draw.random() < 0.5}
     cached = draw.choice((1000, 1000, 0))
@@ -64,8 +75,8 @@ async def one_round(
         async with a_stack(temporal, Path(folder), emulator_settings=emulator, cached_workflows=cached) as stack:
             world = World(stack)
             everybody = [
-                draw_subscriber(world, f"r{seed:04d}_{n:03d}", f"{seed}/{n}", pairs, 9900 + 10 * n)
-                for n, pairs in enumerate([()] * subscribers if clean else pairs_of(seed, subscribers))
+                draw_subscriber(world, f"r{seed:04d}_{n:03d}", f"{seed}/{n}", own, 9900 + 10 * n)
+                for n, own in enumerate(pairs_of(seed, subscribers) if pairs is None else pairs)
             ]
             await asyncio.gather(*(_in_trouble(each) for each in everybody))
             rules = await world.control("GET", "faults")

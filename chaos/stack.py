@@ -31,7 +31,7 @@ from chaos.recorder import Recorder
 from worker import create_event_worker, create_worker, portone_client
 
 API_KEY = "gudok_local_key"
-ANSWER_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
 """How long the api waits for an outcome before it answers 202: what only virtual time brings is not waited for."""
 
 ONE_PARTITION = (

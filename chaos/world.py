@@ -24,6 +24,8 @@ ANSWER_SECONDS = 25.0
 """So long, in real time, a call may take: the api promises an answer, or 202, after a moment."""
 ADVANCE_SECONDS = 90.0
 """So long, in real time, the move of one clock may take: what does not come to rest by then never does."""
+_ASK_AGAIN_MINUTES = (12, 30, 120)
+_OPEN = (None, 202, 503)
 _POLL_SECONDS = 0.2
 _ADVANCING = "advancing"
 _FARTHEST_DAYS = 800
@@ -63,30 +65,53 @@ class World:
 
     # -------------------------------------------------------------- the merchant
 
-    async def call(self, customer_uid: str, method: str, path: str, body: Any = None) -> Call:
-        """One call of the api, journaled; a `status` of None says that nobody answered in time."""
+    async def call(
+        self, customer_uid: str, method: str, path: str, body: Any = None, *, again: str | None = None
+    ) -> Call:
+        """One call of the api, journaled; a `status` of None says that nobody answered in time.
+
+        With the Idempotency-Key of an earlier one (`again`) it asks what became of that.
+        """
         at = await self.now(customer_uid)
         status, answer = None, None
+        key = again or (uuid.uuid4().hex if method == "POST" else None)
         with contextlib.suppress(httpx.TimeoutException):
-            headers = {"Idempotency-Key": uuid.uuid4().hex} if method == "POST" else None
+            headers = {"Idempotency-Key": key} if key else None
             got = await self.stack.api.request(method, path, json=body, headers=headers, timeout=ANSWER_SECONDS)
             status, answer = got.status_code, got.json() if got.content else None
-        told = Call(at, customer_uid, f"{method} {path}", without_cards(body), status, answer, self.in_trouble)
+        does = f"{method} {path}"
+        told = Call(at, customer_uid, does, without_cards(body), status, answer, self.in_trouble, key)
         self.journal.note(told)
         return told
 
+    async def settled(self, customer_uid: str, method: str, path: str, body: Any = None) -> Call:
+        """The same until it is answered for good: what is open is asked for again, with time in between."""
+        call = await self.call(customer_uid, method, path, body)
+        for minutes in _ASK_AGAIN_MINUTES:
+            if call.status not in _OPEN:
+                break
+            if await self.subscription(customer_uid):
+                await self.advance(customer_uid, minutes=minutes)
+            call = await self.call(customer_uid, method, path, body, again=call.idempotency_key)
+        return call
+
     async def start(self, customer_uid: str, *, last_four: str = GOOD, **more: Any) -> Call:
         """POST /v1/subscriptions with a card, unless `more` names another payment method."""
-        body = {
+        return await self.call(
+            customer_uid, "POST", "/v1/subscriptions", self.start_body(customer_uid, last_four=last_four, **more)
+        )
+
+    def start_body(self, customer_uid: str, *, last_four: str = GOOD, **more: Any) -> dict[str, Any]:
+        """What a start is asked with."""
+        return {
             "customer_uid": customer_uid,
             "plan": PLAN,
             "payment_method": {"card": card(last_four)},
             "customer": {"id": customer_uid, "name": "홍길동", "email": "gildong@example.com", "tel": "01012345678"},
             **more,
         }
-        return await self.call(customer_uid, "POST", "/v1/subscriptions", body)
 
-    async def command(self, customer_uid: str, name: str, **body: Any) -> Call:
+    async def command(self, customer_uid: str, name: str, /, **body: Any) -> Call:
         """One command to a subscription."""
         return await self.call(customer_uid, "POST", f"/v1/subscriptions/{customer_uid}/{name}", body or None)
 
@@ -208,6 +233,11 @@ class World:
         """The instant it is for a subscriber."""
         clock = await self.control("GET", "clock", customer_uid=customer_uid)
         return datetime.fromisoformat(clock["now"])
+
+    async def keeps_time_with(self, key: str, customer_uid: str) -> None:
+        """A new key of a subscriber lives at the subscriber's time."""
+        now = await self.now(customer_uid)
+        await self.control("POST", "clock", {"customer_uid": key, "to": now.isoformat()})
 
     async def portone_moves(self, customer_uid: str, **distance: float) -> None:
         """Time passes at PortOne alone."""
