@@ -9,7 +9,7 @@ from chaos.world import World
 
 STEPS: Mapping[str, tuple[str, ...]] = {
     "issue": ("change", "look"),
-    "start": ("change", "look", "charge", "webhook"),
+    "start": ("change", "look", "charge", "webhook", "delete"),
     "schedule": ("change", "look", "webhook", "person"),
     "due": ("change", "look", "charge", "webhook", "person"),
     "dunning": ("change", "look", "charge", "webhook", "person"),
@@ -46,6 +46,17 @@ LOOKS: Mapping[str, str] = {
 HOUR = 3600
 
 
+WHERE: Mapping[str, str] = {
+    "change": "the call by which the step changes something",
+    "look": "the look-up by which it closes a doubt",
+    "charge": "the PG's decision on a charge",
+    "webhook": "a webhook",
+    "delete": "the deletion of a key",
+    "person": "a person, in PortOne's console or at the run",
+}
+"""What a mishap strikes, in words."""
+
+
 class Mishap(NamedTuple):
     """One thing that goes wrong: a rule (`where` is a call of the step), or an act of a person."""
 
@@ -56,7 +67,7 @@ class Mishap(NamedTuple):
 
 
 def _change(kind: str, **more: Any) -> Mishap:
-    return Mishap("change", {"kind": kind, "count": 1, **more})
+    return Mishap("change", {"count": 1, "kind": kind, **more})
 
 
 def _look(kind: str, **more: Any) -> Mishap:
@@ -84,6 +95,8 @@ MISHAPS: Mapping[str, Mishap] = {
     "500 after": _change("500_after"),
     "garbage": _change("garbage"),
     "500 for a while": _change("500_before", count=5),
+    "500 for good": _change("500_before", count=None),
+    "429 for a while": _change("429_bare", count=4),
     "look 500": _look("500_before"),
     "look cut": _look("drop_after"),
     "look lags": _look("stale", seconds=120),
@@ -94,6 +107,7 @@ MISHAPS: Mapping[str, Mishap] = {
     "look wrong payment": _look("wrong_imp_uid", count=1),
     "declined": Mishap("charge", {"kind": "decline", "count": 1}),
     "undecided for an hour": Mishap("charge", {"kind": "undecided", "count": 1, "seconds": HOUR}),
+    "never decided": Mishap("charge", {"kind": "undecided", "count": 1}),
     "webhook lost": _webhook("drop_webhook", count=3),
     "webhook late": _webhook("delay_webhook", seconds=1800),
     "webhook twice": _webhook("duplicate_webhook"),
@@ -101,10 +115,13 @@ MISHAPS: Mapping[str, Mishap] = {
     "webhook forged": _webhook("forge_webhook"),
     "webhook early": _webhook("early_webhook"),
     "key undeletable for a while": Mishap("delete", {"kind": "500_before", "count": 4}),
+    "key undeletable for good": Mishap("delete", {"kind": "500_before"}),
     "key deleted late": Mishap("delete", {"kind": "execute_late", "count": 1, "seconds": 120}),
     "person executes": _person("execute"),
     "person pays": _person("pay"),
     "person revokes": _person("revoke"),
+    "person retries": _person("retry"),
+    "person refunds": _person("cancel"),
     "person moves": _person("move", by_seconds=24 * HOUR),
     "operator terminates": _person("terminate"),
 }

@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 
 SLA = timedelta(days=2)
 """So long after its day a period may be neither paid nor on a list."""
-EARLY = timedelta(seconds=5)
+TOGETHER = timedelta(seconds=5)
 """Clocks that run on while they are read differ by less."""
+EARLY = timedelta(seconds=60)
+"""PortOne's clock and the run's stand so near to each other around an instant at which both do something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +293,7 @@ def _no_charge_after_the_end(books: Books) -> Iterator[tuple[str, str]]:
             continue
         ours = {row.merchant_uid for row in books.charges if row.life == life.life}
         for row in books.payments:
-            late = row.merchant_uid in ours and row.held > 0 and row.paid_at > life.ended_at + EARLY
+            late = row.merchant_uid in ours and row.held > 0 and row.paid_at > life.ended_at + TOGETHER
             if late and not books.is_named(row.merchant_uid):
                 yield life.life, f"{row.held} charged {row.paid_at:%Y-%m-%d %H:%M:%S}, ended {life.ended_at}"
         for stands in books.standing:
@@ -304,7 +306,7 @@ def _no_charge_on_a_replaced_key(books: Books) -> Iterator[tuple[str, str]]:
     for life in books.lives:
         for key, since in life.left_key:
             for row in books.payments:
-                if row.key == key and row.paid_at > since + EARLY and row.held > 0 and not row.by_hand:
+                if row.key == key and row.paid_at > since + TOGETHER and row.held > 0 and not row.by_hand:
                     yield life.life, f"{row.held} charged to {key} at {row.paid_at}, replaced {since}"
 
 
@@ -313,7 +315,7 @@ def _answers_stay_true(books: Books) -> Iterator[tuple[str, str]]:
     for told in books.told:
         rows = [row for row in books.payments if row.merchant_uid == told.merchant_uid]
         until = told.void_from or books.now
-        after = [row for row in rows if told.at + EARLY < row.paid_at < until and row.held > 0 and not row.by_hand]
+        after = [row for row in rows if told.at + TOGETHER < row.paid_at < until and row.held > 0 and not row.by_hand]
         match told.charge:
             case "revoked" | "none_planned" | "declined" if after and not books.is_named(told.merchant_uid):
                 yield told.merchant_uid, f"{told.command} was told {told.charge}, charged {after[0].paid_at} and kept"

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chaos.expected import ExpectedLife
@@ -31,6 +31,8 @@ class Subscriber:
     missed: list[Pair] = field(default_factory=list)
     acts: list[tuple[datetime, str]] = field(default_factory=list)
     beyond: bool = False
+    hasty: bool = False
+    """What comes next comes at once, while a call may still be on its way."""
     stuck: str | None = None
 
     @property
@@ -53,6 +55,8 @@ class Subscriber:
             "refund": self._refund,
             "cancel": self._stop,
         }
+        self.hasty = self.draw.random() < 0.5
+        last = max((list(STEPS).index(pair.step) for pair in self.pairs), default=len(STEPS))
         begins = "issue" if "issue" in by_step else "start"
         for step in STEPS:
             pair = by_step.get(step)
@@ -63,24 +67,34 @@ class Subscriber:
             await self._step(step, pair, steps[step])
             if self.life is None:
                 return
+            if self.hasty and list(STEPS).index(step) == last and step != "cancel":
+                await self._step("cancel", None, self._stop)
+                return
 
     async def _step(self, step: str, pair: Pair | None, does: Callable[[], Awaitable[None]]) -> None:
         numbers = []
         if pair is not None:
-            number = next(iter(await self.world.standing_of(self.uid)), None)
+            number = await self._number()
             for name in (pair.first, pair.second):
                 self.beyond |= MISHAPS[name].is_beyond
                 await self._note(f"{step}: {name}")
                 before = len(self.world.journal.calls)
                 numbers.append(await strike(self.world, step, name, self.uid, number))
                 self._heed([call for call in self.world.journal.calls[before:] if call.customer_uid == self.uid])
+            await self._perhaps_begin_again()
         else:
             await self._note(step)
         await does()
-        if self.life is not None and self.life.terminated_at is not None and self.draw.random() < 0.5:
-            await self._begin_again()
         if pair is not None:
             (self.covered if await fired(self.world, numbers) else self.missed).append(pair)
+
+    async def _number(self) -> str | None:
+        """An order number on which a person may act: as a rule the one that stands, now and then an older one."""
+        standing = await self.world.standing_of(self.uid)
+        every = [row["merchant_uid"] for row in await self.world.charges(self.uid)]
+        if every and (not standing or self.draw.random() < 0.3):
+            return str(self.draw.choice(every))
+        return standing[0] if standing else None
 
     async def _start(self) -> None:
         kinds = {"issue": ("card", "trial"), "start": ("card", "key"), "": ("card", "key", "trial", "trial")}
@@ -93,11 +107,38 @@ class Subscriber:
         if kind == "key":
             await self.world.put_card(self.uid)
             more["payment_method"] = {"billing_key": True}
-        await self._begin(await self._asked("POST", "/v1/subscriptions", self.world.start_body(self.uid, **more)))
+        body = self.world.start_body(self.uid, **more)
+        if self.hasty and troubled:
+            first = await self.world.call(self.uid, "POST", "/v1/subscriptions", body)
+            if first.status == 202:
+                await self._cancel_an_open_start(first)
+                return
+            call = first
+        else:
+            call = await self._asked("POST", "/v1/subscriptions", body)
+        if call.status == 402:
+            # The card is refused: the buyer takes another one, at once.
+            call = await self._asked("POST", "/v1/subscriptions", self.world.start_body(self.uid, plan=more["plan"]))
+        await self._begin(call)
 
-    async def _begin_again(self) -> None:
-        """Whose run was ended from outside starts once more, with the key that is there."""
-        body = self.world.start_body(self.uid, payment_method={"billing_key": True})
+    async def _cancel_an_open_start(self, start: Call) -> None:
+        """Whose start is still open changes their mind."""
+        life = ExpectedLife(start.answer["subscription_id"], self.price)
+        life.begins(start.at)
+        life.doubt(start.at)
+        self.lives.append(life)
+        await self._cancel_now()
+
+    async def _perhaps_begin_again(self) -> None:
+        """Whose run was ended from outside starts once more, with the key that is there.
+
+        A new run begins by the real clock: where PortOne's has been moved for this customer, time would go back.
+        """
+        moved = await self.world.now(self.uid) - datetime.now(UTC) > timedelta(minutes=1)
+        if moved or self.life is None or self.life.terminated_at is None or self.draw.random() < 0.3:
+            return
+        plan = {"name": "월간 이용권", "amount": self.price, "interval": "month"}
+        body = self.world.start_body(self.uid, plan=plan, payment_method={"billing_key": True})
         await self._begin(await self._asked("POST", "/v1/subscriptions", body))
 
     async def _begin(self, call: Call) -> None:
@@ -119,7 +160,7 @@ class Subscriber:
             return
         now = await self.world.now(self.uid)
         due = self.life.next_due(now)
-        minutes = self.draw.choice((1, 4, 20, 60, 300, 1800))
+        minutes = self.draw.choice((1, 4) if self.hasty else (1, 20, 60, 300, 1800))
         await self.world.advance(self.uid, seconds=(due - now).total_seconds() + 60 * minutes)
 
     async def _dunning(self) -> None:
@@ -128,7 +169,7 @@ class Subscriber:
             "decline", path="schedule", count=self.draw.choice((1, 1, 2)), customer_uid=f"{self.uid}*"
         )
         await self._period()
-        if self.draw.random() < 0.4:
+        if self.hasty:
             return
         await self.world.advance(self.uid, days=1, hours=1)
         if self.draw.random() < 0.5:

@@ -94,7 +94,8 @@ async def one_round(
     for call in world.journal.calls:
         name = call.does.rpartition("/")[2] if "/v1/" in call.does else call.does
         commands[name] = commands.get(name, 0) + 1
-    say(f"seed {seed}: {sum(bool(each.broken) for each in judged)} of {subscribers} broken")
+    knobs = f"{'no cache' if not cached else 'cached'}, {emulator}, {time.monotonic() - begun:.0f} s"
+    say(f"seed {seed}: {sum(bool(each.broken) for each in judged)} of {subscribers} broken ({knobs})")
     return Round(
         seed,
         judged,

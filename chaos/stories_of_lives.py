@@ -1,6 +1,6 @@
 """Stories of bounds and ends: a run can always go on, and tells before it tidies."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from chaos.promises import begun, fate, require_alive, require_answered
 from chaos.telling import Story, require
@@ -8,6 +8,7 @@ from chaos.world import ANSWER_SECONDS, GOOD, SOFT, World, card
 
 WON = 9900
 _MOST_RETRIES = 30
+_FARTHEST_DAYS = 1_090
 
 
 async def twenty_seven_numbers(world: World) -> None:
@@ -80,12 +81,16 @@ async def paused_until_the_year_9999(world: World) -> None:
 
 
 async def resumed_at_the_end_of_time(world: World) -> None:
-    """The same instant for a pause with the period's end, and as the end of a trial."""
+    """The same instant for a pause with the period's end; then the farthest one that is taken."""
     uid = "end_of_time"
     await begun(world, uid)
-    last = datetime(9999, 12, 31, 14, 59, 59, tzinfo=UTC).isoformat()
-    pause = await world.command(uid, "pause", at="period_end", resumes_at=last, resume_anchor="keep")
-    await require_answered(pause, "a pause with the period's end until the year 9999")
+    last = datetime(9999, 12, 31, 14, 59, 59, tzinfo=UTC)
+    farthest = await world.now(uid) + timedelta(days=_FARTHEST_DAYS)
+    for at, until in (("period_end", last), ("period_end", farthest), ("now", farthest)):
+        pause = await world.command(uid, "pause", at=at, resumes_at=until.isoformat(), resume_anchor="old")
+        await require_answered(pause, f"a pause until {until:%Y-%m-%d}")
+        await require_alive(world, uid)
+        await world.command(uid, "resume")
     await world.advance(uid, days=33)
     await require_alive(world, uid)
     change = await world.command(uid, "payment-method", payment_method={"card": card(GOOD)})

@@ -141,6 +141,7 @@ def declines_page() -> str:
 # Long enough for a file of its own; this folder is no package.
 _EVENTS = runpy.run_path(str(Path(__file__).parent / "events_page.py"))
 _PGS = runpy.run_path(str(Path(__file__).parent / "pgs_page.py"))
+_CHAOS = runpy.run_path(str(Path(__file__).parent / "chaos_page.py"))
 _EMULATOR = runpy.run_path(str(Path(__file__).parent / "emulator_pages.py"))
 
 
@@ -187,6 +188,7 @@ def faults_page() -> str:
 
 
 PAGES = {
+    REFERENCE / "chaos.md": _CHAOS["chaos_page"],
     REFERENCE / "emulator-operations.md": _EMULATOR["operations_page"],
     REFERENCE / "emulator-switches.md": _EMULATOR["switches_page"],
     REFERENCE / "faults.md": faults_page,
