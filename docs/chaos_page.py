@@ -11,9 +11,9 @@ _HEAD = """\
 
 <!-- Written by docs/generate.py from chaos/; change it there. -->
 
-Two things go wrong at once, on the real parts: workflows, worker, api, ledger, emulator and a Temporal dev server in one
-process, each subscriber on a clock of their own. It asks over HTTP, through the emulator's control, and as an operator
-through Temporal; it knows nothing of the inside. It stands in the checkout and is not part of what is installed.
+Two things go wrong at once, on the real parts: workflows, worker, api, ledger, emulator and a Temporal dev server in
+one process, each subscriber on a clock of their own. It asks over HTTP, through the emulator's control, and as an
+operator through Temporal; it knows nothing of the inside. It stands in the checkout, not in what is installed.
 
 ```console
 $ gudok chaos stories                    # every story below: kept, or broken and what came instead
@@ -36,10 +36,11 @@ Each is a product of its own, and a promise that must outlive what happens.
 _ROUNDS = f"""
 ## Rounds
 
-A round is some subscribers (12 unless `--subscribers` says another number), each with up to {PAIRS_A_LIFE} pairs of mishaps at
-{PAIRS_A_LIFE} steps of their life. There are {len(every_pair()):,} ordered pairs; the rounds of the seeds 0, 1, 2 … take them in turn.
-Half of the lives are hasty: the next command comes while a call may still be on its way. Some rounds have a PortOne that
-does not refuse to charge an order number twice, some a worker that keeps no run in memory.
+A round is some subscribers (12 unless `--subscribers` says another number), each with {PAIRS_A_LIFE} pairs of mishaps
+at as many steps of their life. There are {len(every_pair()):,} ordered pairs; the rounds of the seeds 0, 1, 2 …
+take them in turn. Half of the lives are hasty: the next command comes while a call may still be on its way.
+Some rounds have a PortOne that does not refuse to charge an order number twice, some a worker that keeps no run in
+memory.
 
 1. **Safety**: everybody lives, and things go wrong.
 2. **Liveness**: every fault is taken back; {QUIET_DAYS} days pass, and PortOne, ledger and runs are compared twice.
@@ -47,8 +48,8 @@ does not refuse to charge an order number twice, some a worker that keeps no run
    calendar are held against each other.
 
 What is broken is told with seed, subscription, period and everything that all books say of it, by time.
-`chaos-report.json` has faults by kind, pairs covered, charges, and what was double, lost, late or leaked, with the bound
-3/N under which double charges lie with 95 % where there was none.
+`chaos-report.json` has faults by kind, pairs covered, charges, and what was double, lost, late or leaked, with the
+bound 3/N under which double charges lie with 95 % where there was none.
 
 | Step | What can strike |
 |---|---|
@@ -67,9 +68,9 @@ def chaos_page() -> str:
         f"{_HEAD}{stories}{_ROUNDS}{steps}"
         "\n| Mishap | Strikes | Rule of the [emulator](faults.md), or act |\n|---|---|---|\n"
         f"{mishaps}\n## What is judged\n\n"
-        f"A period may be {SLA.days} days behind its day; one that is paid more than {GRACE.days} days late begins on the day "
-        "it is paid.\nWhat is parked counts as named; what reconciliation found counts only where something outlasted the "
-        f"quiet window,\nor an operator ended the run.\n\n| Invariant | In words |\n|---|---|\n{checks}"
+        f"A period may be {SLA.days} days behind its day; one that is paid more than {GRACE.days} days late begins on\n"
+        "the day it is paid. What is parked counts as named; what reconciliation found counts only where something\n"
+        f"outlasted the quiet window, or an operator ended the run.\n\n| Invariant | In words |\n|---|---|\n{checks}"
     )
 
 
