@@ -1,5 +1,6 @@
 """What can go wrong, by a name each, at each step of a life: one rule of the emulator, or an act of a person."""
 
+import functools
 import itertools
 import random
 from collections.abc import Mapping, Sequence
@@ -136,7 +137,8 @@ class Pair(NamedTuple):
     second: str
 
 
-def every_pair() -> list[Pair]:
+@functools.cache
+def every_pair() -> tuple[Pair, ...]:
     """Each ordered pair of mishaps at each step, in an order that is drawn once and the same for ever."""
     pairs = [
         Pair(step, *two)
@@ -144,7 +146,7 @@ def every_pair() -> list[Pair]:
         for two in itertools.product((name for name, mishap in MISHAPS.items() if mishap.where in met), repeat=2)
     ]
     random.Random("every pair").shuffle(pairs)
-    return pairs
+    return tuple(pairs)
 
 
 def rule_of(step: str, name: str, customer_uid: str) -> dict[str, Any]:

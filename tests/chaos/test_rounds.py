@@ -16,10 +16,10 @@ CARD = "4518-4212-3456"
 
 
 async def test_where_nothing_goes_wrong_nothing_is_broken(dev_server):
-    one = await one_round(dev_server.client, 2, 3, lambda _line: None, pairs=[()] * 3)
+    one = await one_round(dev_server.client, 2, 2, lambda _line: None, pairs=[()] * 2)
     assert [violation for each in one.judged for violation in each.broken] == []
-    assert sum(each.periods_due for each in one.judged) >= 6
-    assert sum(each.charges for each in one.judged) >= 6
+    assert sum(each.periods_due for each in one.judged) >= 4
+    assert sum(each.charges for each in one.judged) >= 4
 
 
 @pytest.mark.soak
@@ -31,17 +31,21 @@ async def test_lives_with_mishaps_in_pairs_keep_their_promises(dev_server):
 
 
 async def test_what_is_broken_is_told_with_its_story_and_the_report_counts_it(dev_server, tmp_path):
-    pair = Pair("due", "person revokes", "webhook twice")
+    pair = Pair("due", "person revokes", "webhook lost")
     async with a_stack(dev_server.client, tmp_path) as stack:
         world = World(stack)
-        subscriber = draw_subscriber(world, "kim", "a seed", (pair,), 9900)
-        await subscriber.live()
+        subscriber = draw_subscriber(world, "kim", "a seed", (), 9900)
+        await subscriber._step("start", None, subscriber._start)
+        (number,) = await world.standing_of("kim")
+        await world.console("kim", "revoke", merchant_uid=number)
+        await subscriber._step("due", None, subscriber._period)
+        await world.advance("kim", hours=3)
         # Somebody revoked the schedule in PortOne's console, and the harness does not know of it.
         world.journal.calls[:] = [call for call in world.journal.calls if not call.does.startswith("console")]
         judged = await judge(subscriber)
     assert "ours is not called foreign" in [violation.invariant for violation in judged.broken]
     story = "\n".join(judged.story)
-    assert "due: person revokes" in story
+    assert "== due" in story
     assert "asked: POST /v1/subscriptions" in story
     assert "PortOne was asked: POST /subscribe/payments/schedule" in story
     assert "ledger: " in story
