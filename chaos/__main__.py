@@ -16,6 +16,8 @@ from chaos.stories import STORIES
 from chaos.telling import Told, told
 
 REPORT = Path("chaos-report.json")
+TIERS = {"smoke": (1, 4), "nightly": (42, 12), "soak": (500, 12)}
+"""How many rounds of how many subscribers."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--seed", type=int, default=0, help="of the first round (0); each draws the same lives always")
     run.add_argument("--rounds", type=int, default=1, help="how many, of the seeds that follow (1)")
     run.add_argument("--subscribers", type=int, default=12, help="in each round (12)")
+    run.add_argument("--tier", choices=TIERS, help="rounds and subscribers by name")
     run.add_argument("--clean", action="store_true", help="nothing goes wrong: the harness against itself")
     run.add_argument("--pair", action="append", type=_pair, help="STEP:FIRST:SECOND for every subscriber; repeatable")
     run.add_argument("--report", type=Path, default=REPORT, help=f"where the report goes ({REPORT})")
@@ -86,6 +89,8 @@ def _say(result: Told, *, verbose: bool) -> None:
 
 async def _rounds(chosen: argparse.Namespace) -> int:
     rounds: list[Round] = []
+    if chosen.tier:
+        chosen.rounds, chosen.subscribers = TIERS[chosen.tier]
     command = f"python -m chaos run --seed {chosen.seed} --rounds {chosen.rounds} --subscribers {chosen.subscribers}"
     pairs = None
     if chosen.clean or chosen.pair:
@@ -100,7 +105,7 @@ async def _rounds(chosen: argparse.Namespace) -> int:
     report = report_of(rounds, command)
     for line in lines_of(report):
         _line(line)
-    return 1 if report["broken"] else 0
+    return 0 if report["verdict"] == "pass" else 1
 
 
 def _tell_what_broke(one: Round, command: str) -> None:

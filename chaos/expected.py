@@ -43,7 +43,10 @@ class _Count:
 
 @dataclass(slots=True)
 class ExpectedLife:
-    """One life, from what its caller was told; `uncertain_from` is where nobody can say any more."""
+    """One life, from what its caller was told; `uncertain_from` is where nobody can say any more.
+
+    `terminated_at` is when an operator ended its run, which ends nothing that is due.
+    """
 
     life: str
     price: int
@@ -88,7 +91,7 @@ class ExpectedLife:
         """Every period that is due by now; `paid_late` moves what follows a payment that came after the grace."""
         found, period = [], 1
         while self.counts and (at := self.due_of(period)) <= now:
-            limits = (self.ends_at, self.terminated_at, self.paused_at, self.uncertain_from)
+            limits = (self.ends_at, self.paused_at, self.uncertain_from)
             if any(limit is not None and at >= limit for limit in limits):
                 break
             found.append(Due(self.life, period, at, self._price_at(at)))

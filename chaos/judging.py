@@ -141,7 +141,7 @@ def _lives(subscriber: Subscriber, shown: dict[str, Any], *, is_running: bool | 
                 life=expected.life,
                 status=shown["status"] if newest else _ENDED_FROM_OUTSIDE,
                 open_period=shown["cycle"]["number"] if newest else None,
-                ended_at=ended_at or expected.terminated_at,
+                ended_at=ended_at or (None if newest else expected.ends_at),
                 is_running=is_running if newest and expected.terminated_at is None else None,
                 terminated=expected.terminated_at is not None,
                 left_key=tuple(subscriber.left_keys.get(expected.life, ())),

@@ -139,7 +139,11 @@ class Subscriber:
             return
         plan = {"name": "월간 이용권", "amount": self.price, "interval": "month"}
         body = self.world.start_body(self.uid, plan=plan, payment_method={"billing_key": True})
+        before = self.life
         await self._begin(await self._asked("POST", "/v1/subscriptions", body))
+        if before is not self.life:
+            # Whose next life has begun has none before it any more.
+            before.ends_at = await self.world.now(self.uid)
 
     async def _begin(self, call: Call) -> None:
         if call.status not in (200, 201):

@@ -17,7 +17,7 @@ LEAKED = ("no charge after the end", "nothing unexpected kept", "no charge on a 
 
 
 def report_of(rounds: Sequence[Round], command: str) -> dict[str, Any]:
-    """The whole report as plain values; `invalid` when a kind of mishap never struck."""
+    """The whole report as plain values; `invalid` when fewer than half of the pairs struck where they were to."""
     judged = [each for one in rounds for each in one.judged]
     broken = Counter(violation.invariant for each in judged for violation in each.broken)
     fired: Counter[str] = Counter()
@@ -25,12 +25,14 @@ def report_of(rounds: Sequence[Round], command: str) -> dict[str, Any]:
     for one in rounds:
         fired.update(one.fired)
         commands.update(one.commands)
+    struck = sum(len(one.covered) for one in rounds)
+    assigned = struck + sum(len(one.missed) for one in rounds)
     covered = {pair for one in rounds for pair in one.covered}
     lateness = sorted(seconds for each in judged for seconds in each.lateness)
     periods = sum(each.periods_due for each in judged)
     return {
         "schema": SCHEMA,
-        "verdict": "fail" if broken else "pass",
+        "verdict": "fail" if broken else "invalid" if 2 * struck < assigned else "pass",
         "seeds": [one.seed for one in rounds],
         "subscriptions": len(judged),
         "virtual_days": round(sum(one.virtual_days for one in rounds)),

@@ -53,11 +53,17 @@ def test_periods_are_due_from_the_first_on_at_the_price_they_have():
     assert [(each.period, each.amount) for each in due] == [(1, 9900), (2, 9900), (3, 10900)]
 
 
-@pytest.mark.parametrize("end", ["ends_at", "terminated_at", "paused_at", "uncertain_from"])
+@pytest.mark.parametrize("end", ["ends_at", "paused_at", "uncertain_from"])
 def test_nothing_is_due_after_an_end_a_pause_or_a_doubt(end):
     life = _life()
     setattr(life, end, KST_NINE + timedelta(days=20))
     assert [each.period for each in life.due(KST_NINE + timedelta(days=70), {})] == [1]
+
+
+def test_a_run_that_an_operator_ended_ends_nothing_that_is_due():
+    life = _life()
+    life.terminated_at = KST_NINE + timedelta(days=1)
+    assert len(life.due(KST_NINE + timedelta(days=70), {})) == 3
 
 
 def test_after_a_resume_the_days_are_counted_from_the_period_that_goes_on():
