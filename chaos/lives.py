@@ -30,6 +30,7 @@ class Subscriber:
     covered: list[Pair] = field(default_factory=list)
     missed: list[Pair] = field(default_factory=list)
     acts: list[tuple[datetime, str]] = field(default_factory=list)
+    refunded: bool = False
     beyond: bool = False
     hasty: bool = False
     """What comes next comes at once, while a call may still be on its way."""
@@ -200,6 +201,7 @@ class Subscriber:
         if paid:
             body = {"amount": paid[-1]["amount"] // 3} if self.draw.random() < 0.5 else {}
             number = paid[-1]["merchant_uid"]
+            self.refunded = True
             await self._asked("POST", f"/v1/payments/{number}/refunds", body)
         await self.world.advance(self.uid, hours=3)
 
