@@ -6,7 +6,7 @@ Written apart from the product, with months counted by hand, so that one mistake
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 
-from chaos.invariants import Due
+from chaos.books import Due
 
 SEOUL = timezone(timedelta(hours=9))
 """Korea has had no summer time since 1988."""

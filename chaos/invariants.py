@@ -4,9 +4,11 @@ Nothing here asks anybody. Whoever calls has read PortOne's books, the ledger, t
 Temporal says, and knows what ought to have been charged. A violation names the invariant, the subscription, the period.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from chaos.books import Books
 
 SLA = timedelta(days=2)
 """So long after its day a period may be neither paid nor on a list."""
@@ -14,154 +16,6 @@ TOGETHER = timedelta(seconds=5)
 """Clocks that run on while they are read differ by less."""
 EARLY = timedelta(seconds=60)
 """PortOne's clock and the run's stand so near to each other around an instant at which both do something."""
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """A charge that was approved at PortOne, refunded or not."""
-
-    imp_uid: str
-    merchant_uid: str
-    key: str
-    amount: int
-    refunded: int
-    paid_at: datetime
-    by_hand: bool = False
-    """A person made it in the console, or moved it: it keeps to no day of ours."""
-
-    @property
-    def held(self) -> int:
-        """What was not given back."""
-        return self.amount - self.refunded
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A schedule that PortOne will run by itself."""
-
-    merchant_uid: str
-    key: str
-    at: datetime
-    amount: int
-    by_hand: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """A charge as the ledger has it; `period` is None for what belongs to none."""
-
-    merchant_uid: str
-    kind: str
-    key: str
-    life: str | None
-    period: int | None
-    amount: int
-    state: str
-    imp_uid: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A period as it ought to be, by the harness's own calendar: when, and how much."""
-
-    life: str
-    period: int
-    at: datetime
-    amount: int
-
-
-@dataclass(frozen=True, slots=True)
-class Life:
-    """One life of a subscriber: `ended_at` as it was confirmed to the caller, or as the ledger says."""
-
-    life: str
-    status: str
-    open_period: int | None
-    ended_at: datetime | None
-    is_running: bool | None
-    terminated: bool = False
-    left_key: tuple[tuple[str, datetime], ...] = ()
-    """Keys that were replaced, and when that was confirmed."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToldOfCharge:
-    """What a command's answer said about the charge that it met."""
-
-    at: datetime
-    command: str
-    charge: str
-    merchant_uid: str
-    imp_uid: str | None = None
-    void_from: datetime | None = None
-    """From then on a later command has planned that order anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """What a list that a person reads says: of an order, or, without one, of the subscriber."""
-
-    where: str
-    kind: str
-    merchant_uid: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """The history of a workflow id, all of its runs together."""
-
-    workflow_id: str
-    events: int
-    days: float
-    failing_attempt: int
-    commands: int = 0
-    faults: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One command: whether it was answered, and whether something was broken at that time."""
-
-    does: str
-    status: int | None
-    in_trouble: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """Everything that is known of one subscriber, from all books."""
-
-    customer_uid: str
-    now: datetime
-    payments: Sequence[Payment] = ()
-    standing: Sequence[Standing] = ()
-    charges: Sequence[Charge] = ()
-    due: Sequence[Due] = ()
-    lives: Sequence[Life] = ()
-    told: Sequence[ToldOfCharge] = ()
-    named: Sequence[Named] = ()
-    runs: Sequence[Run] = ()
-    asked: Sequence[Asked] = ()
-    acknowledged: Sequence[str] = ()
-    """Lives whose start was answered 201."""
-    integrity: Sequence[str] = ()
-    """What the database says is wrong with its own file."""
-    touched: frozenset[str] = frozenset()
-    """Orders on which a person acted in PortOne's console."""
-    refunds: dict[str, int] = field(default_factory=dict)
-    """What the ledger says went back, by order number."""
-
-    def is_named(self, merchant_uid: str) -> bool:
-        """Whether a list names this order."""
-        return any(each.merchant_uid == merchant_uid for each in self.named)
-
-    def numbers_of(self, life: str, period: int) -> set[str]:
-        """Every order number of a period."""
-        return {row.merchant_uid for row in self.charges if (row.life, row.period) == (life, period)}
-
-    def charge_of(self, merchant_uid: str) -> Charge | None:
-        """The ledger's row of an order number."""
-        return next((row for row in self.charges if row.merchant_uid == merchant_uid), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,9 +220,20 @@ def _runs_live_as_their_lives(books: Books) -> Iterator[tuple[str, str]]:
 
 def _ours_is_not_called_foreign(books: Books) -> Iterator[tuple[str, str]]:
     """Nothing is said to be done by somebody else that nobody but us has done."""
-    for each in books.named:
-        if each.where == "parked" and each.kind in FOREIGN and each.merchant_uid not in books.touched:
-            yield each.merchant_uid or "", f"parked as {each.kind}, and no person has touched it"
+    parked = [each for each in books.named if each.where == "parked" and each.kind in FOREIGN]
+    for each in [*parked, *books.foreign]:
+        touched = bool(books.touched) if each.merchant_uid is None else each.merchant_uid in books.touched
+        if not touched:
+            yield each.merchant_uid or "", f"{each.where} {each.kind}, and no person has touched it"
+
+
+def _nothing_ends_unasked(books: Books) -> Iterator[tuple[str, str]]:
+    """A life ends when somebody asks for it, or when its period could not be paid."""
+    for life in books.lives:
+        rows = [row for row in books.charges if row.life == life.life]
+        unpaid = any(row.state in UNPAID for row in rows)
+        if life.ended_at is not None and not life.may_end and not unpaid:
+            yield life.life, f"{life.status} since {life.ended_at}, and nobody asked for it"
 
 
 def _the_file_is_whole(books: Books) -> Iterator[tuple[str, str]]:
@@ -393,6 +258,7 @@ CHECKS: dict[str, Check] = {
     "acknowledged is kept": _acknowledged_is_kept,
     "runs live as their lives": _runs_live_as_their_lives,
     "ours is not called foreign": _ours_is_not_called_foreign,
+    "nothing ends unasked": _nothing_ends_unasked,
     "the database file is whole": _the_file_is_whole,
 }
 """Every invariant by its name; each says (period or order, what is wrong)."""

@@ -6,18 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from chaos.invariants import (
-    Asked,
-    Books,
-    Charge,
-    Life,
-    Named,
-    Payment,
-    Run,
-    Standing,
-    Violation,
-    violations,
-)
+from chaos.books import Asked, Books, Charge, Due, Life, Named, Payment, Run, Standing
+from chaos.invariants import Violation, violations
 from chaos.lives import Subscriber
 from chaos.world import World
 
@@ -78,10 +68,11 @@ async def _books(
         payments=payments,
         standing=[standing for key in keys for standing in _standing(await world.schedules(key))],
         charges=[_charge(row) for row in charges],
-        due=[due for life in subscriber.lives for due in life.due(now, _paid_late(life.life, charges, payments))],
+        due=_due(subscriber, shown, now, charges, payments),
         lives=_lives(subscriber, shown, is_running=run.running if run else None),
         told=subscriber.told,
         named=named,
+        foreign=await _foreign(world, uid),
         runs=[
             Run(
                 run.workflow_id,
@@ -102,6 +93,33 @@ async def _books(
         integrity=_integrity(world),
         refunds=await _refunds(world, {row["merchant_uid"] for row in charges}),
     )
+
+
+def _due(
+    subscriber: Subscriber,
+    shown: dict[str, Any],
+    now: datetime,
+    charges: list[dict[str, Any]],
+    payments: list[Payment],
+) -> list[Due]:
+    """What ought to have been charged by now; nothing more after a life has ended, for whatever reason."""
+    found = []
+    for life in subscriber.lives:
+        ended = shown["ended_at"] if shown and shown["subscription_id"] == life.life else None
+        horizon = min(now, datetime.fromisoformat(ended)) if ended else now
+        found += life.due(horizon, _paid_late(life.life, charges, payments))
+    return found
+
+
+async def _foreign(world: World, uid: str) -> list[Named]:
+    """What was announced as done by somebody else."""
+    got = await world.stack.api.get(f"/v1/subscriptions/{uid}/timeline", params={"limit": 1000})
+    rows = got.json().get("timeline", []) if got.is_success else []
+    return [
+        Named("event", row["name"], row.get("merchant_uid"))
+        for row in rows
+        if row["kind"] == "event" and row["name"].endswith("_elsewhere")
+    ]
 
 
 def _standing(schedules: Iterable[dict[str, Any]]) -> list[Standing]:
@@ -144,6 +162,7 @@ def _lives(subscriber: Subscriber, shown: dict[str, Any], *, is_running: bool | 
                 ended_at=ended_at or (None if newest else expected.ends_at),
                 is_running=is_running if newest and expected.terminated_at is None else None,
                 terminated=expected.terminated_at is not None,
+                may_end=expected.ends_at is not None or expected.uncertain_from is not None,
                 left_key=tuple(subscriber.left_keys.get(expected.life, ())),
             )
         )

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from chaos.books import ToldOfCharge
 from chaos.expected import ExpectedLife
 from chaos.faults import MISHAPS, STEPS, Pair, fired, strike
-from chaos.invariants import ToldOfCharge
 from chaos.journal import Call
 from chaos.world import GOOD, World, card
 

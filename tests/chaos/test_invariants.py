@@ -5,20 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chaos.invariants import (
-    CHECKS,
-    Asked,
-    Books,
-    Charge,
-    Due,
-    Life,
-    Named,
-    Payment,
-    Run,
-    Standing,
-    ToldOfCharge,
-    violations,
-)
+from chaos.books import Asked, Books, Charge, Due, Life, Named, Payment, Run, Standing, ToldOfCharge
+from chaos.invariants import CHECKS, violations
 
 DAY = datetime(2027, 1, 31, 9, tzinfo=UTC)
 LATER = DAY + timedelta(days=40)
@@ -59,6 +47,9 @@ BROKEN = {
     "acknowledged is kept": replace(BOOKS, acknowledged=["s1", "s2"]),
     "runs live as their lives": replace(BOOKS, lives=[replace(LIFE, is_running=False)]),
     "ours is not called foreign": replace(BOOKS, named=[Named("parked", "schedule_revoked", "s1a")]),
+    "nothing ends unasked": replace(
+        BOOKS, lives=[replace(ENDED, ended_at=LATER, may_end=False)], payments=[PAID], charges=[CHARGE]
+    ),
     "the database file is whole": replace(BOOKS, integrity=["row 7 missing from index"]),
 }
 """Books that break one promise, by its name."""
@@ -117,6 +108,19 @@ def test_an_answer_that_names_a_payment_is_broken_where_there_is_none():
     told = [ToldOfCharge(LATER, "cancel", "paid", "s1a", "imp_9")]
     assert "answers stay true" in [each.invariant for each in violations(replace(BOOKS, told=told))]
     assert violations(replace(BOOKS, told=[replace(told[0], imp_uid="imp_1")])) == []
+
+
+@pytest.mark.parametrize("number", ["s1a", None])
+def test_what_is_announced_as_done_by_somebody_else_was_done_by_somebody_else(number):
+    books = replace(BOOKS, foreign=[Named("event", "payment_method.deleted_elsewhere", number)])
+    assert "ours is not called foreign" in [each.invariant for each in violations(books)]
+    assert violations(replace(books, touched=frozenset({"s1a"}))) == []
+
+
+def test_what_could_not_be_paid_may_end_unasked():
+    books = BROKEN["nothing ends unasked"]
+    declined = replace(CHARGE, merchant_uid="s2a", period=2, state="declined", imp_uid=None)
+    assert violations(replace(books, charges=[CHARGE, declined])) == []
 
 
 def test_a_workflow_task_that_fails_for_ever_is_noticed_whatever_the_length_of_its_history():
