@@ -1,4 +1,4 @@
-"""Everything that is known of one subscriber, as plain rows: the input of the invariants, whoever has read the books."""
+"""Everything that is known of one subscriber, as plain rows: what the invariants look at, whoever read it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
