@@ -151,6 +151,8 @@ def parked_page() -> str:
         "What only a person can decide stands in one list: `GET /v1/parked`, the search attribute `Parked`, and the\n"
         "event `subscription.parked`. Meanwhile nothing is charged that is in doubt, and nothing is guessed.\n"
         "`POST /v1/parked/{customer_uid}` takes a decision with who decided and why; both are kept.\n"
+        "Beside it, under `overdue`, stands what is due and neither paid nor parked nor waited for: there no decision\n"
+        "helps, its run is to be put right ([runbook](../runbooks/overdue.md)).\n"
     )
     parts = [head]
     for kind, sentence in SENTENCES.items():

@@ -25,6 +25,7 @@ from billing.ledger.history import history
 from billing.ledger.idempotency import IdempotencyKeys
 from billing.ledger.inbox import Inbox
 from billing.ledger.known_orders import KnownOrders
+from billing.ledger.overdue import Overdue
 from billing.ledger.parking import Parking
 from billing.ledger.plans import Plans
 from billing.ledger.reads import Reads
@@ -67,6 +68,7 @@ class Ledger:
         self._health = HealthCheck(self._engine)
         self.events = Events(self._engine)
         self.parking = Parking(self._reads)
+        self.overdue = Overdue(self._reads)
         self.known_orders = KnownOrders(self._engine)
         self.reconciliation = Reconciliation(self._engine, self._reads)
         self.differences = Differences(self._engine, self._reads)

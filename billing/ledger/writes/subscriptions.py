@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.domain.overdue import due_by
 from billing.domain.records import SubscriptionRecord
 from billing.ledger.tables import subscriptions
 from billing.ledger.upsert import upsert
@@ -38,6 +39,8 @@ async def write_subscription(connection: AsyncConnection, record: SubscriptionRe
         "end_reason": record.end_reason,
         "billing_key": record.billing_key,
         "life": record.life,
+        "waits_until": record.waits_until,
+        "due_by": due_by(record),
     }
     return await upsert(
         connection,
