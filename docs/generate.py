@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from billing.domain.audit import INVARIANTS
 from billing.domain.declines import DECLINES, FAMILIES
 from billing.domain.parked import DECISIONS, SENTENCES
 from billing.domain.states import (
@@ -161,6 +162,31 @@ def parked_page() -> str:
     return "".join(parts)
 
 
+_INVARIANTS = """\
+# Invariants
+
+<!-- Written by docs/generate.py from billing/domain/audit; change it there. -->
+
+What must hold of the books, whatever was lost, repeated, late, forged or killed in between.
+One library judges them wherever they are judged: `gudok audit` in production ([runbook](../runbooks/audit.md)), the \
+tests, and the fault harness.
+Each says with a sentence, and with the names to look it up by, where it does not hold; what needs a book that was not \
+read is not judged, and never counts as fine.
+A test breaks each of them in books in which everything holds, and sees that it speaks, and that no other one does.
+
+| Name | What must hold | Needs, beside the ledger |
+|---|---|---|
+"""
+
+
+def invariants_page() -> str:
+    """docs/reference/invariants.md: each with its sentence and the books that it needs."""
+    rows = (
+        f"| `{each.name}` | {each.statement} | {', '.join(sorted(each.needs)) or 'nothing'} |\n" for each in INVARIANTS
+    )
+    return _INVARIANTS + "".join(rows)
+
+
 _FAULTS = """\
 # Kinds of faults
 
@@ -192,6 +218,7 @@ PAGES = {
     REFERENCE / "emulator-operations.md": _EMULATOR["operations_page"],
     REFERENCE / "emulator-switches.md": _EMULATOR["switches_page"],
     REFERENCE / "faults.md": faults_page,
+    REFERENCE / "invariants.md": invariants_page,
     REFERENCE / "parked.md": parked_page,
     REFERENCE / "settings.md": settings_page,
     REFERENCE / "states.md": states_page,
