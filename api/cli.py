@@ -15,6 +15,7 @@ from rich.table import Table
 from api import bench_command, clock_command, db_command, deployment, listening, local, replay_command
 from api import demo as demonstration
 from api.app import create_app
+from api.audit_command import audit
 from api.doctor import doctor
 from api.history import CycleCost, cycle_costs
 from api.listening import Forwarding, Listener, ListenError
@@ -45,6 +46,7 @@ app.add_typer(bench_command.app, name="bench")
 app.add_typer(deployment.app, name="deployment")
 app.command()(replay_command.replay)
 app.command()(reconcile)
+app.command()(audit)
 app.command()(doctor)
 
 Answer = TypeVar("Answer")

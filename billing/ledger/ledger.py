@@ -13,6 +13,7 @@ from billing.domain.records import ConsentRecord, LedgerEntry
 from billing.domain.states import SubscriptionStatus
 from billing.ledger import migrate
 from billing.ledger.attempts import attempts_on_card
+from billing.ledger.audit import AuditReads
 from billing.ledger.deliveries import Deliveries
 from billing.ledger.differences import Differences
 from billing.ledger.endpoints import Endpoints
@@ -69,6 +70,7 @@ class Ledger:
         self.events = Events(self._engine)
         self.parking = Parking(self._reads)
         self.overdue = Overdue(self._reads)
+        self.audit = AuditReads(self._engine, self._reads)
         self.known_orders = KnownOrders(self._engine)
         self.reconciliation = Reconciliation(self._engine, self._reads)
         self.differences = Differences(self._engine, self._reads)

@@ -66,7 +66,7 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
         ("no_run_astray", "A subscription lives exactly as long as its run runs.",
          runs.no_run_is_astray, _RUNS),
         ("database_whole", "The ledger's database reads through from end to end.",
-         ledger.the_database_is_whole, frozenset()),
+         ledger.the_database_is_whole, frozenset({Book.DATABASE})),
     )
 )  # fmt: skip
 """Everything that must hold, in the order of reliability: money first."""

@@ -15,6 +15,7 @@ class Book(StrEnum):
     RUNS = "the workflows"
     JOURNAL = "a journal of what was asked"
     EXPECTED = "what is expected, worked out apart"
+    DATABASE = "its database, read through"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,5 +87,6 @@ class Invariant:
             Book.RUNS: books.runs,
             Book.JOURNAL: books.journal,
             Book.EXPECTED: books.expected,
+            Book.DATABASE: books.ledger.database,
         }
         return tuple(book for book in Book if book in self.needs and read[book] is None)

@@ -23,13 +23,15 @@ async def write_billing_key(connection: AsyncConnection, key: BillingKeyFact) ->
         "sandbox": key.sandbox,
         "deleted": False,
     }
-    not_older = or_(billing_keys.c.issued_at.is_(None), billing_keys.c.issued_at <= key.inserted_at)
+    not_older = None
+    if key.inserted_at is not None:
+        not_older = or_(billing_keys.c.issued_at.is_(None), billing_keys.c.issued_at <= key.inserted_at)
     await upsert(
         connection,
         billing_keys,
         values,
         changes=[name for name in values if name != "customer_uid"],
-        only_if=None if key.inserted_at is None else not_older,
+        only_if=not_older,
     )
 
 

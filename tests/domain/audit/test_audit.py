@@ -118,7 +118,6 @@ def test_what_was_not_read_is_not_judged_and_never_counts_as_fine():
     assert judged["nothing_due_unlisted"].holds is True
     assert [each.name for each in INVARIANTS if not each.needs] == [
         "one_fate", "nothing_due_unlisted", "webhooks_accounted", "in_turn", "amounts_in_bounds", "every_state_told",
-        "database_whole",
     ]  # fmt: skip
 
 
