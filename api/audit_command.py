@@ -98,7 +98,7 @@ async def run_audit(
             )
             found = await auditor.audit(window, leeways, at)
         except (PortOneError, LedgerError, RPCError, ClocksAwayError, RuntimeError, ExceptionGroup) as error:
-            return _not_audited(out, error, as_json=as_json)
+            return not_read(out, error, as_json=as_json)
         finally:
             await client.aclose()
             await ledger.aclose()
@@ -117,7 +117,8 @@ async def _window(settings: Settings, at: datetime, start: datetime | None, end:
     return Window(min(begin, until - timedelta(minutes=1)), until)
 
 
-def _not_audited(out: Console, error: BaseException, *, as_json: bool) -> int:
+def not_read(out: Console, error: BaseException, *, as_json: bool) -> int:
+    """Say why the books could not be read; answers what to exit with."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     reason = f"{type(error).__name__}: {error}"

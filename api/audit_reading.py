@@ -192,7 +192,7 @@ class Auditor:
 
     async def _runs(self, ledger: LedgerBooks) -> list[Run]:
         runs = {}
-        async for execution in self._temporal.list_workflows(self._running, page_size=PAGE):
+        async for execution in self._temporal.list_workflows(self._running, page_size=PAGE, rpc_timeout=_RPC):
             runs[execution.id] = await _run(execution)
             self._told("workflows", len(runs))
         # The list lags a little behind: one that is missing in it is asked for by itself.

@@ -20,6 +20,7 @@ from api.doctor import doctor
 from api.history import CycleCost, cycle_costs
 from api.listening import Forwarding, Listener, ListenError
 from api.processes import LocalStackError
+from api.proof_command import proof
 from api.reconcile import reconcile
 from api.serving import server_config
 from billing.emulator import (
@@ -45,6 +46,7 @@ app.add_typer(clock_command.app, name="clock")
 app.add_typer(bench_command.app, name="bench")
 app.add_typer(deployment.app, name="deployment")
 app.command()(replay_command.replay)
+app.command()(proof)
 app.command()(reconcile)
 app.command()(audit)
 app.command()(doctor)
