@@ -9,7 +9,8 @@ from billing.domain.clock import Clock
 from billing.domain.overdue import OverduePeriod, overdue_event, overdue_event_id
 from billing.domain.records import ChargeKind, LedgerEntry, SubscriptionLife
 from billing.domain.states import CycleState, SubscriptionStatus
-from billing.ledger.engine import reading, writing
+from billing.ledger import Ledger, migrate
+from billing.ledger.engine import open_engine, reading, writing
 from tests.ledger.stories import LIFE, day, intent, order, subscription
 from tests.ledger.test_parking import parked
 
@@ -146,3 +147,28 @@ async def test_the_row_is_still_equal_to_what_was_written(ledger):
     async with reading(ledger.engine) as connection:
         (row,) = (await connection.execute(text("SELECT due_by FROM subscriptions"))).all()
     assert row.due_by is not None
+
+
+async def test_a_row_from_before_is_found_by_its_next_charge_once_the_schema_is_new(empty):
+    """A run that can write no more is the one that must be found; an ended one must not."""
+    await migrate.upgrade(empty.url, "0006")
+    engine = open_engine(empty.url, creates=True)
+    names = "subscription_id, customer_uid, workflow_id, status, plan, customer, metadata, revision, cycle, cycle_state"
+    more = "next_charge_at, failed_attempts, cancel_at_period_end, started_at, ended_at, created_at, updated_at"
+    at = "'2027-02-01 00:00:00'"
+    async with writing(engine) as connection:
+        for number, status, ended in ((1, "active", "NULL"), (2, "canceled", at), (3, "active", "NULL")):
+            plan = '{"name": "n", "price": {"amount": 1, "currency": "KRW"}, "interval": {"unit": "month", "count": 1}}'
+            terms = plan.replace(":", r"\:")
+            due = "NULL" if number == 3 else at
+            await connection.execute(
+                text(
+                    f"INSERT INTO subscriptions ({names}, {more}) VALUES ('s{number:019d}', 'kim_{number}', 'w',"
+                    f" '{status}', '{terms}', '{{}}', '{{}}', 1, 2, 'registered', {due}, 0, false, {at}, {ended}, {at}, {at})"
+                )
+            )
+    await engine.dispose()
+    ledger = Ledger(empty.url)
+    await ledger.migrate()
+    assert await overdue(ledger) == ["s" + "1".zfill(19)]
+    await ledger.aclose()
