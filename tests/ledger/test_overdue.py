@@ -164,7 +164,8 @@ async def test_a_row_from_before_is_found_by_its_next_charge_once_the_schema_is_
             await connection.execute(
                 text(
                     f"INSERT INTO subscriptions ({names}, {more}) VALUES ('s{number:019d}', 'kim_{number}', 'w',"
-                    f" '{status}', '{terms}', '{{}}', '{{}}', 1, 2, 'registered', {due}, 0, false, {at}, {ended}, {at}, {at})"
+                    f" '{status}', '{terms}', '{{}}', '{{}}', 1, 2, 'registered',"
+                    f" {due}, 0, false, {at}, {ended}, {at}, {at})"
                 )
             )
     await engine.dispose()

@@ -60,7 +60,7 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
         ("tokens_kept", "A token is asked for once in its life.",
          calls.tokens_are_kept, _JOURNAL),
         ("replays", "Every history replays on the code that runs.",
-         runs.histories_replay, _RUNS),
+         runs.histories_replay, frozenset({Book.REPLAYS})),
         ("every_state_told", "Every state of a charge has its story, and every decision its person.",
          ledger.every_state_has_its_story, frozenset()),
         ("no_run_astray", "A subscription lives exactly as long as its run runs.",

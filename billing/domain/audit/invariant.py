@@ -16,6 +16,7 @@ class Book(StrEnum):
     JOURNAL = "a journal of what was asked"
     EXPECTED = "what is expected, worked out apart"
     DATABASE = "its database, read through"
+    REPLAYS = "the histories, replayed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,5 +89,6 @@ class Invariant:
             Book.JOURNAL: books.journal,
             Book.EXPECTED: books.expected,
             Book.DATABASE: books.ledger.database,
+            Book.REPLAYS: next((run for run in books.runs or () if run.replays is not None), None),
         }
         return tuple(book for book in Book if book in self.needs and read[book] is None)

@@ -113,7 +113,8 @@ def test_what_was_not_read_is_not_judged_and_never_counts_as_fine():
     judged = {each.invariant.name: each for each in judge(books)}
     assert judged["paid_at_most_once"].holds is None
     assert judged["paid_at_most_once"].missing == (Book.PROVIDER,)
-    assert judged["replays"].missing == (Book.RUNS,)
+    assert judged["replays"].missing == (Book.REPLAYS,)
+    assert judged["runs_bounded"].missing == (Book.RUNS,)
     assert judged["no_card_data"].missing == (Book.JOURNAL,)
     assert judged["nothing_due_unlisted"].holds is True
     assert [each.name for each in INVARIANTS if not each.needs] == [
