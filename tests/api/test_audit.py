@@ -82,8 +82,8 @@ async def test_where_every_promise_holds_nothing_is_found_whatever_was_lived_thr
     judged = {each["name"]: each["holds"] for each in document["invariants"]}
     assert set(judged) == {each.name for each in INVARIANTS}
     assert sorted(name for name, holds in judged.items() if holds is None) == [
-        "acknowledged_is_kept", "authentic", "known_routes", "no_card_data", "no_input_breaks", "rests_after_faults",
-        "replays", "tokens_kept",
+        "acknowledged_is_kept", "authentic", "known_routes", "no_card_data", "no_input_breaks", "replays",
+        "rests_after_faults", "tokens_kept",
     ]  # fmt: skip
 
 
