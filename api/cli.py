@@ -41,11 +41,13 @@ from billing.temporal import connect
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Subscription billing on PortOne V1.")
 app.add_typer(db_command.app, name="db")
 app.add_typer(clock_command.app, name="clock")
-app.add_typer(bench_command.app, name="bench")
 app.add_typer(deployment.app, name="deployment")
 app.command()(replay_command.replay)
 app.command()(reconcile)
 app.command()(doctor)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
+    bench_command.bench
+)
 
 Answer = TypeVar("Answer")
 

@@ -60,13 +60,6 @@ def test_test_clocks_do_not_exist_in_production(monkeypatch):
     assert answer.exit_code != 0
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--count", "2000", "--due", "1001"], ["--count", "1"], ["--state-file", "."]], ids=str
-)
-def test_a_bench_that_cannot_be_held_is_refused(arguments):
-    assert RUNNER.invoke(app, ["bench", "emulator", *arguments]).exit_code == 2
-
-
 def test_every_command_of_this_stage_is_there():
     shown = RUNNER.invoke(app, ["--help"]).output
     for command in (
