@@ -37,7 +37,7 @@ from billing.observability import configure_logging, serve_metrics
 from billing.portone import PortOneClient
 from billing.settings import Settings, load_settings
 from billing.temporal import connect
-from billing.workflow_runner import DatedRunner, without_versioning_behavior
+from billing.workflow_runner import DatedRunner, without_context, without_versioning_behavior
 from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
 from workflows.contracts import BILLING_TASK_QUEUE
 from workflows.event_contracts import sending_task_queue
@@ -143,7 +143,8 @@ def create_worker(
     max_cached_workflows: int = 1000,
 ) -> Worker:
     """A worker for everything this project runs; with a `version` it is given what Temporal routes to that version."""
-    sandbox = DatedRunner(SandboxedWorkflowRunner(restrictions=SANDBOX))
+    isolated = SandboxedWorkflowRunner(restrictions=SANDBOX)
+    sandbox = DatedRunner(without_context(isolated, temporal.data_converter))
     return Worker(
         temporal,
         task_queue=task_queue,
