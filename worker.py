@@ -35,6 +35,7 @@ from billing.deployments import WorkerDeployment
 from billing.ledger import Ledger
 from billing.observability import configure_logging, serve_metrics
 from billing.portone import PortOneClient
+from billing.process import keep_what_is_loaded
 from billing.settings import Settings, load_settings
 from billing.temporal import connect
 from billing.workflow_runner import DatedRunner, without_context, without_versioning_behavior
@@ -234,6 +235,7 @@ async def run(settings: Settings) -> None:
     serve_metrics(settings)
     ledger = Ledger(settings.database_url.get_secret_value())
     async with running_worker(settings, ledger):
+        keep_what_is_loaded()
         version = version_of(settings)
         structlog.get_logger().info(
             "worker is running", task_queue=BILLING_TASK_QUEUE, build_id=version.build_id if version else None

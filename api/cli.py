@@ -34,6 +34,7 @@ from billing.emulator import (
 )
 from billing.ledger import Ledger, LedgerLostError
 from billing.observability import configure_logging
+from billing.process import keep_what_is_loaded
 from billing.settings import InvalidSettingsError, Settings, load_settings
 from billing.signing import new_secret
 from billing.temporal import connect
@@ -201,6 +202,7 @@ async def _serve_api(settings: Settings, host: str, port: int, bound: socket.soc
     ledger = Ledger(settings.database_url.get_secret_value())
     await ledger.migrate()
     application = create_app(settings, ledger, await connect(lazy=True))
+    keep_what_is_loaded()
     server = uvicorn.Server(server_config(application, settings, host=host, port=port))
     watching = asyncio.create_task(_end_when_lost(ledger, server))
     try:

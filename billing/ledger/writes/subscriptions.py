@@ -1,7 +1,9 @@
 """The subscription's row: one for each life, replaced only by a higher revision."""
 
 from dataclasses import asdict
+from typing import Any
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.domain.records import SubscriptionRecord
@@ -44,6 +46,11 @@ async def write_subscription(connection: AsyncConnection, record: SubscriptionRe
         subscriptions,
         values,
         changes=[name for name in values if name != "subscription_id"],
-        only_if=subscriptions.c.revision < record.revision,
+        only_if=_is_newer,
         compare=False,
     )
+
+
+def _is_newer(fresh: Any) -> ColumnElement[bool]:
+    newer: ColumnElement[bool] = subscriptions.c.revision < fresh.revision
+    return newer
