@@ -13,7 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from billing.ledger import sqlite_connection
-from billing.ledger.errors import LedgerConflictError, LedgerDamagedError, LedgerError, LedgerUnavailableError
+from billing.ledger.errors import (
+    LedgerConflictError,
+    LedgerDamagedError,
+    LedgerError,
+    LedgerLockedError,
+    LedgerUnavailableError,
+)
 from billing.ledger.sqlite_file import SqliteFile
 from billing.ledger.write_group import WriteGroup
 
@@ -185,6 +191,8 @@ def _failed(error: DBAPIError) -> LedgerError:
     name = getattr(error.orig, "sqlite_errorname", None) or sqlstate or type(error.orig).__name__
     if name.startswith(_DAMAGED):
         return LedgerDamagedError(f"the database file is damaged ({name}): restore a backup, docs/runbooks/backup.md")
+    if name.startswith("SQLITE_BUSY"):
+        return LedgerLockedError(f"the database is locked: {name}")
     away = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
     if (away and not sqlstate) or sqlstate.startswith(_RETRYABLE_SQLSTATES):
         return LedgerUnavailableError(f"the database is away or locked: {name}")

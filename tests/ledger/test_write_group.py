@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import event, text
 
 from billing.domain.records import LedgerEntry
-from billing.ledger import Ledger, LedgerConflictError, LedgerUnavailableError
-from billing.ledger.engine import writing
+from billing.ledger import Ledger, LedgerConflictError, LedgerLockedError, LedgerUnavailableError
+from billing.ledger.engine import open_engine, writing
 from billing.ledger.write_group import MOST_STEPS
 from tests.ledger.conftest import Database
 from tests.ledger.stories import intent
@@ -177,3 +177,22 @@ async def test_a_step_that_is_cancelled_in_its_middle_is_undone_alone(ledger: Le
     other = sqlite3.connect(f"file:{database.file}?mode=ro", uri=True)
     assert other.execute("SELECT count(*) FROM health_checks WHERE name = 'gone'").fetchone() == (0,)
     other.close()
+
+
+async def test_who_waits_in_vain_for_another_process_is_told_that_it_is_locked_and_wrote_nothing(
+    ledger: Ledger, database: Database
+) -> None:
+    engine = open_engine(database.url, busy_timeout_seconds=0.2)
+    other = sqlite3.connect(database.file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        with pytest.raises(LedgerLockedError):
+            async with writing(engine) as connection:
+                await connection.execute(text("SELECT 1"))
+        other.execute("ROLLBACK")
+        # It waits for its turn as long as ever afterwards, and gets it.
+        async with writing(engine) as connection:
+            assert (await connection.execute(text("PRAGMA busy_timeout"))).scalar() == 200
+    finally:
+        other.close()
+        await engine.dispose()
