@@ -16,7 +16,9 @@ from bench import emulator as emulator_at_size
 from bench import starts as starts_by_card
 from bench.figures import Report
 
-app = typer.Typer(no_args_is_help=True, help="Measure size, cost and speed on this machine.")
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, help="Measure size, cost and speed on this machine."
+)
 
 Base = Annotated[int, typer.Option(min=1, help="The smallest amount of work; four and sixteen times it follow.")]
 Rounds = Annotated[int, typer.Option(min=1, help="How often all of it is measured: medians are of so many.")]

@@ -23,9 +23,11 @@ AT_ONCE = 16
 TRIAL = timedelta(days=30)
 KINDS = ("trial", "charged")
 BARE = ("temporal", "bare")
+CREATED, ACCEPTED = 201, 202
 
 Say = Callable[[str], None]
-One = Callable[[int], Awaitable[float]]
+One = Callable[[int], Awaitable[tuple[float, bool]]]
+"""Starts one; answers the seconds until it was answered, and whether its outcome was known by then."""
 
 
 @dataclass(slots=True)
@@ -41,11 +43,15 @@ class Run:
         """So many starts of one kind, and as many bare ones."""
         parts, bare = self.parts, self.bare
 
-        async def one(place: int) -> float:
+        async def one(place: int) -> tuple[float, bool]:
             return await _start(parts, kind, f"starts-{number}-{kind}-{work}-{place:05d}")
 
         own = await _measured(parts, work, one, lambda name: name != "bare")
-        free = await _measured(parts, work, lambda _: bare.start(calls), lambda name: name in BARE)
+
+        async def bare_one(_place: int) -> tuple[float, bool]:
+            return await bare.start(calls), True
+
+        free = await _measured(parts, work, bare_one, lambda name: name in BARE)
         self.report.runs.append({"what": kind, "round": number, **own})
         self.report.runs.append({"what": f"bare {kind}", "round": number, **free})
         self.say(
@@ -84,26 +90,27 @@ async def _calls(parts: Parts, report: Report, kind: str) -> int:
     return calls
 
 
-async def _start(parts: Parts, kind: str, uid: str) -> float:
+async def _start(parts: Parts, kind: str, uid: str) -> tuple[float, bool]:
     trial_end = (datetime.now(UTC) + TRIAL).replace(microsecond=0).isoformat()
     status, seconds = await parts.start(uid, **({"trial_end": trial_end} if kind == "trial" else {}))
-    assert status == 201, f"{uid} was answered {status}"
-    return seconds
+    assert status in (CREATED, ACCEPTED), f"{uid} was answered {status}"
+    return seconds, status == CREATED
 
 
 async def _measured(parts: Parts, work: int, one: One, counts: Callable[[str], bool]) -> dict[str, Any]:
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def gated(place: int) -> float:
+    async def gated(place: int) -> tuple[float, bool]:
         async with gate:
             return await one(place)
 
-    async def every_one() -> tuple[list[float], float]:
+    async def every_one() -> tuple[list[tuple[float, bool]], float]:
         begun = time.monotonic()
         return list(await asyncio.gather(*(gated(place) for place in range(work)))), time.monotonic() - begun
 
-    used, (took, seconds) = await parts.used_ms(work, every_one())
+    used, (answers, seconds) = await parts.used_ms(work, every_one())
     used = {name: ms for name, ms in used.items() if counts(name)}
+    took = [seconds for seconds, _ in answers]
     return {
         "work": work,
         "cpu_ms": round(sum(used.values()), 1),
@@ -112,6 +119,7 @@ async def _measured(parts: Parts, work: int, one: One, counts: Callable[[str], b
         "per_second": round(work / seconds, 2),
         "p50_ms": round(percentile(took, 0.5) * 1000),
         "p99_ms": round(percentile(took, 0.99) * 1000),
+        "open": sum(not known for _, known in answers),
     }
 
 
@@ -123,6 +131,8 @@ def _conclude(report: Report) -> None:
             report.add("  by process", report.by_process(kind, work))
             report.add(f"  p50 with {AT_ONCE} at once", report.beside(kind, free, work, "p50_ms", "ms"))
             report.add(f"  p99 with {AT_ONCE} at once", report.beside(kind, free, work, "p99_ms", "ms"))
+            still_open = sum(run["open"] for run in report.of(kind, work))
+            report.add("  answered 202, still open", f"{still_open} of {work * len(report.of(kind, work))}")
             report.add("  a second", report.beside(kind, free, work, "per_second", "/s", digits=1))
         report.add_growth(f"{kind}: CPU grows with the starts to the power", kind, free)
         history = report.facts[f"history_{kind}"]
