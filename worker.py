@@ -35,9 +35,10 @@ from billing.deployments import WorkerDeployment
 from billing.ledger import Ledger
 from billing.observability import configure_logging, serve_metrics
 from billing.portone import PortOneClient
+from billing.process import keep_what_is_loaded
 from billing.settings import Settings, load_settings
 from billing.temporal import connect
-from billing.workflow_runner import DatedRunner, without_versioning_behavior
+from billing.workflow_runner import DatedRunner, without_context, without_versioning_behavior
 from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
 from workflows.contracts import BILLING_TASK_QUEUE
 from workflows.event_contracts import sending_task_queue
@@ -143,7 +144,8 @@ def create_worker(
     max_cached_workflows: int = 1000,
 ) -> Worker:
     """A worker for everything this project runs; with a `version` it is given what Temporal routes to that version."""
-    sandbox = DatedRunner(SandboxedWorkflowRunner(restrictions=SANDBOX))
+    isolated = SandboxedWorkflowRunner(restrictions=SANDBOX)
+    sandbox = DatedRunner(without_context(isolated, temporal.data_converter))
     return Worker(
         temporal,
         task_queue=task_queue,
@@ -233,6 +235,7 @@ async def run(settings: Settings) -> None:
     serve_metrics(settings)
     ledger = Ledger(settings.database_url.get_secret_value())
     async with running_worker(settings, ledger):
+        keep_what_is_loaded()
         version = version_of(settings)
         structlog.get_logger().info(
             "worker is running", task_queue=BILLING_TASK_QUEUE, build_id=version.build_id if version else None

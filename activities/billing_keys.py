@@ -11,6 +11,7 @@ from billing.domain.pg_capabilities import capability
 from billing.portone import PortOneClient, PortOneError
 from workflows import ports
 from workflows.contracts import DeleteBillingKey, IssueBillingKey, KeyAnswer
+from workflows.key_contracts import KeyDeleted
 
 REQUESTER = "extra[requester]"
 NO_REASON = "deleted by the merchant"
@@ -63,12 +64,13 @@ class BillingKeyActivities(ports.BillingKeyActivities):
         await self._cards.discard(vault_handle)
 
     @activity.defn
-    async def delete_billing_key(self, order: DeleteBillingKey) -> BillingKeyFact | None:
-        """Delete the key; None when there was none. Where the PG wants to know who asks, it is told."""
+    async def delete_billing_key(self, order: DeleteBillingKey) -> KeyDeleted:
+        """Delete the key, where there is one. Where the PG wants to know who asks, it is told."""
+        unanswered = activity.info().attempt - 1
         try:
             found = await self._client.find_billing_key(order.customer_uid)
             if found is None:
-                return None
+                return KeyDeleted(unanswered=unanswered)
             row = capability(found.pg_provider or "")
             asks = row is not None and REQUESTER in row.required.get("delete", ())
             key = await self._client.delete_billing_key(
@@ -76,4 +78,4 @@ class BillingKeyActivities(ports.BillingKeyActivities):
             )
         except PortOneError as error:
             raise of_portone(error) from None
-        return key.fact() if key else None
+        return KeyDeleted(key=key.fact() if key else None, unanswered=unanswered)

@@ -10,9 +10,9 @@ from datetime import timedelta
 
 import structlog
 
-from activities.clocks import Clock
 from activities.workflow_runs import WorkflowRuns
 from billing.domain.both_sides import Leeway, OrderHere, OrderThere, RunSays
+from billing.domain.clock import Clock
 from billing.domain.differences import ABOUT_A_PAYMENT, NEEDS_THE_RUN, Difference, Found, Subject
 from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.reconciliation import compare_key, compare_order, compare_run

@@ -13,6 +13,7 @@ from billing.domain.outcomes import CARD_GONE, ScheduleOutcome
 from billing.portone import PortOneClient, PortOneError
 from workflows import ports
 from workflows.contracts import RegisterSchedule, Reschedule, ScheduleAnswer, Unschedule
+from workflows.key_contracts import Unscheduled
 
 WINDOW_DAYS = 89
 """PortOne lists schedules in windows of at most three months (facts.md 2.3)."""
@@ -86,13 +87,13 @@ class ScheduleActivities(ports.ScheduleActivities):
         return _translated(await self._client.reschedule(order.merchant_uid, order.schedule_at))
 
     @activity.defn
-    async def unschedule(self, order: Unschedule) -> ScheduleFact | None:
-        """Revoke one order number; None when there was nothing to revoke."""
+    async def unschedule(self, order: Unschedule) -> Unscheduled:
+        """Revoke one order number; says how many tries before this one got no answer."""
         try:
             revoked = await self._client.unschedule(order.customer_uid, [order.merchant_uid])
         except PortOneError as error:
             raise of_portone(error) from None
-        return revoked[0].fact() if revoked else None
+        return Unscheduled(row=revoked[0].fact() if revoked else None, unanswered=activity.info().attempt - 1)
 
     @activity.defn
     async def has_open_schedules(self, customer_uid: str) -> bool:

@@ -16,6 +16,7 @@ from api.dependencies import Desk
 from api.errors import Problem, install_error_handlers, problem_response
 from api.event_bell import sweeping_events
 from api.idempotency import forgetting_old_keys
+from api.overdue import looking_for_overdue
 from api.routes import (
     billing_keys,
     consents,
@@ -49,7 +50,13 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with sweeping(desk), sweeping_events(desk), forgetting_old_keys(desk), advances.running():
+        async with (
+            sweeping(desk),
+            sweeping_events(desk),
+            looking_for_overdue(desk),
+            forgetting_old_keys(desk),
+            advances.running(),
+        ):
             yield
 
     # A redirect would send a card again in clear where a proxy speaks TLS: another path is another resource.

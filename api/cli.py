@@ -12,13 +12,15 @@ import uvicorn
 from rich.console import Console
 from rich.table import Table
 
-from api import bench_command, clock_command, db_command, deployment, listening, local, replay_command
+from api import bench_command, chaos_command, clock_command, db_command, deployment, listening, local, replay_command
 from api import demo as demonstration
 from api.app import create_app
+from api.audit_command import audit
 from api.doctor import doctor
 from api.history import CycleCost, cycle_costs
 from api.listening import Forwarding, Listener, ListenError
 from api.processes import LocalStackError
+from api.proof_command import proof
 from api.reconcile import reconcile
 from api.serving import server_config
 from billing.emulator import (
@@ -34,6 +36,7 @@ from billing.emulator import (
 )
 from billing.ledger import Ledger, LedgerLostError
 from billing.observability import configure_logging
+from billing.process import keep_what_is_loaded
 from billing.settings import InvalidSettingsError, Settings, load_settings
 from billing.signing import new_secret
 from billing.temporal import connect
@@ -41,11 +44,16 @@ from billing.temporal import connect
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Subscription billing on PortOne V1.")
 app.add_typer(db_command.app, name="db")
 app.add_typer(clock_command.app, name="clock")
-app.add_typer(bench_command.app, name="bench")
 app.add_typer(deployment.app, name="deployment")
+app.command(context_settings=chaos_command.PASSED_ON)(chaos_command.chaos)
 app.command()(replay_command.replay)
+app.command()(proof)
 app.command()(reconcile)
+app.command()(audit)
 app.command()(doctor)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
+    bench_command.bench
+)
 
 Answer = TypeVar("Answer")
 
@@ -199,6 +207,7 @@ async def _serve_api(settings: Settings, host: str, port: int, bound: socket.soc
     ledger = Ledger(settings.database_url.get_secret_value())
     await ledger.migrate()
     application = create_app(settings, ledger, await connect(lazy=True))
+    keep_what_is_loaded()
     server = uvicorn.Server(server_config(application, settings, host=host, port=port))
     watching = asyncio.create_task(_end_when_lost(ledger, server))
     try:

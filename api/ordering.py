@@ -38,6 +38,9 @@ WRONG_REQUEST: Mapping[str, str] = MappingProxyType(
 )
 """Refusals that say the request itself is wrong, and where; all others say that the subscription is not there now."""
 
+AWAY = frozenset({"portone_unavailable"})
+"""Refusals that say nothing of the request, only that PortOne is not there."""
+
 _INSTANT: Mapping[str, str] = MappingProxyType({"pause": "resumes_at", "change_trial": "ends_at"})
 """What the instant of an order is called in its body."""
 
@@ -191,4 +194,5 @@ def _refusal(error: WorkflowUpdateFailedError, update: str) -> Problem:
     code = (cause.type or "refused") if isinstance(cause, ApplicationError) else "refused"
     if code in ("SubscriptionEnded", "AcceptedUpdateCompletedWorkflow"):
         return ended()
-    return refused(code, cause.message if isinstance(cause, ApplicationError) else "the order was refused", update)
+    message = cause.message if isinstance(cause, ApplicationError) else "the order was refused"
+    return Problem(503, code, message) if code in AWAY else refused(code, message, update)

@@ -1,6 +1,6 @@
 """What the API shows: the ledger's rows as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from billing.domain.bills import Bill
 from billing.domain.coupons import Coupon
 from billing.domain.dunning import DunningPolicy
 from billing.domain.facts import BillingKeyFact, PaymentFact
+from billing.domain.overdue import OverduePeriod
 from billing.domain.parked import DECISIONS, DecisionRecord
 from billing.domain.plans import PlanTerms
 from billing.domain.records import ConsentRecord, RefundRecord, SubscriptionLife, SubscriptionRecord
@@ -208,6 +209,23 @@ def parked_view(desk: Desk, row: ParkedRow, payments: Sequence[PaymentFact]) -> 
         "decisions": {decision.value: DECISIONS[row.kind][decision] for decision in row.decisions},
         "parked_at": instant(row.parked_at),
         "run_url": desk.run_url(row.workflow_id),
+    }
+
+
+def overdue_view(desk: Desk, found: OverduePeriod, run: Mapping[str, Any]) -> Json:
+    """What should have moved and did not: since when, as it last said it stands, and what its run does instead."""
+    record = found.record
+    return {
+        "subscription_id": record.subscription_id,
+        "customer_uid": record.customer_uid,
+        "status": record.status.value,
+        "cycle": record.cycle,
+        "cycle_state": record.cycle_state.value,
+        "merchant_uid": record.merchant_uid,
+        "due_by": instant(found.due_by),
+        "overdue_seconds": int((found.now - found.due_by).total_seconds()),
+        "run": dict(run),
+        "run_url": desk.run_url(record.workflow_id),
     }
 
 

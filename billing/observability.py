@@ -8,7 +8,7 @@ import sys
 from typing import TextIO
 
 import structlog
-from prometheus_client import Counter, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
 from structlog.typing import Processor
 
 from billing.redaction import redact_event
@@ -31,6 +31,13 @@ ACTIVITY_ERRORS = Counter(
     "gudok_activity_errors", "Activities that raised, by activity and error.", ["activity", "error"]
 )
 DIFFERENCES = Counter("gudok_differences", "Differences that reconciliation found and opened, by kind.", ["kind"])
+
+OVERDUE_PERIODS = Gauge(
+    "gudok_overdue_periods", "Periods that are due, neither paid nor parked, and waited for by nobody; should be 0."
+)
+OVERDUE_LOOKED_AT = Gauge(
+    "gudok_overdue_looked_at_seconds", "When overdue periods were last looked for, in seconds since 1970."
+)
 
 # Their lines carry whole addresses, and addresses carry tokens; an engine's echo carries parameters.
 _QUIET = ("httpcore", "httpx", "aiohttp.access", "sqlalchemy.engine", "uvicorn.access")

@@ -278,6 +278,12 @@ class Settings(BaseSettings):
         description="How often PortOne is compared with the ledger and the workflows, three days back; "
         "once a day, 35 days back. 0 is never.",
     )
+    overdue_minutes: int = Field(
+        120,
+        ge=1,
+        le=10_080,
+        description="How long something may be due before it is an alarm that nobody settled it (runbooks/overdue.md).",
+    )
     task_queue: str = Field("billing", min_length=1, max_length=200, description="Temporal task queue of the workers.")
     temporal_ui_url: Url = Field(
         "http://127.0.0.1:8233", description="Address of the Temporal UI, for the links in answers of the api."

@@ -8,6 +8,7 @@ from typing import Any
 
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.converter import DataConverter, StorageDriverStoreContext, WithSerializationContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.workflow import Info
 
@@ -114,6 +115,32 @@ class _DatedInstance(_Wrapped):
             return refused
         self._task, self._history_length = task, act.history_length
         return super().activate(act)
+
+
+def without_context(inner: WorkflowRunner, converter: DataConverter) -> WorkflowRunner:
+    """The same runner, which does not ask a workflow for what nobody uses: the context of each payload.
+
+    The SDK (1.35) asks the instance before it encodes or decodes a payload, and each question is compiled and entered
+    anew in the sandbox: it was a quarter of what a workflow task costs a worker. The answer is for codecs and external
+    storage alone; with one of them that may use it, the runner is returned as it is.
+    """
+    codec, storage = converter.payload_codec, converter.external_storage
+    if isinstance(codec, WithSerializationContext) or storage is not None:
+        return inner
+    return _ContextFreeRunner(inner)
+
+
+class _ContextFreeRunner(_WrappingRunner):
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        return _ContextFreeInstance(self._inner.create_instance(det))
+
+
+class _ContextFreeInstance(_Wrapped):
+    def get_serialization_context(self, command_info: Any) -> None:  # noqa: ARG002 - the SDK's signature
+        return None
+
+    def get_external_store_context(self, command_info: Any) -> StorageDriverStoreContext:  # noqa: ARG002 - as above
+        return StorageDriverStoreContext()
 
 
 def without_versioning_behavior(inner: WorkflowRunner) -> WorkflowRunner:

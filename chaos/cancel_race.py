@@ -9,7 +9,7 @@ the books, after PortOne was left alone for two months:
 - told `paid`: it was charged exactly once, by the payment that was named;
 - told `declined`: every attempt failed, and none follows;
 - told `mismatch`: the books hold something else than one right payment;
-- `unknown` is never told, since this PortOne always shows what it did.
+- told `unknown`, or to ask again: whatever was charged is recorded, or is on its way back, once nothing is in doubt.
 
 What a person does in the console happens before the look that can see it. An act between the last look and the answer
 no answer can know of: it is a foreign fact, and reconciliation finds it.
@@ -30,6 +30,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from temporalio.exceptions import ActivityError, ApplicationError
+
 from billing.domain.calendar import Anchor, Interval, IntervalUnit
 from billing.domain.merchant_uid import new_incarnation
 from billing.domain.money import Money
@@ -42,9 +44,10 @@ from billing.emulator.envelope import Refusal
 from billing.emulator.faults import Fault
 from billing.emulator.keys import keep_key
 from chaos.in_process import InProcess, World, a_world
-from workflows import billing_cycle, booking, cancellation, pausing
+from workflows import cancellation, loop, pausing, scheduling, tidying
 from workflows.contracts import PaymentReported, StartSubscription
 from workflows.orders import CancelAnswered, CancelSubscription, ChargeAtOrder, OrderAnswered, PauseSubscription, When
+from workflows.state_records import Opening
 from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import SubscriptionState
 
@@ -60,6 +63,7 @@ MORE = 0.35
 WORLD_LASTS = 500
 """Interleavings in one emulated account: its lists stay short, and so does every look-up."""
 AFTERWARDS = timedelta(days=60)
+_MOST_STEPS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,9 @@ class Interleaving:
             self.armed = True
             told = await self._order()
             self.armed = False
-            self.acts.append(f"told {told.charge.value}")
+            self.acts.append(f"told {told.charge.value if told is not None else 'to ask again'}")
+            if told is None or told.charge is ChargeAtOrder.UNKNOWN:
+                return await self._disagreement_of_what_was_open()
         return await self._disagreement(told)
 
     # -------------------------------------------------------------- before
@@ -116,6 +122,7 @@ class Interleaving:
             started_at=now - timedelta(days=10),
             due_at=due_at,
             status=SubscriptionStatus.ACTIVE,
+            opening=Opening.OVER,
             cycle=2,
             first_cycle=2,
             paid_cycles=1,
@@ -132,27 +139,45 @@ class Interleaving:
         with account.world.store.writing():
             keep_key(account.world, self.uid, {**CARD, "pg": "nice"}, card)
         await run.write("begin", intents=[run.intent()])
-        assert await booking.register(run) is None
+        scheduling.begin(run)
+        assert (await scheduling.try_once(run)).stands
         self.number = run.merchant_uid
         if self.draw.random() < RETRIES:
             self._fault("decline", "schedule")
             await self._pass(run.state.due_at - self.world.now(self.uid) + timedelta(seconds=1))
             while run.state.status is not SubscriptionStatus.PAST_DUE:
-                await billing_cycle.step(run)
+                await self._step()
+            while not run.state.booked:
+                await self._step()
             account.faults.clear()
         left = run.state.due_at - self.world.now(self.uid)
         # Most orders come close to the charge: some before its second, some after it.
         await self._pass(left - timedelta(seconds=self.draw.choice((3600, 20, 5, 2, 1, 0, -1, -3, -400))))
 
+    async def _step(self) -> None:
+        """One step of the subscription; where it would wait, the time it waits for passes."""
+        rest = await loop.take(self.run)
+        if rest is not None and rest.until is not None:
+            await self._pass(rest.until - self.world.now(self.uid))
+
     # -------------------------------------------------------------- the race
 
-    async def _order(self) -> Told:
+    async def _order(self) -> Told | None:
+        """What was told; None where the command was refused, since PortOne did not answer or the outcome is open."""
+        try:
+            return await self._told()
+        except (ApplicationError, ActivityError):
+            return None
+
+    async def _told(self) -> Told:
         when = self.draw.choice((When.NOW, When.PERIOD_END))
         if self.run.state.status is SubscriptionStatus.ACTIVE and self.draw.random() < PAUSES:
             self.pausing = True
             paused = await pausing.pause(self.run, PauseSubscription(at=When.NOW))
             return _told_by_pause(paused, self.run)
-        return _told_by_cancel(await cancellation.carry_out(self.run, CancelSubscription(at=when)))
+        answer = await cancellation.carry_out(self.run, CancelSubscription(at=when))
+        assert answer is not None
+        return _told_by_cancel(answer)
 
     async def _between(self, where: str) -> None:
         """At any point between two calls, nothing, or something, or several things happen."""
@@ -256,6 +281,23 @@ class Interleaving:
             case ChargeAtOrder.UNKNOWN:
                 wrong = True
         return f"told {told}, books {after}, ledger {row.state} {row.imp_uid}" if wrong else None
+
+    async def _disagreement_of_what_was_open(self) -> str | None:
+        """The run goes on until nothing of it is in doubt: then every payment is recorded, or on its way back."""
+        world, state = self.world, self.run.state
+        world.account.faults.clear()
+        for _ in range(_MOST_STEPS):
+            open_yet = state.row_look_at is not None or state.calls or state.charge is not None
+            if not (tidying.is_tidying(self.run) if state.ended_at is not None else open_yet):
+                break
+            await self._step()
+        else:
+            return f"it does not come to rest: {state.calls}, {state.row_look_at}"
+        await self._pass(AFTERWARDS if state.ended_at is not None else timedelta(0))
+        booked = {row.merchant_uid: row for row in await world.ledger.list_charges(customer_uid=self.uid)}
+        paid = [row for row in self._money() if row["imp_uid"] not in world.handed_on]
+        wrong = [row for row in paid if booked[row["merchant_uid"]].imp_uid != row["imp_uid"]]
+        return f"held, and neither recorded nor handed on: {wrong}" if wrong else None
 
     def _money(self) -> list[dict[str, Any]]:
         rows = self.world.account.world.payments_by(self.uid)

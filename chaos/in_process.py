@@ -7,8 +7,9 @@ Nothing of PortOne is replaced. Between two calls, and whenever time passes, a h
 
 import asyncio
 import contextlib
+import dataclasses
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import httpx
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, RetryState
+from temporalio.testing import ActivityEnvironment
 
 from billing.emulator import EmulatorSettings, create_emulator
 from billing.emulator.account import Account
@@ -24,6 +26,7 @@ from billing.ledger import Ledger
 from billing.portone import PortOneClient
 from billing.settings import Settings
 from worker import activities_of
+from workflows.fact_contracts import ReportedFact
 
 _RUNTIME = "__temporal_workflow_runtime"
 """Where `temporalio.workflow` looks for what it runs in: an attribute of the event loop."""
@@ -41,6 +44,8 @@ class World:
     activities: dict[str, Callable[..., Coroutine[Any, Any, Any]]]
     sent: list[dict[str, str]] = field(default_factory=list)
     """The bodies of the webhooks that PortOne sent; whether and when they arrive is the harness's to say."""
+    handed_on: set[str] = field(default_factory=set)
+    """The payments that a workflow of their own would give back."""
 
     def now(self, customer_uid: str) -> datetime:
         """The instant it is for a key."""
@@ -63,6 +68,11 @@ async def a_world(folder: Path) -> AsyncIterator[World]:
     activities = {activity.__name__: activity for activity in activities_of(settings, client, ledger)}
     account: Account = emulator.state.account
     world = World(account, client, ledger, activities)
+
+    async def report_facts(facts: Sequence[ReportedFact]) -> None:
+        world.handed_on |= {fact.imp_uid for fact in facts}
+
+    activities["report_facts"] = report_facts
 
     async def arrived(hook: dict[str, Any]) -> tuple[int, None]:
         world.sent.append(hook["body"])
@@ -236,8 +246,10 @@ class InProcess:
             attempts += 1
             self.calls += 1
             await self.between(f"before {name}")
+            environment = ActivityEnvironment()
+            environment.info = dataclasses.replace(environment.default_info(), attempt=attempts)
             try:
-                answer = await self.world.activities[name](*arguments)
+                answer = await environment.run(self.world.activities[name], *arguments)
             except ApplicationError as error:
                 if error.type in (policy.non_retryable_error_types or ()) or attempts == policy.maximum_attempts:
                     raise _failed(name, error) from error

@@ -17,6 +17,7 @@ from billing.domain.event_data import (
     ChargeData,
     ConsentData,
     DifferenceData,
+    OverdueData,
     ParkedData,
     PaymentMethodData,
     PingData,
@@ -34,6 +35,7 @@ LARGER = PlanData("월간 이용권 플러스", 14900, "KRW", "month", 1, plan_i
 
 EXAMPLES = MappingProxyType(
     {
+        OverdueData: OverdueData(UID, LIFE, "active", 2, "registered", ORDER, END, END + timedelta(hours=3)),
         SubscriptionData: SubscriptionData(
             UID,
             LIFE,

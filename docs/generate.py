@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from billing.domain.audit import INVARIANTS
 from billing.domain.declines import DECLINES, FAMILIES
 from billing.domain.parked import DECISIONS, SENTENCES
 from billing.domain.states import (
@@ -22,6 +23,7 @@ from billing.domain.states import (
 )
 from billing.emulator.fault_kinds import CALLS, KINDS, MOMENTS
 from billing.settings import Settings, variable
+from workflows import next_step
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -81,6 +83,15 @@ Where one period ends and the next would begin, of all that is planned the first
 {precedence}.
 """
 
+_NEXT_STEP = """
+## The next step
+
+What a subscription does next, from `workflows/next_step.py`: the first row that applies to the period, and what is \
+due beside it.
+No row waits: the run does, in one place, until the earliest instant of all of them, a notification or a command.
+What follows at once from what was done comes before the next command; what an instant brings comes after it.
+"""
+
 _MACHINES: tuple[tuple[str, str, Mapping[tuple[StrEnum, StrEnum], str]], ...] = (
     ("Subscription", "What the API shows as `status`.", SUBSCRIPTION_STEPS),
     ("Cycle", "One billing period: paid, or in a state that says why not.", CYCLE_STEPS),
@@ -93,7 +104,16 @@ def states_page() -> str:
     """docs/reference/states.md: every machine as a diagram and as a table of its steps with their reasons."""
     precedence = " > ".join(f"`{action}`" for action in BOUNDARY_PRECEDENCE)
     machines = (_machine(title, about, steps) for title, about, steps in _MACHINES)
-    return _STATES_HEAD.format(precedence=precedence) + "".join(machines)
+    return _STATES_HEAD.format(precedence=precedence) + _next_step() + "".join(machines)
+
+
+def _next_step() -> str:
+    tables = (("Where the period stands", next_step.PERIOD), ("Beside it", next_step.BESIDE))
+    parts = [_NEXT_STEP]
+    for title, rows in tables:
+        lines = "".join(f"| {row.name} | {row.does} |\n" for row in rows)
+        parts.append(f"\n### {title}\n\n| | What is done |\n|---|---|\n{lines}")
+    return "".join(parts)
 
 
 def _machine(title: str, about: str, steps: Mapping[tuple[StrEnum, StrEnum], str]) -> str:
@@ -141,6 +161,7 @@ def declines_page() -> str:
 # Long enough for a file of its own; this folder is no package.
 _EVENTS = runpy.run_path(str(Path(__file__).parent / "events_page.py"))
 _PGS = runpy.run_path(str(Path(__file__).parent / "pgs_page.py"))
+_CHAOS = runpy.run_path(str(Path(__file__).parent / "chaos_page.py"))
 _EMULATOR = runpy.run_path(str(Path(__file__).parent / "emulator_pages.py"))
 
 
@@ -151,12 +172,39 @@ def parked_page() -> str:
         "What only a person can decide stands in one list: `GET /v1/parked`, the search attribute `Parked`, and the\n"
         "event `subscription.parked`. Meanwhile nothing is charged that is in doubt, and nothing is guessed.\n"
         "`POST /v1/parked/{customer_uid}` takes a decision with who decided and why; both are kept.\n"
+        "Beside it, under `overdue`, stands what is due and neither paid nor parked nor waited for: there no decision\n"
+        "helps, its run is to be put right ([runbook](../runbooks/overdue.md)).\n"
     )
     parts = [head]
     for kind, sentence in SENTENCES.items():
         rows = "".join(f"| `{decision}` | {does} |\n" for decision, does in DECISIONS[kind].items())
         parts.append(f"\n## `{kind}`\n\n{sentence}\n\n| Decision | What it does |\n|---|---|\n{rows}")
     return "".join(parts)
+
+
+_INVARIANTS = """\
+# Invariants
+
+<!-- Written by docs/generate.py from billing/domain/audit; change it there. -->
+
+What must hold of the books, whatever was lost, repeated, late, forged or killed in between.
+One library judges them wherever they are judged: `gudok audit` in production ([runbook](../runbooks/audit.md)), the \
+tests, and the fault harness.
+Each says with a sentence, and with the names to look it up by, where it does not hold; what needs a book that was not \
+read is not judged, and never counts as fine.
+A test breaks each of them in books in which everything holds, and sees that it speaks, and that no other one does.
+
+| Name | What must hold | Needs, beside the ledger |
+|---|---|---|
+"""
+
+
+def invariants_page() -> str:
+    """docs/reference/invariants.md: each with its sentence and the books that it needs."""
+    rows = (
+        f"| `{each.name}` | {each.statement} | {', '.join(sorted(each.needs)) or 'nothing'} |\n" for each in INVARIANTS
+    )
+    return _INVARIANTS + "".join(rows)
 
 
 _FAULTS = """\
@@ -187,9 +235,11 @@ def faults_page() -> str:
 
 
 PAGES = {
+    REFERENCE / "chaos.md": _CHAOS["chaos_page"],
     REFERENCE / "emulator-operations.md": _EMULATOR["operations_page"],
     REFERENCE / "emulator-switches.md": _EMULATOR["switches_page"],
     REFERENCE / "faults.md": faults_page,
+    REFERENCE / "invariants.md": invariants_page,
     REFERENCE / "parked.md": parked_page,
     REFERENCE / "settings.md": settings_page,
     REFERENCE / "states.md": states_page,

@@ -127,3 +127,9 @@ def with_settings(stack, **changes):
     """Other settings for subscriptions that are started from now on."""
     settings = stack.settings.model_copy(update=changes)
     stack.app.state.desk = dataclasses.replace(stack.app.state.desk, settings=settings)
+
+
+async def gone_back(stack, merchant_uid):
+    """Whether PortOne holds nothing of an order that was paid."""
+    rows = list(stack.account().world.payments_of(merchant_uid))
+    return bool(rows) and all(row["cancel_amount"] == row["amount"] for row in rows)

@@ -9,9 +9,9 @@ from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact, ScheduleFact
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Verdict
-from workflows import booking, telling
+from workflows import scheduling, telling
+from workflows.state_records import Booking
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import Booking
 from workflows.turnover import settle_paid
 
 
@@ -49,7 +49,7 @@ async def scheduled_already(run: SubscriptionRun, row: ScheduleFact, key: Billin
     for step in (CycleState.REGISTERING, CycleState.REGISTERED):
         state.move(step)
     state.booked = True
-    state.booking = Booking.RESCHEDULE if booking.can_reschedule(run) else Booking.AGAIN
+    state.booking = Booking.RESCHEDULE if scheduling.can_reschedule(run) else Booking.AGAIN
     text = f"order {row.merchant_uid}, scheduled on the key before the start, is its first charge"
     _be_active(run, text)
     await run.write(text, intents=[run.intent()], billing_key=key)

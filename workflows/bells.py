@@ -13,23 +13,11 @@ from billing.domain.foreign import ForeignFact, Unexpected, judge_foreign
 from billing.domain.known_order import AskedOrder, Known
 from billing.domain.merchant_uid import parse_cycle_merchant_uid
 from billing.domain.records import Disposition
-from billing.domain.states import CycleState
-from workflows import booking, bookkeeping, patches, policies
+from workflows import bookkeeping, policies
 from workflows.contracts import PaymentReported
 from workflows.fact_contracts import ReportedFact
 from workflows.ports import FactActivities, LedgerActivities, PaymentActivities
 from workflows.subscription_run import SubscriptionRun
-
-
-async def answer_stale_bells(run: SubscriptionRun, bells: Sequence[PaymentReported] | None = None) -> None:
-    """Leave bells that a step does not wait for to the main loop, which looks into all of them before the next step."""
-    if not (run.state.bells if bells is None else bells):
-        return
-    if workflow.patched(patches.FOREIGN_FACTS):
-        run.state.bells = [*(bells or ()), *run.state.bells]
-        return
-    await _answer_one_by_one(run, run.take_bells() if bells is None else bells)
-
 
 # ---------------------------------------------------------------- looked into together
 
@@ -67,7 +55,15 @@ async def hand_on(run: SubscriptionRun, payments: Sequence[PaymentFact]) -> None
     """Let a workflow of its own settle each of these payments; it looks at everything again."""
     if not payments:
         return
-    facts = [ReportedFact(imp_uid=row.imp_uid, merchant_uid=row.merchant_uid, status=row.status) for row in payments]
+    facts = [
+        ReportedFact(
+            imp_uid=row.imp_uid,
+            merchant_uid=row.merchant_uid,
+            status=row.status,
+            handed_on_by=run.start.subscription_id,
+        )
+        for row in payments
+    ]
     await workflow.execute_activity_method(
         FactActivities.report_facts,
         facts,
@@ -99,7 +95,7 @@ async def _find(imp_uids: list[str]) -> dict[str, PaymentFact]:
         PaymentActivities.find_reported,
         imp_uids,
         summary=f"look up {imp_uids[0] if len(imp_uids) == 1 else f'{len(imp_uids)} payments'}",
-        **policies.LOOK_UP,
+        **policies.ASK,
     )
     return {row.imp_uid: row for row in rows}
 
@@ -118,39 +114,3 @@ def _just_booked(run: SubscriptionRun) -> set[str | None]:
 def pays_late(fact: ForeignFact) -> bool:
     """Whether the payment holds money for an order that had been given up."""
     return fact.unexpected is Unexpected.LATE
-
-
-# ---------------------------------------------------------------- as runs do that began before
-
-
-async def _answer_one_by_one(run: SubscriptionRun, bells: Sequence[PaymentReported]) -> None:
-    for bell in bells:
-        if bell.status == "paid" and bell.imp_uid in _just_booked(run):
-            # The webhook of the charge that was just looked up and booked: it has nothing new to say.
-            run.answer_bell(bell, Disposition.APPLIED)
-            await run.write("the webhook of a period already booked")
-            continue
-        found: PaymentFact | None = await workflow.execute_activity_method(
-            PaymentActivities.find_payment, bell.imp_uid, summary=f"look up {bell.imp_uid}", **policies.LOOK_UP
-        )
-        if found is not None and found.status == "paid" and is_an_older_number_of_this_period(run, found.merchant_uid):
-            await _stand_still(run, found)
-            continue
-        genuine = found is not None and found.merchant_uid == bell.merchant_uid
-        run.answer_bell(bell, Disposition.STALE if genuine else Disposition.MISMATCH)
-        await run.write("a webhook for an order that is not open", payments=[found] if found and genuine else [])
-
-
-async def _stand_still(run: SubscriptionRun, paid: PaymentFact) -> None:
-    """The period was paid late under an earlier number: its newer one must not run as well, and a person decides."""
-    if run.state.booked:
-        await booking.revoke(run)
-        run.state.booked = False
-    reason = f"the period was paid late as {paid.merchant_uid}"
-    run.state.move(CycleState.MISMATCH)
-    run.state.parked_reason = reason
-    await run.write(
-        "an earlier order number of this period was paid late",
-        results=[run.result(CycleState.MISMATCH, None, reason)],
-        payments=[paid],
-    )

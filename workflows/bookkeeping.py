@@ -7,15 +7,12 @@ told: what is booked already is not booked again.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from temporalio import workflow
-
 from billing.domain.books import Books, PaidWith
 from billing.domain.both_sides import money_returned
 from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
-from workflows import patches, policies
-from workflows.ports import PaymentActivities
-from workflows.subscription_state import PaidOrder
+from workflows import portone
+from workflows.state_records import PaidOrder
 
 if TYPE_CHECKING:
     from workflows.subscription_run import SubscriptionRun
@@ -60,7 +57,7 @@ def note(run: "SubscriptionRun", rows: Sequence[PaymentFact]) -> bool:
     before = books = books_of(run)
     for row in rows:
         books = books.went_back(row.merchant_uid, row.imp_uid, money_returned(row))
-    if books == before or not workflow.patched(patches.STILL_PAID):
+    if books == before:
         return False
     keep(run, books)
     return True
@@ -74,20 +71,12 @@ async def book(run: "SubscriptionRun", rows: Sequence[PaymentFact]) -> None:
         await run.write("what went back is booked")
 
 
-async def follow(run: "SubscriptionRun") -> bool:
-    """Look up what is left of the orders that the books count on, before money is reckoned by them.
-
-    Answers whether the run reckons by what is still paid: not where it began before it could.
-    """
-    if not workflow.patched(patches.STILL_PAID):
-        return False
+async def follow(run: "SubscriptionRun") -> None:
+    """Look up what is left of the orders that the books count on, before money is reckoned by them."""
     rows: list[PaymentFact] = []
     for number in dict.fromkeys(order.merchant_uid for order in run.state.period_orders):
-        rows += await workflow.execute_activity_method(
-            PaymentActivities.find_payments, number, summary=f"what is left of {number}", **policies.LOOK_UP
-        )
+        rows += await portone.find_payments(number, f"what is left of {number}")
     note(run, rows)
-    return True
 
 
 def gave_back(run: "SubscriptionRun", order: PaidWith, amount: int) -> None:

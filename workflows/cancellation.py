@@ -3,12 +3,14 @@
 from datetime import datetime
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
+from billing.domain import refusals
 from billing.domain.events import EventType
 from billing.domain.money import Money
 from billing.domain.records import RefundState
 from billing.domain.states import CycleState
-from workflows import arbiter, bookkeeping, ending, leaving, refunding, telling
+from workflows import bookkeeping, ending, leaving, refunding, stopping, telling
 from workflows.consent_need import withdraw
 from workflows.orders import (
     CancelAnswered,
@@ -21,52 +23,106 @@ from workflows.orders import (
 )
 from workflows.pending_change import void_the_change
 from workflows.showing import snapshot
+from workflows.state_records import RefundsFor
 from workflows.subscription_run import SubscriptionRun
 
 BY_REQUEST = "canceled by request"
 
 
-async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAnswered:
-    """Stop the next charge if it still can be, cancel now or at the end of the period, and say what happened."""
+async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAnswered | None:
+    """Stop the next charge if it still can be, cancel now or at the end of the period, and say what happened.
+
+    None where refunds are under way: it is answered when they are over, or soon when that takes long.
+    """
+    if run.state.ended_at is not None:
+        return _told_again(run)
+    if order.refund is not RefundAtCancel.NONE and refunding.are_under_way(run):
+        message = "a refund of this subscription is being made; ask again in a moment"
+        raise ApplicationError(message, type="charge_running", non_retryable=True)
     number = run.merchant_uid if run.charging else None
-    stopped = await arbiter.stop_the_charge(run, ending=True)
+    stopped = await stopping.stop_the_charge(run, ending=True)
+    charge = ChargeAtOrder.UNKNOWN if stopped.unfinished else stopped.charge
     state = run.state
-    refunded, owed, standing = None, None, None
-    if stopped.charge is ChargeAtOrder.REVOKED:
+    if charge is ChargeAtOrder.REVOKED:
         run.close_number(CycleState.REVOKED, order.reason or BY_REQUEST)
     void_the_change(run, "canceled")
     withdraw(run)
-    if order.at is When.NOW or nothing_is_left_to_use(run, workflow.now()):
-        reason = order.reason or state.cancel_reason or BY_REQUEST
-        gives_back = order.refund is not RefundAtCancel.NONE
-        by_net_paid = gives_back and await bookkeeping.follow(run)
-        await ending.cancel(run, reason)
-        standing = None if state.standing is None else tuple(state.standing)
-        if gives_back:
-            give_back = refunding.give_back if by_net_paid else refunding.refund_period
-            refunded = await give_back(run, order.refund, reason)
-        if by_net_paid or not gives_back:
-            owed = bookkeeping.books_of(run).owed(workflow.now())
-        if by_net_paid and refunded is not None:
-            # Of a full refund also what was used was to go back.
-            owed = max(owed or 0, refunded.remaining or 0)
-    else:
-        await _end_with_the_period(run, order.reason)
-        standing = await leaving.what_stands(run)
-    return CancelAnswered(
+    told = CancelAnswered(
         status=state.status,
-        charge=stopped.charge,
+        charge=charge,
         merchant_uid=number,
         charged_imp_uid=stopped.payment.imp_uid if stopped.payment else None,
         charged_amount=stopped.payment.amount if stopped.payment else None,
-        cancel_at_period_end=state.cancel_at_period_end,
-        ends_at=state.ended_at or state.period_end,
-        refunded=refunded.amount if refunded else None,
-        refund_state=refunded.state.value if refunded else None,
-        refund_message=refunded.message if refunded and refunded.state is not RefundState.REFUNDED else None,
-        standing=standing,
-        owed=Money(owed, run.plan.price.currency) if owed is not None else None,
     )
+    if order.at is When.NOW or nothing_is_left_to_use(run, workflow.now()):
+        return await _end_now(run, order, told)
+    await _end_with_the_period(run, order.reason)
+    standing = await leaving.what_stands(run)
+    return _as_it_stands(run, told).model_copy(update={"standing": standing})
+
+
+async def _end_now(run: SubscriptionRun, order: CancelSubscription, told: CancelAnswered) -> CancelAnswered | None:
+    state = run.state
+    reason = order.reason or state.cancel_reason or BY_REQUEST
+    gives_back = order.refund is not RefundAtCancel.NONE
+    if gives_back:
+        await bookkeeping.follow(run)
+    await ending.cancel(run, reason)
+    refunds = refunding.of_cancel(run, order.refund, reason) if gives_back else []
+    state.canceled = told = _as_it_stands(run, told)
+    if not refunds:
+        return told
+    refunding.begin(run, refunds, RefundsFor(reason=reason, cancel=told))
+    return None
+
+
+async def given_back(run: SubscriptionRun) -> CancelAnswered | None:
+    """The refunds of a cancel are over: what came of them is written, and told."""
+    whom = run.state.refunds_for
+    refunded = await refunding.given_back_at_cancel(run)
+    if whom is None or whom.cancel is None:
+        return None
+    owed = max(bookkeeping.books_of(run).owed(workflow.now()), refunded.remaining or 0)
+    done = refunded.state is RefundState.REFUNDED
+    run.state.canceled = whom.cancel.model_copy(
+        update={
+            "refunded": refunded.amount,
+            "refund_state": refunded.state.value,
+            "refund_message": None if done else refunded.message,
+            # Of a full refund also what was used was to go back.
+            "owed": Money(owed, run.plan.price.currency),
+        }
+    )
+    return run.state.canceled
+
+
+def _as_it_stands(run: SubscriptionRun, told: CancelAnswered) -> CancelAnswered:
+    state = run.state
+    owed = None
+    if state.ended_at is not None:
+        owed = Money(bookkeeping.books_of(run).owed(workflow.now()), run.plan.price.currency)
+    return told.model_copy(
+        update={
+            "status": state.status,
+            "cancel_at_period_end": state.cancel_at_period_end,
+            "ends_at": state.ended_at or state.period_end,
+            "standing": None if state.standing is None or state.ended_at is None else tuple(state.standing),
+            "owed": owed,
+        }
+    )
+
+
+def _told_again(run: SubscriptionRun) -> CancelAnswered:
+    """It has ended, and something of it is still on its way: what is known by now, as often as it is asked.
+
+    Raises:
+        ApplicationError: `SubscriptionEnded`, where it was not a cancel that ended it.
+    """
+    told = run.state.canceled
+    if told is None:
+        message = refusals.told("SubscriptionEnded", f"the subscription is {run.state.status.value}")
+        raise ApplicationError(message, type="SubscriptionEnded", non_retryable=True)
+    return _as_it_stands(run, told)
 
 
 async def undo(run: SubscriptionRun, _order: UndoCancel) -> OrderAnswered:
@@ -76,8 +132,8 @@ async def undo(run: SubscriptionRun, _order: UndoCancel) -> OrderAnswered:
     """
     run.state.cancel_at_period_end, run.state.cancel_reason = False, None
     run.tell(EventType.SUBSCRIPTION_CANCEL_UNDONE, "will not end with its period", telling.subscription(run))
+    run.state.plans_again = "the cancel was taken back"
     await run.write("the cancel is taken back")
-    await arbiter.plan_again(run, "the cancel was taken back")
     return OrderAnswered(snapshot=snapshot(run))
 
 

@@ -9,30 +9,34 @@ is deleted after it was read that nothing is scheduled on it.
 from dataclasses import dataclass
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
 from billing.domain import takeover
 from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import CARD_GONE, KeyOutcome
+from billing.domain.states import CycleState
 from workflows import (
-    arbiter,
-    booking,
     consent_need,
     dunning,
     key_look,
     leaving,
     old_keys,
-    patches,
     pg_checks,
     policies,
+    portone,
     possible,
     retrying,
+    scheduling,
+    stopping,
     telling,
 )
+from workflows.attempts import Proven
 from workflows.contracts import IssueBillingKey, PortOneChannel
-from workflows.issuing import NAME_TAKEN, discard_card, failure_code, find_key, issue_key, name_taken
+from workflows.issuing import NAME_TAKEN, discard_card, failure_code, issue_now, name_taken
 from workflows.orders import ChangePaymentMethod, ChargeAtOrder, OrderAnswered
 from workflows.showing import snapshot
+from workflows.state_records import Purpose
 from workflows.subscription_run import SubscriptionRun
 
 REPLACED = "replaced by another card"
@@ -57,7 +61,7 @@ class _Refused:
     message: str
 
 
-async def change(run: SubscriptionRun, order: ChangePaymentMethod) -> OrderAnswered:
+async def change(run: SubscriptionRun, order: ChangePaymentMethod) -> OrderAnswered | None:
     """Charge another key from now on; an unpaid period is tried with it at once."""
     if order.vault_handle is not None and order.channel == PortOneChannel():
         # A card is issued where the last one was, unless the order says where.
@@ -69,27 +73,40 @@ async def change(run: SubscriptionRun, order: ChangePaymentMethod) -> OrderAnswe
     if refusal is not None:
         await _delete_if_issued_here(run, order)
         return await _refuse(run, _Refused(refusal.code, refusal.detail))
-    stopped = await arbiter.stop_the_charge(run)
-    if run.state.booked:
-        # The charge ran and was declined just now, and its retry was booked on the old key.
-        stopped = await arbiter.stop_the_charge(run)
+    stopped = await _stopped(run, order)
     if stopped.charge is ChargeAtOrder.MISMATCH or stopped.unfinished:
         return await _leave_it(run, order, stopped)
     before = _method(run)
     previous = run.customer_uid if before.has_card else None
     _point_to(run, key, order)
-    owing = run.state.status in possible.OWING
-    answer = await (_try_at_once(run, key, previous) if owing else _move_over(run, key, stopped, previous))
-    if isinstance(answer, _Refused):
-        return await _go_back(run, order, before, answer)
     if previous is not None:
-        await old_keys.delete(run, previous, REPLACED)
-    return answer
+        old_keys.forget_with_the_next_step(run, previous)
+    if run.state.status in possible.OWING:
+        return await _try_at_once(run, key, previous)
+    answer = await _move_over(run, key, stopped, previous)
+    return await _go_back(run, order, before, answer) if isinstance(answer, _Refused) else answer
+
+
+async def _stopped(run: SubscriptionRun, order: ChangePaymentMethod) -> stopping.Stopped:
+    """What became of the open charge; where that is open, the new key is not charged, and does not stay.
+
+    Raises:
+        ApplicationError: `charge_unknown`.
+    """
+    try:
+        stopped = await stopping.stop_the_charge(run)
+        if scheduling.is_under_way(run):
+            # The charge ran and was declined just now, and its retry would be scheduled on the old key.
+            run.state.move(CycleState.REVOKED)
+    except ApplicationError:
+        await _delete_if_issued_here(run, order)
+        raise
+    return stopped
 
 
 async def _new_key(run: SubscriptionRun, order: ChangePaymentMethod) -> BillingKeyFact | _Refused:
     refused = None
-    key = await find_key(order.customer_uid)
+    key = await portone.find_key(order.customer_uid)
     if await old_keys.belongs_to_another(order.customer_uid):
         refused = _Refused("billing_key_in_use", f"another subscription is charged by {order.customer_uid!r}")
     elif order.vault_handle is None and key is None:
@@ -101,13 +118,14 @@ async def _new_key(run: SubscriptionRun, order: ChangePaymentMethod) -> BillingK
         await discard_card(order.vault_handle)
     if refused is not None or order.vault_handle is None:
         return refused or await _charged_by_nobody(run, order.customer_uid) or key or BillingKeyFact(order.customer_uid)
-    answer = await issue_key(
+    answer = await issue_now(
+        run,
         IssueBillingKey(
             customer_uid=order.customer_uid,
             vault_handle=order.vault_handle,
             channel=order.channel,
             customer=order.customer,
-        )
+        ),
     )
     if answer.outcome is KeyOutcome.ISSUED:
         return answer.key or BillingKeyFact(order.customer_uid)
@@ -119,15 +137,13 @@ async def _charged_by_nobody(run: SubscriptionRun, customer_uid: str) -> _Refuse
 
     What an ended life of ours left there is taken back, and refuses the key only where that cannot be proven.
     """
-    if not workflow.patched(patches.TAKE_OVER):
-        return None
     life = key_look.Life(run.start.subscription_id, run.start.customer_uid)
-    on_key = await key_look.scheduled_on(customer_uid, policies.LOOK_UP, life)
+    on_key = await key_look.scheduled_on(customer_uid, policies.ASK, life)
     if on_key.open:
         refusal = takeover.TakeOverRefusal.SCHEDULED
         why = takeover.in_words(takeover.REFUSALS[refusal], [takeover.of_schedule(row) for row in on_key.open])
         return _Refused(refusal.value, why)
-    if not on_key.left or not workflow.patched(patches.OURS_LEFT):
+    if not on_key.left:
         return None
     standing = [key_look.told(back) for back in await leaving.take_ours_back(run, on_key.left)]
     if not standing:
@@ -147,7 +163,7 @@ async def _refuse(run: SubscriptionRun, refused: _Refused) -> OrderAnswered:
     return OrderAnswered(snapshot=snapshot(run), done=False, code=refused.code, message=refused.message)
 
 
-async def _leave_it(run: SubscriptionRun, order: ChangePaymentMethod, stopped: arbiter.Stopped) -> OrderAnswered:
+async def _leave_it(run: SubscriptionRun, order: ChangePaymentMethod, stopped: stopping.Stopped) -> OrderAnswered:
     """The open charge is neither paid nor proven unpaid: no other key may be charged for its period."""
     refused = _Refused("charge_mismatch", "the next charge ran first and is not as ordered; decide that first")
     if stopped.unfinished:
@@ -182,13 +198,13 @@ def _tell(run: SubscriptionRun, previous: str | None) -> None:
     run.tell(EventType.PAYMENT_METHOD_CHANGED, "another card is charged", told)
 
 
-async def _try_at_once(run: SubscriptionRun, key: BillingKeyFact, previous: str | None) -> OrderAnswered:
+async def _try_at_once(run: SubscriptionRun, key: BillingKeyFact, previous: str | None) -> OrderAnswered | None:
     """Charge the unpaid period on the new key; the retries that were planned go on with it."""
     state = run.state
     planned = None if state.retries_over else state.due_at
     _tell(run, previous)
     await run.write("another card is charged", billing_key=key)
-    await arbiter.renumber(run, "another card")
+    await stopping.renumber(run, "another card")
     allowed_at = await dunning.card_may_be_tried_at(run, workflow.now())
     if allowed_at > workflow.now():
         # The same card under another name, say: it was tried as often as the schemes allow.
@@ -196,24 +212,31 @@ async def _try_at_once(run: SubscriptionRun, key: BillingKeyFact, previous: str 
         dunning.note_where_it_stands(run, state.due_at)
         await run.write(f"the new card was tried too often: the attempt waits until {run.local(state.due_at)}")
         return OrderAnswered(snapshot=snapshot(run))
-    answer = await retrying.try_now(run, planned)
-    # The card is changed whatever became of the charge, which is told beside it.
+    await retrying.try_now(run, planned, Purpose.CARD)
+    return None
+
+
+async def tried(run: SubscriptionRun, proven: Proven) -> OrderAnswered:
+    """The unpaid period was tried on the new key: the card is changed whatever became of it, which is told beside."""
+    answer = await retrying.tried(run, proven)
     return answer.model_copy(update={"done": True, "code": None})
 
 
 async def _move_over(
-    run: SubscriptionRun, key: BillingKeyFact, stopped: arbiter.Stopped, previous: str | None
+    run: SubscriptionRun, key: BillingKeyFact, stopped: stopping.Stopped, previous: str | None
 ) -> OrderAnswered | _Refused:
     """Let the open period be charged on the new key; refused when PortOne will not have it there."""
     if stopped.charge is not ChargeAtOrder.REVOKED:
         _tell(run, previous)
     await run.write("another card is charged", billing_key=key)
-    await arbiter.plan_again(run, "another card")
+    run.state.plans_again = "another card"
+    await stopping.plan_again(run)
     if stopped.charge is ChargeAtOrder.REVOKED:
-        if not consent_need.needs(run):
-            refusal = await booking.register(run)
-            if refusal is not None:
-                return _Refused("schedule_refused", refusal)
+        if not consent_need.needs(run) and run.charging and run.state.cycle_state is CycleState.PLANNED:
+            scheduling.begin(run)
+            tried = await scheduling.try_once(run)
+            if tried.refusal is not None:
+                return _Refused("schedule_refused", tried.refusal)
         _tell(run, previous)
         await run.write(f"period {run.state.cycle} is charged by the new card")
     return OrderAnswered(
@@ -232,10 +255,8 @@ async def _go_back(
     state.customer_uid, state.channel = before.customer_uid, before.channel
     state.has_card, state.card, state.pg_provider = before.has_card, before.card, before.pg_provider
     state.hard_declined = before.hard_declined
-    await arbiter.renumber(run, "back to the old card")
-    refusal = await booking.register(run)
-    if refusal is not None:
-        await booking.charge_ourselves(run, refusal)
+    state.left_keys = [key for key in state.left_keys if key != run.customer_uid]
+    await stopping.renumber(run, "back to the old card")
     await _delete_if_issued_here(run, order)
     return await _refuse(run, refused)
 

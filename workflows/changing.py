@@ -10,22 +10,23 @@ from billing.domain.bills import Bill
 from billing.domain.events import EventType
 from billing.domain.facts import PaymentFact
 from billing.domain.merchant_uid import change_merchant_uid
+from billing.domain.money import Money
 from billing.domain.parked import ParkedKind
 from billing.domain.proration import ChangeQuote
 from billing.domain.records import ChargeIntent, ChargeKind, ChargeResult, PendingChange
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding, Verdict
-from workflows import arbiter, bookkeeping, first_period, parking, possible, quoting, telling
-from workflows.charging import charge_order
+from workflows import attempts, bookkeeping, first_period, parking, possible, quoting, scheduling, stopping, telling
+from workflows.attempts import Proven
 from workflows.orders import CancelChange, ChangePlan, ChargeAtOrder, OrderAnswered, When
 from workflows.showing import snapshot
+from workflows.state_records import OpenOrder, PaidOrder, Purpose
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import PaidOrder
 
 UNFINISHED = "PortOne has not finished an earlier payment of the open period; nothing was changed"
 
 
-async def change(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
+async def change(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered | None:
     """Change with the next period, or now; it is added to a change that waits, or with `now` takes its place.
 
     Raises:
@@ -34,7 +35,7 @@ async def change(run: SubscriptionRun, order: ChangePlan) -> OrderAnswered:
     if run.state.status in possible.OWING:
         # The period that is owed is tried on as it is, under its number: nothing of it has to be stopped.
         return await _change_with_the_next_period(run, order, _untouched(run), first_cycle=run.state.cycle + 1)
-    stopped = await arbiter.stop_the_charge(run)
+    stopped = await stopping.stop_the_charge(run)
     if stopped.unfinished:
         return _answer(run, stopped, code="charge_unfinished", message=UNFINISHED)
     if stopped.stands_in_the_way:
@@ -55,10 +56,10 @@ async def cancel_change(run: SubscriptionRun, _order: CancelChange) -> OrderAnsw
         _forget_the_pending(run)
         await run.write("the pending change is forgotten")
         return _answer(run, _untouched(run))
-    stopped = await arbiter.stop_the_charge(run)
-    if stopped.charge is ChargeAtOrder.DECLINED and run.state.booked:
-        # It ran at this moment and was declined, and its retry was booked at the price of the change.
-        stopped = await arbiter.stop_the_charge(run)
+    stopped = await stopping.stop_the_charge(run)
+    if stopped.charge is ChargeAtOrder.DECLINED and scheduling.is_under_way(run):
+        # It ran at this moment and was declined, and its retry would be scheduled at the price of the change.
+        stopped = await stopping.stop_the_charge(run)
     if stopped.unfinished:
         return _answer(run, stopped, code="charge_unfinished", message=UNFINISHED)
     if stopped.charge is ChargeAtOrder.MISMATCH:
@@ -69,17 +70,17 @@ async def cancel_change(run: SubscriptionRun, _order: CancelChange) -> OrderAnsw
         return _answer(run, stopped, code="change_applied", message=message)
     _forget_the_pending(run)
     _close_what_nothing_will_charge(run, "the change was taken back")
+    run.state.plans_again = "the plan stays"
     await run.write("the pending change is forgotten")
-    await arbiter.plan_again(run, "the plan stays")
     return _answer(run, stopped)
 
 
-def _untouched(run: SubscriptionRun) -> arbiter.Stopped:
-    return arbiter.Stopped(ChargeAtOrder.NONE_PLANNED, run.merchant_uid)
+def _untouched(run: SubscriptionRun) -> stopping.Stopped:
+    return stopping.Stopped(ChargeAtOrder.NONE_PLANNED, run.merchant_uid)
 
 
 def _answer(
-    run: SubscriptionRun, stopped: arbiter.Stopped, *, code: str | None = None, message: str | None = None
+    run: SubscriptionRun, stopped: stopping.Stopped, *, code: str | None = None, message: str | None = None
 ) -> OrderAnswered:
     return OrderAnswered(
         snapshot=snapshot(run),
@@ -110,7 +111,7 @@ def _close_what_nothing_will_charge(run: SubscriptionRun, why: str) -> None:
 
 
 async def _change_with_the_next_period(
-    run: SubscriptionRun, order: ChangePlan, stopped: arbiter.Stopped, *, first_cycle: int | None = None
+    run: SubscriptionRun, order: ChangePlan, stopped: stopping.Stopped, *, first_cycle: int | None = None
 ) -> OrderAnswered:
     """Let the change come with the open period, or with `first_cycle`, where the open one is owed as it is."""
     after = quoting.wanted(run, order)
@@ -121,48 +122,57 @@ async def _change_with_the_next_period(
         f"changes to {after.plan.name} × {after.quantity} with the next period",
         telling.change(run, after, "next_period"),
     )
+    if first_cycle is None:
+        run.state.plans_again = "the plan changes with it"
     await run.write("a change waits for the next period")
-    if first_cycle is not None:
-        return _answer(run, stopped)
-    await arbiter.plan_again(run, "the plan changes with it")
     return _answer(run, stopped)
 
 
-async def _change_in_the_trial(run: SubscriptionRun, order: ChangePlan, stopped: arbiter.Stopped) -> OrderAnswered:
+async def _change_in_the_trial(run: SubscriptionRun, order: ChangePlan, stopped: stopping.Stopped) -> OrderAnswered:
     """Nobody paid for the days of a trial: what is wanted takes the place of what is held, and the trial goes on."""
     after = quoting.wanted(run, order)
     told = telling.change(run, after, order.proration.value, now=True)
     _forget_the_pending(run)
     first_period.hold_in_the_trial(run, after)
     run.tell(EventType.PLAN_CHANGE_APPLIED, f"changed to {after.plan.name} × {after.quantity}", told)
+    run.state.plans_again = "the plan has changed"
     await run.write("the change is applied")
-    await arbiter.plan_again(run, "the plan has changed")
     return _answer(run, stopped)
 
 
-async def _change_now(run: SubscriptionRun, order: ChangePlan, stopped: arbiter.Stopped) -> OrderAnswered:
-    by_net_paid = await bookkeeping.follow(run)
+async def _change_now(run: SubscriptionRun, order: ChangePlan, stopped: stopping.Stopped) -> OrderAnswered | None:
+    await bookkeeping.follow(run)
     after, costs = quoting.wanted(run, order), quoting.quote(run, order, workflow.now())
-    bill, number, payment = costs.due_now, None, None
+    bill = costs.due_now
     if bill is not None and bill.amount.amount > 0:
         if not run.state.has_card:
-            await arbiter.plan_again(run, "the plan stays")
+            run.state.plans_again = "the plan stays"
             message = f"the change costs {bill.amount}, and there is no payment method"
             return _answer(run, stopped, code="no_payment_method", message=message)
-        run.state.changes += 1
-        number = change_merchant_uid(run.start.subscription_id, run.state.changes)
-        verdict = await _charge(run, after, bill, number)
-        if verdict.finding is not Finding.PAID:
-            return await _declined(run, order, bill, number, verdict)
-        payment = verdict.payment
-    await _apply_now(run, order, after, costs, payment, by_net_paid=by_net_paid)
-    await arbiter.plan_again(run, "the plan has changed")
-    if payment is None:
-        return _answer(run, stopped)
+        await _charge(run, order, costs, bill)
+        return None
+    await _apply_now(run, order, after, costs, None)
+    run.state.plans_again = "the plan has changed"
+    return _answer(run, stopped)
+
+
+async def charged(run: SubscriptionRun, proven: Proven) -> OrderAnswered:
+    """What the change costs is proven: paid, it applies as it was quoted; else everything stays as it was."""
+    order, costs, verdict = proven.charge.change, proven.charge.costs, proven.verdict
+    assert order is not None  # noqa: S101 - noted when the charge began
+    assert costs is not None  # noqa: S101
+    run.state.plans_again = "the plan stays"
+    number, payment = proven.charge.order.merchant_uid, verdict.payment
+    if verdict.finding is not Finding.PAID or payment is None:
+        return await _declined(run, order, proven.charge.order.amount, number, verdict)
+    await _apply_now(run, order, quoting.wanted(run, order), costs, payment)
+    run.state.plans_again = "the plan has changed"
     return OrderAnswered(snapshot=snapshot(run), charge=ChargeAtOrder.PAID, merchant_uid=number, charged=payment.amount)
 
 
-async def _charge(run: SubscriptionRun, after: PendingChange, bill: Bill, number: str) -> Verdict:
+async def _charge(run: SubscriptionRun, order: ChangePlan, costs: ChangeQuote, bill: Bill) -> None:
+    run.state.changes += 1
+    number, after = change_merchant_uid(run.start.subscription_id, run.state.changes), quoting.wanted(run, order)
     intent = ChargeIntent(
         merchant_uid=number,
         workflow_id=workflow.info().workflow_id,
@@ -176,15 +186,27 @@ async def _charge(run: SubscriptionRun, after: PendingChange, bill: Bill, number
         vat_amount=bill.vat_amount,
     )
     await run.write(f"a change for {bill.amount} is charged", intents=[intent])
-    return await charge_order(run, number, bill, after.plan.name)
+    ordered = OpenOrder(
+        merchant_uid=number,
+        amount=bill.amount,
+        tax_free=bill.tax_free,
+        vat_amount=bill.vat_amount,
+        customer_uid=run.customer_uid,
+        name=after.plan.name,
+    )
+    attempts.begin(run, Purpose.CHANGE, order=ordered, change=order, costs=costs)
 
 
 async def _declined(
-    run: SubscriptionRun, order: ChangePlan, bill: Bill, number: str, verdict: Verdict
+    run: SubscriptionRun, order: ChangePlan, amount: Money, number: str, verdict: Verdict
 ) -> OrderAnswered:
     """Nothing is changed; money that moved in another way than ordered waits for a person."""
     after = quoting.wanted(run, order)
-    states = {Finding.DECLINED: CycleState.DECLINED, Finding.MISMATCH: CycleState.MISMATCH}
+    states = {
+        Finding.DECLINED: CycleState.DECLINED,
+        Finding.MISMATCH: CycleState.MISMATCH,
+        Finding.PENDING: CycleState.MISMATCH,
+    }
     state, payment = states.get(verdict.finding, CycleState.NOT_EXECUTED), verdict.payment
     reason = verdict.reason or verdict.finding.value
     if state is CycleState.MISMATCH:
@@ -193,7 +215,7 @@ async def _declined(
         EventType.PLAN_CHANGE_DECLINED,
         f"the change to {after.plan.name} was not paid",
         telling.change(
-            run, after, order.proration.value, amount=bill.amount.amount, merchant_uid=number, reason=reason, now=True
+            run, after, order.proration.value, amount=amount.amount, merchant_uid=number, reason=reason, now=True
         ),
     )
     await run.write(
@@ -201,7 +223,6 @@ async def _declined(
         results=[_result(number, state, payment, reason)],
         payments=[payment] if payment else [],
     )
-    await arbiter.plan_again(run, "the plan stays")
     return OrderAnswered(
         snapshot=snapshot(run),
         done=False,
@@ -218,8 +239,6 @@ async def _apply_now(
     after: PendingChange,
     costs: ChangeQuote,
     payment: PaymentFact | None,
-    *,
-    by_net_paid: bool,
 ) -> None:
     moved = payment.amount.amount if payment is not None else costs.balance - run.state.balance
     told = telling.change(
@@ -235,7 +254,7 @@ async def _apply_now(
     paid = None
     if payment is not None:
         paid = PaidOrder(merchant_uid=payment.merchant_uid, imp_uid=payment.imp_uid, amount=payment.amount)
-    quoting.hold(run, after, costs, paid, by_net_paid=by_net_paid)
+    quoting.hold(run, after, costs, paid)
     _close_what_nothing_will_charge(run, "the term is over with the running period")
     run.tell(EventType.PLAN_CHANGE_APPLIED, f"changed to {after.plan.name} × {after.quantity}", told)
     results = []

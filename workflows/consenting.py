@@ -5,17 +5,18 @@ Asked inside the 30 days before a trial becomes paid or a charge rises, and gran
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from temporalio import workflow
 
 from billing.domain.consent import ConsentDecision, ConsentEvidence, ConsentNeed, without_consent
 from billing.domain.coupons import CouponDuration
 from billing.domain.events import EventType
+from billing.domain.instants import AT_ONCE
 from billing.domain.plans import OnNoConsent
 from billing.domain.records import ConsentRecord, PendingChange
 from billing.domain.states import ConsentState, CycleState, SubscriptionStatus
-from workflows import arbiter, ending, telling
-from workflows.bells import answer_stale_bells
+from workflows import ending, telling
 from workflows.consent_need import asking_plan, need, withdraw
 from workflows.orders import AnswerConsent, OrderAnswered
 from workflows.pending_change import void_the_change
@@ -38,28 +39,40 @@ async def forget(run: SubscriptionRun) -> None:
 
 
 async def gate(run: SubscriptionRun) -> None:
-    """Stand before the gate: wait for its window, ask, and wait for the answer or the day itself."""
+    """Stand before the gate: ask when its window opens, and let the day itself be the last of it."""
     state, wanted = run.state, need(run)
     assert wanted is not None  # noqa: S101 - whoever comes here needs consent
     if state.consent_need != wanted:
         withdraw(run)
         state.agree(ConsentState.WINDOW_CLOSED)
         state.consent_need = wanted
+    now = workflow.now()
     if state.paused_at is None and state.cycle_state is not CycleState.GATED:
         state.move(CycleState.GATED)
         await run.write(f"period {state.cycle} waits for the buyer's consent")
-    now = workflow.now()
-    if now >= wanted.lapses_at:
-        if not run.orders:
-            await _lapse(run, wanted)
+    elif now >= wanted.lapses_at:
+        await _lapse(run, wanted)
     elif state.consent is ConsentState.WINDOW_CLOSED and now >= wanted.opens_at:
         await _ask(run, wanted)
-    elif state.consent is ConsentState.WINDOW_CLOSED:
-        await run.hear(wanted.opens_at, f"until the buyer may be asked, {run.local(wanted.opens_at)}")
-        await answer_stale_bells(run)
-    else:
-        await run.hear(wanted.lapses_at, f"until the buyer consents, or {run.local(wanted.lapses_at)}")
-        await answer_stale_bells(run)
+
+
+def gate_at(run: SubscriptionRun) -> datetime:
+    """When the gate has something to do: at once where it does not stand yet, to ask, or when the day has come."""
+    state, wanted = run.state, need(run)
+    assert wanted is not None  # noqa: S101 - whoever comes here needs consent
+    stands = state.paused_at is not None or state.cycle_state is CycleState.GATED
+    if state.consent_need != wanted or not stands:
+        return AT_ONCE
+    return wanted.opens_at if state.consent is ConsentState.WINDOW_CLOSED else wanted.lapses_at
+
+
+def gate_why(run: SubscriptionRun) -> str:
+    """What is waited for before the gate, in words."""
+    wanted = need(run)
+    assert wanted is not None  # noqa: S101 - whoever comes here needs consent
+    if run.state.consent is ConsentState.WINDOW_CLOSED:
+        return f"until the buyer may be asked, {run.local(wanted.opens_at)}"
+    return f"until the buyer consents, or {run.local(wanted.lapses_at)}"
 
 
 async def answer(run: SubscriptionRun, order: AnswerConsent) -> OrderAnswered:
@@ -165,8 +178,8 @@ async def _hold_the_price(run: SubscriptionRun, why: str) -> None:
         )
     run.take_over(back, coupon_used=False)
     withdraw(run)
+    state.plans_again = why
     await run.write(f"the price stays: {why}")
-    await arbiter.plan_again(run, why)
 
 
 def _evidence(order: AnswerConsent) -> ConsentEvidence:

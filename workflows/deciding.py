@@ -10,7 +10,7 @@ from types import MappingProxyType
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from billing.domain import refusals
+from billing.domain import calls, refusals
 from billing.domain.both_sides import money_held
 from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
@@ -18,28 +18,39 @@ from billing.domain.parked import Decision, ParkedKind
 from billing.domain.records import ChargeResult, RefundState
 from billing.domain.states import CycleState
 from billing.domain.verdict import Finding, Verdict
-from workflows import arbiter, booking, cancellation, dunning, parking, possible, retrying
+from workflows import (
+    cancellation,
+    dunning,
+    parking,
+    portone,
+    possible,
+    refunding,
+    retrying,
+    scheduling,
+    stopping,
+)
 from workflows.bells import hand_on, judge_rows
-from workflows.foreign import find_rows, settle_as_earlier
+from workflows.foreign import settle_as_earlier
 from workflows.foreign_refunds import refunds_elsewhere
 from workflows.orders import CancelSubscription, ChargeAtOrder, Decide, OrderAnswered, When
-from workflows.refunding import refund_payment
 from workflows.settling import settle, verify
 from workflows.showing import snapshot
+from workflows.state_records import ParkedItem, Purpose, RefundsFor
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import ParkedItem
 from workflows.turnover import settle_paid
 
-_Carry = Callable[[SubscriptionRun, Decide, ParkedItem], Awaitable[OrderAnswered]]
+_Carry = Callable[[SubscriptionRun, Decide, ParkedItem], Awaitable[OrderAnswered | None]]
 
 
-async def decide(run: SubscriptionRun, order: Decide) -> OrderAnswered:
-    """Carry a decision out.
+async def decide(run: SubscriptionRun, order: Decide) -> OrderAnswered | None:
+    """Carry a decision out; None where a charge or refunds are under way, and it is answered when they are over.
 
     Raises:
         ApplicationError: what it was about stands no longer, or the decision cannot be carried out as things are.
     """
     item = possible.item_of(order, run.state)
+    if refunding.are_under_way(run):
+        raise _refused("charge_running", "what was decided before is being given back")
     return await _CARRY_OUT[item.kind](run, order, item)
 
 
@@ -51,10 +62,10 @@ async def _write_down(run: SubscriptionRun, order: Decide, item: ParkedItem) -> 
 # ---------------------------------------------------------------- the charge of the open period
 
 
-async def _about_the_charge(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered:
+async def _about_the_charge(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered | None:
     """Mismatch, unknown or revoked: what PortOne has now is looked up first."""
     verdict = await verify(run)
-    rows = await find_rows(run.merchant_uid)
+    rows = await portone.find_payments(run.merchant_uid)
     stood = run.state.cycle_state
     if verdict.finding is Finding.PAID:
         return await _found_paid(run, order, item, verdict)
@@ -150,7 +161,7 @@ async def _count_as_declined(run: SubscriptionRun, order: Decide, item: ParkedIt
     return OrderAnswered(snapshot=snapshot(run), charge=ChargeAtOrder.DECLINED, merchant_uid=item.merchant_uid)
 
 
-async def _try_again(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered:
+async def _try_again(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered | None:
     """Book a revoked charge again for its day, or charge now; always under the same number."""
     verdict = await _take_back_what_stands(run)
     if verdict is not None:
@@ -159,13 +170,15 @@ async def _try_again(run: SubscriptionRun, order: Decide, item: ParkedItem) -> O
     state = run.state
     ahead = state.cycle_state is CycleState.REVOKED and workflow.now() < state.due_at
     state.parked_reason = None
-    if ahead and booking.can_reschedule(run):
-        await booking.stand_again(run)
+    if ahead and scheduling.can_reschedule(run):
+        run.note_result(run.result(CycleState.PLANNED, None, "planned again"))
+        scheduling.begin(run, anew=True)
         return OrderAnswered(snapshot=snapshot(run), charge=ChargeAtOrder.NONE_PLANNED, merchant_uid=run.merchant_uid)
     if ahead:
-        await booking.charge_ourselves(run, "taken back in PortOne's console")
+        await scheduling.charge_ourselves(run, "taken back in PortOne's console")
         return OrderAnswered(snapshot=snapshot(run), charge=ChargeAtOrder.NONE_PLANNED, merchant_uid=run.merchant_uid)
-    return await retrying.try_now(run, None)
+    await retrying.try_now(run, None, Purpose.DECISION)
+    return None
 
 
 async def _take_back_what_stands(run: SubscriptionRun) -> Verdict | None:
@@ -174,11 +187,13 @@ async def _take_back_what_stands(run: SubscriptionRun) -> Verdict | None:
     Raises:
         ApplicationError: `charge_running`, when it can still run.
     """
-    if run.state.booked:
-        await booking.revoke(run)
-        row = await booking.find_row(run.merchant_uid)
+    if run.state.booked or calls.may_charge(run.state.calls, run.merchant_uid):
+        await portone.unschedule(run, run.customer_uid, run.merchant_uid)
+        row = await portone.find_schedule(run.merchant_uid)
         if row is not None and row.status == "scheduled":
             raise _refused("charge_running", "PortOne would not take its schedule back")
+        if calls.may_charge(run.state.calls, run.merchant_uid):
+            raise _refused("charge_running", "an earlier call was not answered, and may still let it be charged")
         verdict = await verify(run)
         if verdict.finding is Finding.PAID:
             return verdict
@@ -189,8 +204,8 @@ async def _take_back_what_stands(run: SubscriptionRun) -> Verdict | None:
 # ---------------------------------------------------------------- paid under an earlier number
 
 
-async def _about_an_earlier_number(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered:
-    rows = [row for row in await find_rows(item.merchant_uid) if money_held(row)]
+async def _about_an_earlier_number(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered | None:
+    rows = [row for row in await portone.find_payments(item.merchant_uid) if money_held(row)]
     match order.decision:
         case Decision.END:
             return await _end(run, order, item)
@@ -213,7 +228,7 @@ async def _about_an_earlier_number(run: SubscriptionRun, order: Decide, item: Pa
 
 async def _give_back_and_charge_anew(
     run: SubscriptionRun, order: Decide, item: ParkedItem, number: str
-) -> OrderAnswered:
+) -> OrderAnswered | None:
     """All that PortOne holds of the period goes back; then its next number is charged, when that is due."""
     if run.state.generation >= possible.MOST_RENUMBERINGS:
         raise _refused("too_many_changes", "the period has no order number left for another charge")
@@ -221,31 +236,53 @@ async def _give_back_and_charge_anew(
     if verdict is not None:
         return await _found_paid(run, order, item, verdict)
     await _write_down(run, order, item)
-    back, refusal = await _give_back(run, number, order)
-    if refusal is not None:
-        return _not_given_back(run, item, back, refusal)
+    if await _give_back(run, number, order, item):
+        return None
+    return await _charge_anew(run, order, number, Money(0, run.plan.price.currency))
+
+
+async def _charge_anew(run: SubscriptionRun, order: Decide, number: str, back: Money) -> OrderAnswered:
     state = run.state
     state.move(CycleState.REFUNDED)
     if number == run.merchant_uid:
         run.close_number(CycleState.REFUNDED, f"given back, as {order.by} decided")
         state.open_order = None
     state.parked_reason, state.retries_over = None, False
-    await arbiter.renumber(run, f"{back} went back, as {order.by} decided")
+    await stopping.renumber(run, f"{back} went back, as {order.by} decided")
     return OrderAnswered(snapshot=snapshot(run), merchant_uid=number, refunded=back)
 
 
-async def _give_back(run: SubscriptionRun, number: str, order: Decide) -> tuple[Money, str | None]:
-    """Refund every row of a number that holds money; what went back, and why not all of it did."""
-    back = Money(0, run.plan.price.currency)
-    for row in await find_rows(number):
-        if not money_held(row):
-            continue
-        back = Money(back.amount, row.amount.currency)
-        settled = await refund_payment(run, row, order.reason)
+async def _give_back(run: SubscriptionRun, number: str, order: Decide, item: ParkedItem) -> bool:
+    """Let every row of a number that holds money go back; whether there is one."""
+    rows = [row for row in await portone.find_payments(number) if money_held(row)]
+    if rows:
+        refunds = [refunding.of_payment(run, row, order.reason) for row in rows]
+        refunding.begin(run, refunds, RefundsFor(reason=order.reason, decision=order, item=item))
+    return bool(rows)
+
+
+async def given_back(run: SubscriptionRun) -> OrderAnswered | None:
+    """The refunds of a decision are over: what follows from it, or why not all of it went back."""
+    state, whom = run.state, run.state.refunds_for
+    refunds, state.refunds, state.refunds_for = state.refunds, [], None
+    if whom is None or whom.decision is None or whom.item is None:
+        return None
+    back, refusal = Money(0, run.plan.price.currency), None
+    for each in refunds:
+        settled = each.settled
+        assert settled is not None  # noqa: S101 - asked when all are over
         if settled.state is not RefundState.REFUNDED:
-            return back, settled.message or settled.code or settled.state.value
-        back += settled.amount or Money(0, back.currency)
-    return back, None
+            refusal = settled.message or settled.code or settled.state.value
+            break
+        back = Money(back.amount + (settled.amount or each.amount).amount, each.amount.currency)
+    order, item = whom.decision, whom.item
+    if refusal is not None:
+        return _not_given_back(run, item, back, refusal)
+    if state.ended_at is not None:
+        return OrderAnswered(snapshot=snapshot(run), merchant_uid=item.merchant_uid, refunded=back)
+    if item.kind is ParkedKind.CHANGE_MISMATCH:
+        return await _change_given_back(run, item, back)
+    return await _charge_anew(run, order, item.merchant_uid, back)
 
 
 def _not_given_back(run: SubscriptionRun, item: ParkedItem, back: Money, refusal: str) -> OrderAnswered:
@@ -261,6 +298,7 @@ async def _end(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAn
     await _write_down(run, order, item)
     reason = f"decided by {order.by}: {order.reason}"
     told = await cancellation.carry_out(run, CancelSubscription(at=When.NOW, reason=reason))
+    assert told is not None  # noqa: S101 - without a refund it is answered at once
     return OrderAnswered(
         snapshot=snapshot(run), charge=told.charge, merchant_uid=told.merchant_uid, charged=told.charged_amount
     )
@@ -271,7 +309,7 @@ async def _end(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAn
 
 async def _about_a_refund_elsewhere(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered:
     """Take the refund as it is, or end; the books follow what PortOne holds by now."""
-    rows = [row for row in await find_rows(item.merchant_uid) if row.imp_uid == item.imp_uid]
+    rows = [row for row in await portone.find_payments(item.merchant_uid) if row.imp_uid == item.imp_uid]
     held = sum(money_held(row) for row in rows)
     state = CycleState.PAID if held else CycleState.REFUNDED
     message = f"{order.decision.value}, as {order.by} decided: {order.reason}"
@@ -283,35 +321,38 @@ async def _about_a_refund_elsewhere(run: SubscriptionRun, order: Decide, item: P
     return OrderAnswered(snapshot=snapshot(run), merchant_uid=item.merchant_uid)
 
 
-async def _about_a_change(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered:
+async def _about_a_change(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered | None:
     if order.decision is Decision.END:
         return await _end(run, order, item)
     if order.decision is Decision.REFUND:
         await _write_down(run, order, item)
-        back, refusal = await _give_back(run, item.merchant_uid, order)
-        if refusal is not None:
-            return _not_given_back(run, item, back, refusal)
-        parking.unpark(run, item)
-        await run.write(f"{back} of the plan change went back")
-        return OrderAnswered(snapshot=snapshot(run), merchant_uid=item.merchant_uid, refunded=back)
+        if await _give_back(run, item.merchant_uid, order, item):
+            return None
+        return await _change_given_back(run, item, Money(0, run.plan.price.currency))
     return await _count_toward_the_next_bills(run, order, item)
+
+
+async def _change_given_back(run: SubscriptionRun, item: ParkedItem, back: Money) -> OrderAnswered:
+    parking.unpark(run, item)
+    await run.write(f"{back} of the plan change went back")
+    return OrderAnswered(snapshot=snapshot(run), merchant_uid=item.merchant_uid, refunded=back)
 
 
 async def _count_toward_the_next_bills(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered:
     """The money of a change that was not applied becomes credit; the open charge follows the smaller bill."""
-    rows = [row for row in await find_rows(item.merchant_uid) if money_held(row)]
+    rows = [row for row in await portone.find_payments(item.merchant_uid) if money_held(row)]
     if not rows:
         raise _refused("no_payment", f"PortOne holds nothing of {item.merchant_uid} any more")
     kept, *more = rows
     if kept.amount.currency != run.plan.price.currency:
         raise _refused("currency_differs", f"{kept.amount} cannot pay bills in {run.plan.price.currency}")
-    stopped = await arbiter.stop_the_charge(run)
+    stopped = await stopping.stop_the_charge(run)
     run.state.balance -= money_held(kept)
     run.note_result(ChargeResult(item.merchant_uid, CycleState.PAID, workflow.now(), kept.imp_uid))
     parking.unpark(run, item)
     await _write_down(run, order, item)
     await hand_on(run, more)
-    await arbiter.plan_again(run, "what was paid for the change counts toward it")
+    run.state.plans_again = "what was paid for the change counts toward it"
     return OrderAnswered(
         snapshot=snapshot(run), charge=stopped.charge, merchant_uid=item.merchant_uid,
         charged=Money(money_held(kept), kept.amount.currency),

@@ -7,16 +7,13 @@ from temporalio import workflow
 from billing.domain.declines import DeclineClass, classify
 from billing.domain.dunning import EndAction
 from billing.domain.events import EventType
-from billing.domain.records import Disposition
+from billing.domain.merchant_uid import MAX_GENERATION
 from billing.domain.states import CycleState, DunningState, SubscriptionStatus
 from billing.domain.verdict import Finding, Verdict
-from workflows import booking, policies, telling
-from workflows.bells import answer_stale_bells
-from workflows.charge_protocol import CONCLUSIVE, look
-from workflows.charging import charge_now
+from workflows import failing, policies, scheduling, telling
 from workflows.ports import LedgerActivities
+from workflows.state_records import Booking
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import Booking
 
 
 async def after_decline(
@@ -28,13 +25,19 @@ async def after_decline(
     so long that the planned one's day came stands for it.
     """
     state, payment = run.state, verdict.payment
+    if state.status is SubscriptionStatus.INCOMPLETE:
+        await failing.first_charge_failed(run, verdict)
+        return
     failed_at = _failed_at(run, verdict)
     if planned is not None and planned <= failed_at:
         by_hand, planned = False, None
     _note_the_decline(run, verdict, failed_at, by_hand=by_hand)
     result = run.result(CycleState.DECLINED, payment, verdict.reason)
     next_at = await _next_attempt_at(run, failed_at, planned)
-    another_number = next_at is not None and not booking.number_is_reusable(run)
+    another_number = next_at is not None and not scheduling.number_is_reusable(run)
+    if another_number and state.generation >= MAX_GENERATION:
+        # There is no order number left for another attempt: the period waits for the end of its dunning.
+        next_at, another_number = None, False
     was = state.status
     if was is not SubscriptionStatus.UNPAID:
         state.become(SubscriptionStatus.PAST_DUE)
@@ -46,8 +49,8 @@ async def after_decline(
         state.looks = 0
     note_where_it_stands(run, next_at)
     _tell(run, was, verdict)
-    if _is_over(run) and not run.orders:
-        _act(run)
+    if is_over(run) and not run.orders:
+        act(run)
     if another_number:
         # PortOne has run this number and it is verified unpaid: only now may another one stand for the cycle.
         state.next_generation()
@@ -58,11 +61,7 @@ async def after_decline(
         intents=[run.intent()] if another_number else [],
     )
     if next_at is not None and state.booking is Booking.RESCHEDULE:
-        refusal = await booking.rebook(run)
-        if refusal is not None:
-            await booking.charge_ourselves(run, refusal)
-        else:
-            await booking.tell_that_it_stands(run)
+        scheduling.begin(run, anew=True)
 
 
 async def after_found_decline(run: SubscriptionRun, verdict: Verdict) -> None:
@@ -131,7 +130,7 @@ def note_where_it_stands(run: SubscriptionRun, next_at: datetime | None) -> None
         state.dun(DunningState.GRACE if next_at is None else DunningState.RETRYING)
 
 
-def _ends_at(run: SubscriptionRun) -> datetime | None:
+def ends_at(run: SubscriptionRun) -> datetime | None:
     """When the end action is due; None where it was taken, or where an attempt is still to come."""
     policy, state = run.start.policy.dunning, run.state
     if not state.retries_over or state.end_action_taken:
@@ -141,12 +140,13 @@ def _ends_at(run: SubscriptionRun) -> datetime | None:
     return policy.ends_at(state.first_failed_at)
 
 
-def _is_over(run: SubscriptionRun) -> bool:
-    ends_at = _ends_at(run)
-    return ends_at is not None and workflow.now() >= ends_at
+def is_over(run: SubscriptionRun) -> bool:
+    """Whether the end action is due."""
+    over_at = ends_at(run)
+    return over_at is not None and workflow.now() >= over_at
 
 
-def _act(run: SubscriptionRun) -> None:
+def act(run: SubscriptionRun) -> None:
     """Every attempt is used up: cancel, close access and keep the key, or leave it as it is."""
     state, policy = run.state, run.start.policy.dunning
     reason = f"every retry was declined: {state.last_failure}"
@@ -178,91 +178,6 @@ def _tell(run: SubscriptionRun, was: SubscriptionStatus, verdict: Verdict) -> No
         f"attempt {state.failed_attempts} of period {state.cycle} was declined: {state.last_failure}",
         telling.charge(run, CycleState.DECLINED, verdict.payment, verdict.reason),
     )
-
-
-# ---------------------------------------------------------------- nothing will be tried until somebody acts
-
-
-def stands(run: SubscriptionRun) -> bool:
-    """Whether no attempt is planned: a hard decline, or every retry used up; another card or a person goes on."""
-    return run.state.waits_for_a_card
-
-
-async def wait_for_another_card(run: SubscriptionRun) -> Verdict | None:
-    """Wait for another card, a retry by hand or a late approval; at the end of the policy's time, act.
-
-    Answers what was found meanwhile, None where nothing was.
-    """
-    state = run.state
-    await run.hear(_ends_at(run), f"period {state.cycle} is unpaid: until another card, or a retry by hand")
-    if run.orders:
-        return None
-    over = _is_over(run)
-    found = await _found(run, anyway=over)
-    if found is not None and found.finding in CONCLUSIVE:
-        return found
-    if found is not None and found.finding is Finding.PENDING:
-        # PortOne has not finished an earlier payment: it may still be approved, so nothing ends before it has.
-        await run.hear(workflow.now() + policies.PENDING_LOOK, "PortOne has not finished the last attempt")
-    elif over and not run.orders:
-        _act(run)
-        await run.write("every attempt is used up")
-    return None
-
-
-async def _found(run: SubscriptionRun, *, anyway: bool) -> Verdict | None:
-    """What a look finds because somebody rang for the open order, or `anyway`; None where nobody did."""
-    bells = run.take_bells()
-    await answer_stale_bells(run, [bell for bell in bells if bell.merchant_uid != run.merchant_uid])
-    rung = [bell for bell in bells if bell.merchant_uid == run.merchant_uid]
-    for bell in rung:
-        run.answer_bell(bell, Disposition.APPLIED)
-    asked, run.state.look_asked = run.state.look_asked, False
-    if not rung and not asked and not anyway:
-        return None
-    found = await look(run.expected(), run.state.known_failures, run.note_failures)
-    if found.finding not in CONCLUSIVE:
-        await run.close_answered_bells()
-    return found
-
-
-# ---------------------------------------------------------------- attempts of our own
-
-
-def charges_itself(run: SubscriptionRun) -> bool:
-    """Whether the next attempt is ours to send: PortOne cannot, or would not, book it."""
-    return run.state.booking is Booking.AGAIN and not run.state.booked
-
-
-async def wait_and_charge(run: SubscriptionRun) -> Verdict | None:
-    """Wait for the next attempt's day, then charge with `again` under the same order number; None while it waits."""
-    state = run.state
-    await run.hear(state.due_at, f"until attempt {state.failed_attempts + 1} of period {state.cycle}")
-    due = workflow.now() >= state.due_at
-    # A late approval, or a person in the console, may have been faster than this attempt.
-    found = await _found(run, anyway=due)
-    if found is not None and found.finding in CONCLUSIVE:
-        return found
-    if found is not None and found.finding is Finding.PENDING:
-        # PortOne has not finished an earlier payment of this number: sending it again could pay it twice.
-        await run.hear(workflow.now() + policies.PENDING_LOOK, "PortOne has not finished the last attempt")
-        return None
-    if run.orders or not due or await _waits_for_the_schemes(run):
-        return None
-    state.move(CycleState.VERIFYING)
-    return as_declined(await charge_now(run))
-
-
-async def _waits_for_the_schemes(run: SubscriptionRun) -> bool:
-    """Whether a retry must wait, because the card was tried for other subscriptions since it was planned."""
-    if not run.state.failed_attempts:
-        return False
-    allowed_at = await card_may_be_tried_at(run, workflow.now())
-    if allowed_at <= workflow.now():
-        return False
-    run.state.due_at = allowed_at
-    await run.write(f"the card was tried too often: the attempt waits until {run.local(allowed_at)}")
-    return True
 
 
 def as_declined(verdict: Verdict) -> Verdict:

@@ -8,10 +8,10 @@ from billing.domain.events import EventType
 from billing.domain.facts import ScheduleFact
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Verdict
-from workflows import booking, patches, telling
-from workflows.issuing import find_key
+from workflows import portone, scheduling, telling
+from workflows.state_records import Booking
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import Booking, SubscriptionState
+from workflows.subscription_state import SubscriptionState
 
 APART = timedelta(seconds=90)
 """Two instants closer than this are the same one: a schedule is registered up to a minute later than it is due."""
@@ -35,12 +35,12 @@ async def follow_the_schedule(run: SubscriptionRun, row: ScheduleFact | None) ->
         return False
     stands_again = state.cycle_state in _ANEW or not state.booked
     moved = abs(row.schedule_at - state.due_at) > APART
-    if not (stands_again or moved) or not workflow.patched(patches.FOREIGN_FACTS):
+    if not (stands_again or moved):
         return False
     _walk_to_where_it_stands(state)
     state.due_at, state.looks = row.schedule_at, 0
     state.booked, state.retries_over, state.parked_reason = True, False, None
-    state.booking = Booking.RESCHEDULE if booking.can_reschedule(run) else Booking.AGAIN
+    state.booking = Booking.RESCHEDULE if scheduling.can_reschedule(run) else Booking.AGAIN
     text = f"period {state.cycle} will be charged {run.local(row.schedule_at)}, as PortOne's console has it"
     run.tell(EventType.CHARGE_MOVED_ELSEWHERE, text, telling.charge(run, state.cycle_state, None, text))
     await run.write(text)
@@ -66,7 +66,7 @@ def ran_before_its_day(run: SubscriptionRun) -> bool:
     """Whether the first attempt of a period was made while the period before it still runs."""
     state = run.state
     early = workflow.now() < state.due_at - APART and not state.failed_attempts
-    return early and state.status in _IN_GOOD_STANDING and workflow.patched(patches.FOREIGN_FACTS)
+    return early and state.status in _IN_GOOD_STANDING
 
 
 async def note_the_early_decline(run: SubscriptionRun, verdict: Verdict) -> None:
@@ -84,7 +84,7 @@ async def note_the_early_decline(run: SubscriptionRun, verdict: Verdict) -> None
         f"period {state.cycle} was charged before its day, and declined; it is tried again on its day",
         telling.charge(run, CycleState.DECLINED, payment, verdict.reason),
     )
-    another_number = not booking.number_is_reusable(run)
+    another_number = not scheduling.number_is_reusable(run)
     if another_number:
         state.next_generation()
     await run.write(
@@ -94,11 +94,7 @@ async def note_the_early_decline(run: SubscriptionRun, verdict: Verdict) -> None
         intents=[run.intent()] if another_number else [],
     )
     if state.booking is Booking.RESCHEDULE:
-        refusal = await booking.rebook(run)
-        if refusal is not None:
-            await booking.charge_ourselves(run, refusal)
-        else:
-            await booking.tell_that_it_stands(run)
+        scheduling.begin(run, anew=True)
 
 
 async def check_the_key(run: SubscriptionRun) -> None:
@@ -106,9 +102,7 @@ async def check_the_key(run: SubscriptionRun) -> None:
     state = run.state
     if state.ended_at is not None or not state.has_card or state.key_missing == run.customer_uid:
         return
-    if not workflow.patched(patches.FOREIGN_FACTS):
-        return
-    if await find_key(run.customer_uid) is not None:
+    if await portone.find_key(run.customer_uid) is not None:
         return
     state.key_missing = run.customer_uid
     reason = f"PortOne has no billing key {run.customer_uid!r} any more, and it was not deleted here"

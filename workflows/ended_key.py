@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from temporalio import workflow
 
-from billing.domain import takeover
+from billing.domain import calls, takeover
+from billing.domain.calls import CallKind
 from billing.domain.facts import BillingKeyFact
 from billing.domain.takeover import REFUSALS, Standing, TakeOverRefusal
-from workflows import key_look, leaving, patches, policies
-from workflows.contracts import DeleteBillingKey
-from workflows.issuing import NAME_TAKEN, find_key, name_taken
-from workflows.ports import BillingKeyActivities, LedgerActivities
+from workflows import key_look, leaving, policies, portone
+from workflows.issuing import NAME_TAKEN, name_taken
+from workflows.ports import LedgerActivities
 from workflows.subscription_run import SubscriptionRun
 
 REASON = "a new subscription begins with another card"
@@ -39,19 +39,15 @@ async def clear_the_name(run: SubscriptionRun, key: BillingKeyFact) -> InTheWay 
     """
     name = run.start.customer_uid
     taken = InTheWay(NAME_TAKEN, name_taken(name))
-    if not workflow.patched(patches.ENDED_KEY) or not await _is_left_by_an_ended_life(key):
+    if not await _is_left_by_an_ended_life(key):
         return taken
     standing = await _still_standing(run)
     if standing:
         why = takeover.in_words(REFUSALS[TakeOverRefusal.SCHEDULED], standing)
         return InTheWay(TakeOverRefusal.SCHEDULED.value, f"{why}; {taken.reason}", standing)
-    await workflow.execute_activity_method(
-        BillingKeyActivities.delete_billing_key,
-        DeleteBillingKey(customer_uid=name, reason=REASON),
-        summary=f"delete {name}, which an ended subscription left",
-        **policies.REPEATABLE,
-    )
-    if await find_key(name) is not None:
+    await portone.delete_key(run, name, REASON)
+    if await portone.find_key(name) is not None or calls.on_their_way(run.state.calls, name, {CallKind.DELETE_KEY}):
+        # A call to delete it that was not answered would, done late, delete the new card's key.
         return taken
     await run.write("the key of the ended subscription is deleted", deleted_billing_key=name)
     return None
@@ -69,7 +65,7 @@ async def _is_left_by_an_ended_life(key: BillingKeyFact) -> bool:
 async def _still_standing(run: SubscriptionRun) -> tuple[Standing, ...]:
     """What is scheduled on the key: what an earlier life of ours left is taken back, and settled as that life's."""
     life = key_look.Life(run.start.subscription_id, run.start.customer_uid)
-    on_key = await key_look.scheduled_on(run.start.customer_uid, policies.LOOK_UP, life)
+    on_key = await key_look.scheduled_on(run.start.customer_uid, policies.ASK, life)
     standing = [takeover.of_schedule(row) for row in on_key.open]
     if standing:
         return tuple(standing)

@@ -7,12 +7,17 @@ from workflows.contracts import Message
 
 
 class ReportedFact(Message):
-    """Something that was said of a payment whose subscription or payment workflow no longer listens: ids only."""
+    """Something that was said of a payment whose subscription or payment workflow no longer listens: ids only.
+
+    `handed_on_by` is the subscription that looked into it and is not its owner, or settles nothing by it: a payment is
+    never handed back to whom it came from.
+    """
 
     imp_uid: str
     merchant_uid: str
     status: str = ""
     cancellation_id: str = ""
+    handed_on_by: str | None = None
 
 
 class StartLateFact(Message):

@@ -5,7 +5,6 @@ subscription is done here; money that pays for nothing is handed on to a workflo
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from temporalio import workflow
@@ -21,10 +20,10 @@ from billing.domain.parked import ParkedKind
 from billing.domain.records import ChargeResult
 from billing.domain.states import CycleState
 from billing.domain.verdict import Finding, Verdict
-from workflows import arbiter, bells, bookkeeping, elsewhere, parking, patches, policies, telling
+from workflows import bells, bookkeeping, elsewhere, parking, policies, portone, stopping, telling
+from workflows.contracts import PaymentReported
 from workflows.foreign_refunds import refunds_elsewhere
 from workflows.orders import ChargeAtOrder
-from workflows.ports import PaymentActivities
 from workflows.settling import STANDING, settle, stand, verify
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid
@@ -33,50 +32,51 @@ _NOT_SENT = frozenset({CycleState.PLANNED, CycleState.GATED})
 _STOPPED = frozenset({ChargeAtOrder.REVOKED, ChargeAtOrder.NONE_PLANNED, ChargeAtOrder.DECLINED})
 
 
-async def attend(run: SubscriptionRun, *, listening: bool) -> bool:
-    """Look into bells that the next step does not wait for, and at everything when somebody asked; whether it did.
+def has_something_to_attend(run: SubscriptionRun, *, listening: bool) -> bool:
+    """Whether a notification of another order, or a look that was asked for, is to be looked into."""
+    if run.state.look_asked and run.state.charge is None:
+        return True
+    return bool(_of_others(run, listening=listening))
 
-    `listening` says that the next step waits for bells of the open order.
+
+async def attend(run: SubscriptionRun, *, listening: bool) -> None:
+    """Look into notifications that the next step does not wait for, and at everything when somebody asked.
+
+    `listening` says that the next step takes those of the open order.
     """
     state = run.state
-    if state.aside:
-        state.bells, state.aside = [*state.aside, *state.bells], []
-    theirs = [bell for bell in state.bells if not (listening and bell.merchant_uid == run.merchant_uid)]
-    if not theirs and not state.look_asked:
-        return False
-    if not workflow.patched(patches.FOREIGN_FACTS):
-        if not listening or state.booked or state.cycle_state in STANDING:
-            # Dunning alone looked when it was asked to.
-            state.look_asked = False
-        return False
+    theirs = _of_others(run, listening=listening)[: policies.FACTS_AT_ONCE]
     if theirs:
-        theirs = theirs[: policies.FACTS_AT_ONCE]
         taken = {id(bell) for bell in theirs}
+        judged = await bells.look_into(run, theirs)
         state.bells = [bell for bell in state.bells if id(bell) not in taken]
-        await _act(run, await bells.look_into(run, theirs))
-    if state.look_asked:
+        await _act(run, judged)
+    if state.look_asked and state.charge is None:
         await _look_at_everything(run)
-    await _charge_what_it_costs_now(run)
-    return True
+    _charge_what_it_costs_now(run)
 
 
-async def _charge_what_it_costs_now(run: SubscriptionRun) -> None:
+def _of_others(run: SubscriptionRun, *, listening: bool) -> list[PaymentReported]:
+    charge = run.state.charge
+    mine = {run.merchant_uid} if listening or charge is not None else set()
+    if charge is not None:
+        mine.add(charge.order.merchant_uid)
+    return [bell for bell in run.state.bells if bell.merchant_uid not in mine]
+
+
+def _charge_what_it_costs_now(run: SubscriptionRun) -> None:
     """The credit that the next bill counted on went back: what stands for it is taken back, and stands anew."""
     state = run.state
-    if not state.credit_went_back:
+    if not state.credit_went_back or state.charge is not None:
         return
     state.credit_went_back = False
     another = state.open_order is not None and state.open_order != run.would_open()
-    if not another or not run.charging or state.ended_at is not None or state.cycle_state in STANDING:
+    if not another or not run.charging or state.cycle_state in STANDING:
         return
     if state.retries_over:
         # Nothing stands for it; whoever pays it by hand takes another number.
         return
-    # Where it is being charged at this moment, and nobody knows what it came to, it stands parked.
-    with suppress(ApplicationError):
-        stopped = await arbiter.stop_the_charge(run)
-        if not stopped.stands_in_the_way and not stopped.unfinished:
-            await arbiter.plan_again(run, "credit that it counted on went back")
+    state.plans_again = "credit that it counted on went back"
 
 
 async def _act(run: SubscriptionRun, judged: Sequence[tuple[ForeignFact, Known]]) -> None:
@@ -100,7 +100,7 @@ async def _act(run: SubscriptionRun, judged: Sequence[tuple[ForeignFact, Known]]
     await bells.hand_on(run, others)
     for payment in earlier:
         await _settle_an_earlier_number(run, payment)
-    if open_order:
+    if open_order and run.state.charge is None:
         await _look_at_the_open_order(run)
 
 
@@ -144,7 +144,15 @@ def _book_refunds_elsewhere(run: SubscriptionRun, fact: ForeignFact, order: Know
 
 async def _settle_an_earlier_number(run: SubscriptionRun, payment: PaymentFact) -> None:
     """The period was paid under a number that had been given up: its newer number must not run as well."""
-    stopped = await arbiter.stop_the_charge(run)
+    if run.state.charge is not None:
+        run.state.looks_asked = [*run.state.looks_asked, payment.merchant_uid]
+        return
+    try:
+        stopped = await stopping.stop_the_charge(run)
+    except ApplicationError:
+        # Nobody knows yet whether the newer number runs; when that is known, the earlier payment is looked at again.
+        run.state.ask_for_a_look(payment.merchant_uid)
+        return
     if stopped.charge is ChargeAtOrder.PAID:
         # The newer number was faster: what was paid under the earlier one pays for nothing.
         await bells.hand_on(run, [payment])
@@ -196,7 +204,7 @@ async def _look_at_everything(run: SubscriptionRun) -> None:
         numbers.pop(run.merchant_uid, None)
     rows: list[PaymentFact] = []
     for number in numbers:
-        rows += await find_rows(number)
+        rows += await portone.find_payments(number)
     await bookkeeping.book(run, rows)
     judged = [each for each in await bells.judge_rows(rows) if each[0].says_something]
     await _act(run, judged)
@@ -220,13 +228,6 @@ async def _look_at_the_open_order(run: SubscriptionRun) -> None:
         return
     await settle(run, verdict)
     await run.close_answered_bells()
-
-
-async def find_rows(merchant_uid: str) -> Sequence[PaymentFact]:
-    """Every payment that PortOne has of an order number."""
-    return await workflow.execute_activity_method(
-        PaymentActivities.find_payments, merchant_uid, summary=f"look up {merchant_uid}", **policies.LOOK_UP
-    )
 
 
 def _of(verdict: Verdict) -> list[PaymentFact]:

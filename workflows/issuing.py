@@ -1,20 +1,18 @@
 """Issuing a billing key from the card in the one-time vault, and proving that it exists."""
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
 
-from billing.domain.facts import BillingKeyFact
+from billing.domain.calls import CallKind
 from billing.domain.outcomes import CARD_GONE, KeyOutcome
-from workflows import policies
+from workflows import policies, portone
 from workflows.contracts import IssueBillingKey, KeyAnswer
 from workflows.ports import BillingKeyActivities
+from workflows.subscription_run import SubscriptionRun
+
+_TRIES = 3
 
 NAME_TAKEN = "billing_key_exists"
 """The stable code of a card that was to be issued under a name that has a key."""
-
-
-class CardGoneError(Exception):
-    """The card was no longer in the vault, and PortOne has no key that an earlier sending of it has become."""
 
 
 def failure_code(outcome: KeyOutcome) -> str:
@@ -30,45 +28,41 @@ def name_taken(customer_uid: str) -> str:
     )
 
 
-async def find_key(customer_uid: str) -> BillingKeyFact | None:
-    """The billing key PortOne has for `customer_uid`, or None."""
-    return await workflow.execute_activity_method(
-        BillingKeyActivities.find_billing_key, customer_uid, summary=f"look up key {customer_uid}", **policies.LOOK_UP
-    )
-
-
-async def issue_key(order: IssueBillingKey) -> KeyAnswer:
-    """Issue a billing key and prove it: an answer that was lost is looked up before the card is sent again.
+async def issue_now(run: SubscriptionRun, order: IssueBillingKey) -> KeyAnswer:
+    """Issue a billing key and prove it, for somebody who waits: three tries, each looked up before the next one.
 
     The caller has made sure that `customer_uid` had no key, so one that is found is the one just issued.
     """
-    answer, doubt = KeyAnswer(outcome=KeyOutcome.UNKNOWN), None
-    for wait in (*policies.ISSUE_AGAIN_AFTER, None):
-        try:
-            answer = await workflow.execute_activity_method(
-                BillingKeyActivities.issue_billing_key,
-                order,
-                summary=f"issue {order.customer_uid}",
-                **policies.SEND_ONCE,
-            )
-        except ActivityError as error:
-            answer = KeyAnswer(outcome=KeyOutcome.UNKNOWN, message=str(error.cause or error))
+    doubt = answer = KeyAnswer(outcome=KeyOutcome.UNKNOWN)
+    for _ in range(_TRIES):
+        answer = await issue_once(run, order)
         if answer.outcome in (KeyOutcome.ISSUED, KeyOutcome.REFUSED):
             return answer
         if answer.outcome is KeyOutcome.CARD_GONE:
             # Of a card that was sent before, a key may still come: that doubt is what there is to say.
-            return doubt or answer
+            return doubt if doubt.message else answer
         if answer.outcome is KeyOutcome.UNKNOWN:
             doubt = answer
-        key = await find_key(order.customer_uid)
-        if key is None and wait is not None:
-            await workflow.sleep(wait, summary=f"outcome of issuing {order.customer_uid} unknown")
-            key = await find_key(order.customer_uid)
-        if key is not None:
-            await discard_card(order.vault_handle)
-            return KeyAnswer(outcome=KeyOutcome.ISSUED, key=key)
     await discard_card(order.vault_handle)
     return answer
+
+
+async def issue_once(run: SubscriptionRun, order: IssueBillingKey) -> KeyAnswer:
+    """Issue a billing key once; an answer that was lost is looked up at once."""
+    answer = await portone.issue_key(run, order)
+    if answer.outcome in (KeyOutcome.ISSUED, KeyOutcome.REFUSED, KeyOutcome.CARD_GONE):
+        return answer
+    return await found(run, order) or answer
+
+
+async def found(run: SubscriptionRun, order: IssueBillingKey) -> KeyAnswer | None:
+    """The key that a sending without an answer has become, where PortOne shows it."""
+    key = await portone.find_key(order.customer_uid)
+    if key is None:
+        return None
+    portone.shown_done(run, order.customer_uid, CallKind.ISSUE_KEY)
+    await discard_card(order.vault_handle)
+    return KeyAnswer(outcome=KeyOutcome.ISSUED, key=key)
 
 
 async def discard_card(vault_handle: str) -> None:

@@ -1,8 +1,8 @@
-"""The messages about what stands on a billing key: its payments, and schedules that were left there."""
+"""The messages about a billing key: what stands on it, what was left there, and what is taken from it."""
 
 from datetime import datetime
 
-from billing.domain.facts import ScheduleFact
+from billing.domain.facts import BillingKeyFact, ScheduleFact
 from billing.domain.parked import ParkedRecord
 from billing.domain.takeover import KeyPayment
 from workflows.contracts import Message
@@ -38,3 +38,20 @@ class StartLeftSchedule(Message):
     parked: ParkedRecord
     status: str
     ordered_by: str | None = None
+
+
+class Unscheduled(Message):
+    """What revoking came to: the row as it was answered, None when there was nothing to revoke.
+
+    `unanswered` counts the tries before it that got no answer and may still be carried out.
+    """
+
+    row: ScheduleFact | None = None
+    unanswered: int = 0
+
+
+class KeyDeleted(Message):
+    """What deleting a key came to: the key as it was, None when there was none; `unanswered` as in `Unscheduled`."""
+
+    key: BillingKeyFact | None = None
+    unanswered: int = 0

@@ -1,18 +1,19 @@
 """One payment by card number, with the same certainty as a subscription's charge."""
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
+from temporalio.exceptions import ActivityError
 
+from billing.domain.attempt import Attempt, AttemptStep, Sent
 from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import CARD_GONE, ChargeOutcome
 from billing.domain.records import ChargeIntent, ChargeKind, ChargeResult, Disposition, LedgerEntry, WebhookDisposition
 from billing.domain.states import CycleState
-from billing.domain.verdict import Expected, Finding, Verdict
+from billing.domain.verdict import Expected, Finding, Verdict, judge
 from workflows import policies
-from workflows.charge_protocol import charge_to_the_end
 from workflows.contracts import ChargeAnswer, ChargeOnetime, PaymentReported, PaymentSettled, StartKeyInPayment
 from workflows.issuing import discard_card
 from workflows.ports import BillingKeyActivities, LedgerActivities, PaymentActivities
@@ -22,6 +23,7 @@ STATES = {
     Finding.DECLINED: CycleState.DECLINED,
     Finding.MISMATCH: CycleState.MISMATCH,
     Finding.ABSENT: CycleState.NOT_EXECUTED,
+    Finding.PENDING: CycleState.UNKNOWN,
 }
 """What each proven finding is called in the ledger."""
 
@@ -41,9 +43,7 @@ class KeyInPaymentWorkflow:
     async def run(self, start: StartKeyInPayment) -> PaymentSettled:
         """Intent, charge, look-up, result: paid, declined, mismatch or not executed."""
         await self._write("open the payment", LedgerEntry(intents=(self._intent(),)))
-        # A key-in payment has no billing key to compare; PortOne names the key it stored, if any, on the row.
-        expected = Expected(start.merchant_uid, start.amount)
-        verdict = await charge_to_the_end(expected, self._send, quiet=start.policy.quiet, pause=self._pause)
+        verdict = await self._charge_to_the_end()
         if self._answer.outcome not in (ChargeOutcome.PAID, ChargeOutcome.DECLINED):
             await discard_card(start.vault_handle)
         key = await self._stored_key(verdict)
@@ -63,6 +63,43 @@ class KeyInPaymentWorkflow:
         """Note the bell; a charge whose outcome is open is looked up at once."""
         self._bells.append(bell)
 
+    async def _charge_to_the_end(self) -> Verdict:
+        """One step after the other, until the outcome is proven; a webhook brings the next look on at once."""
+        start = self._start
+        # A key-in payment has no billing key to compare; PortOne names the key it stored, if any, on the row.
+        expected = Expected(start.merchant_uid, start.amount)
+        attempt = Attempt.begun(expected, 1, workflow.now())
+        while True:
+            await self._wait_until(attempt.at)
+            if attempt.step is AttemptStep.SEND:
+                attempt = attempt.sending(workflow.now())
+                answer = self._answer = await self._send(attempt.next_send - 1)
+                sent = Sent(answer.outcome, answer.worth_resending, answer.code, answer.message)
+                attempt = attempt.answered(sent, workflow.now())
+                continue
+            rows = await workflow.execute_activity_method(
+                PaymentActivities.find_payments,
+                start.merchant_uid,
+                summary=f"look up {start.merchant_uid}",
+                **policies.LOOK_UP,
+            )
+            went = attempt.looked(judge(expected, rows), workflow.now(), start.policy.quiet)
+            if not isinstance(went, Attempt):
+                return went
+            attempt = went
+
+    async def _wait_until(self, at: datetime) -> None:
+        left = at - workflow.now()
+        if left <= timedelta(0):
+            return
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: len(self._bells) > self._answered,
+                timeout=left,
+                timeout_summary="the outcome of the charge is unknown; looking again",
+            )
+        self._answered = len(self._bells)
+
     async def _send(self, send_no: int) -> ChargeAnswer:
         start = self._start
         order = ChargeOnetime(
@@ -78,21 +115,16 @@ class KeyInPaymentWorkflow:
             customer=start.customer,
             channel=start.channel,
         )
-        answer = await workflow.execute_activity_method(
-            PaymentActivities.charge_onetime, order, summary=f"charge {start.amount} by card", **policies.CHARGE
-        )
-        self._answer = answer
-        return answer
+        try:
+            return await workflow.execute_activity_method(
+                PaymentActivities.charge_onetime, order, summary=f"charge {start.amount} by card", **policies.CHARGE
+            )
+        except ActivityError as error:
+            # The worker died or hung with the request perhaps on its way: that is what unknown means.
+            return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message=str(error.cause or error))
 
     def _card_was_gone(self, verdict: Verdict) -> bool:
         return verdict.finding is Finding.ABSENT and self._answer.code == CARD_GONE
-
-    async def _pause(self, duration: timedelta, summary: str) -> None:
-        with suppress(TimeoutError):
-            await workflow.wait_condition(
-                lambda: len(self._bells) > self._answered, timeout=duration, timeout_summary=summary
-            )
-        self._answered = len(self._bells)
 
     async def _stored_key(self, verdict: Verdict) -> BillingKeyFact | None:
         if self._start.customer_uid is None or verdict.finding is not Finding.PAID:

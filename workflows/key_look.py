@@ -1,7 +1,7 @@
 """What PortOne has on a billing key and nobody here ordered; and taking such a charge back, with proof."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from temporalio import workflow
@@ -13,7 +13,6 @@ from billing.domain.money import Money
 from billing.domain.takeover import KeyPayment, Standing
 from billing.domain.verdict import Expected, Finding, Verdict, judge
 from workflows import policies
-from workflows.contracts import Unschedule
 from workflows.key_contracts import KeyPaymentsAsked, KeyPaymentsFound
 from workflows.policies import ActivityOptions
 from workflows.ports import KeyActivities, LedgerActivities, PaymentActivities, ScheduleActivities
@@ -21,7 +20,11 @@ from workflows.ports import KeyActivities, LedgerActivities, PaymentActivities, 
 BY_SCHEDULE = "payment.scheduled"
 """PortOne's `customer_uid_usage` of a payment that a schedule made."""
 
-_STILL_OPEN = frozenset({Finding.PENDING, Finding.ABSENT})
+_TAKE_BACK_TRIES = 3
+"""A charge of somebody else that is not shown revoked after so many calls stands: nobody waits for it here."""
+
+Revoke = Callable[[str, str, str], Awaitable[bool]]
+"""Revokes the schedule of (customer_uid, merchant_uid), with a summary; whether PortOne answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ async def foreign_payments(
     A schedule that has run and whose payment the list does not show yet is looked up by its order number.
     """
     found: KeyPaymentsFound = await workflow.execute_activity_method(
-        KeyActivities.list_key_payments, asked, summary=f"what {asked.customer_uid} has paid", **policies.LOOK_UP
+        KeyActivities.list_key_payments, asked, summary=f"what {asked.customer_uid} has paid", **policies.ASK
     )
     rows, listed = list(found.payments), {each.payment.merchant_uid for each in found.payments}
     for ran in schedules:
@@ -117,33 +120,30 @@ async def foreign_payments(
     return [row for row, each in zip(rows, known, strict=True) if each.order is None], found.any_at_all
 
 
-async def take_back(row: ScheduleFact, amount: Money | None = None) -> TakenBack:
+async def take_back(row: ScheduleFact, unschedule: Revoke, amount: Money | None = None) -> TakenBack:
     """Take a charge of somebody else back: its order number is named, then its row is read, which says who won.
 
     What ran first is proven by its payments, judged against `amount` (what the row says, without one).
     """
-    order = Unschedule(customer_uid=row.customer_uid, merchant_uid=row.merchant_uid)
     now: ScheduleFact | None = row
-    for wait in (*policies.TAKE_BACK_AGAIN_AFTER, None):
-        await workflow.execute_activity_method(
-            ScheduleActivities.unschedule, order, summary=f"take back {row.merchant_uid}", **policies.REPEATABLE
-        )
+    for _ in range(_TAKE_BACK_TRIES):
+        await unschedule(row.customer_uid, row.merchant_uid, f"take back {row.merchant_uid}")
         now = await find_row(row.merchant_uid)
         if now is None or now.status == "revoked":
             return TakenBack(now or row, revoked=True)
         if now.status == "executed":
             return TakenBack(now, verdict=await what_it_came_to(now, amount))
-        if wait is not None:
-            await workflow.sleep(wait, summary=f"PortOne neither revoked nor ran {row.merchant_uid}; asking again")
     return TakenBack(now or row)
 
 
-async def take_all_back(rows: Sequence[ScheduleFact], amount: Money | None = None) -> list[TakenBack]:
+async def take_all_back(
+    rows: Sequence[ScheduleFact], unschedule: Revoke, amount: Money | None = None
+) -> list[TakenBack]:
     """Take each of these back, some at a time, since somebody waits; in their order."""
     backs: list[TakenBack] = []
     for begin in range(0, len(rows), policies.TAKE_BACK_AT_ONCE):
         some = rows[begin : begin + policies.TAKE_BACK_AT_ONCE]
-        backs += await asyncio.gather(*(take_back(row, amount) for row in some))
+        backs += await asyncio.gather(*(take_back(row, unschedule, amount) for row in some))
     return backs
 
 
@@ -156,16 +156,9 @@ def told(back: TakenBack) -> Standing:
 
 
 async def what_it_came_to(row: ScheduleFact, amount: Money | None = None) -> Verdict:
-    """What a schedule that has run came to, by its payments; asked again while PortOne does not show them yet."""
+    """What a schedule that has run came to, by its payments; PENDING while PortOne does not show them yet."""
     expected = Expected(row.merchant_uid, amount or row.amount, row.customer_uid)
-    verdict = judge(expected, await _rows(row.merchant_uid), row)
-    for _ in range(policies.WINNER_LOOKS):
-        if verdict.finding not in _STILL_OPEN:
-            break
-        summary = f"{row.merchant_uid} was executed; looking for its payment"
-        await workflow.sleep(policies.SCHEDULE_MARGIN, summary=summary)
-        verdict = judge(expected, await _rows(row.merchant_uid), row)
-    return verdict
+    return judge(expected, await _rows(row.merchant_uid), row)
 
 
 async def proven(payment: PaymentFact, amount: Money, customer_uid: str) -> Verdict:
@@ -176,13 +169,13 @@ async def proven(payment: PaymentFact, amount: Money, customer_uid: str) -> Verd
 async def find_row(merchant_uid: str) -> ScheduleFact | None:
     """PortOne's schedule row of an order number, or None."""
     return await workflow.execute_activity_method(
-        ScheduleActivities.find_schedule, merchant_uid, summary=f"read schedule {merchant_uid}", **policies.LOOK_UP
+        ScheduleActivities.find_schedule, merchant_uid, summary=f"read schedule {merchant_uid}", **policies.ASK
     )
 
 
 async def _rows(merchant_uid: str) -> Sequence[PaymentFact]:
     return await workflow.execute_activity_method(
-        PaymentActivities.find_payments, merchant_uid, summary=f"look up {merchant_uid}", **policies.LOOK_UP
+        PaymentActivities.find_payments, merchant_uid, summary=f"look up {merchant_uid}", **policies.ASK
     )
 
 

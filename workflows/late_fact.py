@@ -43,6 +43,7 @@ class LateFactWorkflow:
         self._order: Decide | None = None
         self._answer: FactDecided | None = None
         self._revision = 0
+        self._handed_on_by: set[str] = set()
 
     @workflow.run
     async def run(self, start: StartLateFact) -> FactSettled:  # noqa: ARG002 - what Temporal passes to init, too
@@ -91,18 +92,19 @@ class LateFactWorkflow:
     # -------------------------------------------------------------- looking
 
     async def _look(self, reports: Sequence[ReportedFact]) -> FactSettled:
+        self._handed_on_by |= {each.handed_on_by for each in reports if each.handed_on_by is not None}
         fact, known = await self._judge()
         if fact is None:
             await self._write("PortOne has no such payment", _answered(reports, None, Disposition.MISMATCH))
             return FactSettled(imp_uid=self._imp_uid, state=FactState.UNKNOWN_PAYMENT)
         number = fact.payment.merchant_uid
-        its_own = known.living and known.order is not None and (known.order.is_open or bool(fact.elsewhere))
-        if its_own and fact.says_something and await self._hand_back(known, number):
-            await self._write("its subscription looks at it", _answered(reports, number, Disposition.APPLIED))
-            return FactSettled(imp_uid=self._imp_uid, state=FactState.NOTED, message="its subscription looks at it")
-        if not fact.says_something or (known.order is not None and known.order.is_open):
+        if not fact.says_something:
             await self._write("nothing new", _answered(reports, number, Disposition.STALE))
             return FactSettled(imp_uid=self._imp_uid, state=FactState.NOTHING_NEW)
+        its_own = known.living and known.order is not None and (known.order.is_open or bool(fact.elsewhere))
+        if its_own and await self._hand_back(known, number):
+            await self._write("its subscription looks at it", _answered(reports, number, Disposition.APPLIED))
+            return FactSettled(imp_uid=self._imp_uid, state=FactState.NOTED, message="its subscription looks at it")
         entry = fact_entry.booked(fact, known, _answered(reports, number, Disposition.APPLIED))
         await self._write(fact_entry.in_words(fact), entry)
         if fact.unexpected in (Unexpected.LATE, Unexpected.SECOND):
@@ -124,12 +126,18 @@ class LateFactWorkflow:
         return judge_foreign(payment, known[0]), known[0]
 
     async def _hand_back(self, known: Known, merchant_uid: str) -> bool:
-        """Let the living subscription look: it is about what that charges, or has been paid; whether it was told."""
+        """Let the living subscription look, once: it is about what that charges, or has been paid; whether it was told.
+
+        Who has handed it on is no owner of it, and a run that is gone owns nothing: then it is settled here.
+        """
+        if known.subscription_id in self._handed_on_by:
+            return False
         handle = workflow.get_external_workflow_handle(subscription_workflow_id(known.customer_uid or ""))
         try:
             await handle.signal("look_again", LookAgain(merchant_uid=merchant_uid, reason="late_fact"))
-        except FailureError:
-            return False
+        except FailureError as error:
+            # Only a run that is gone owns nothing; one that cannot be told now is told by the next reconciliation.
+            return "not found" not in str(error).lower()
         return True
 
     # -------------------------------------------------------------- giving back

@@ -16,38 +16,34 @@ from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.parked import ParkedKind, ParkedRecord
 from billing.domain.states import SubscriptionStatus
 from billing.domain.takeover import AtEnd, Standing
-from workflows import key_look, left_entry, patches, policies, telling
+from workflows import key_look, left_entry, policies, portone, telling
 from workflows.bells import hand_on
 from workflows.key_contracts import StartLeftSchedule, left_schedule_workflow_id
-from workflows.policies import ActivityOptions
 from workflows.ports import LeftScheduleActivities
 from workflows.subscription_run import SubscriptionRun
 
 
-async def look_once_more(run: SubscriptionRun, options: ActivityOptions) -> None:
+async def look_once_more(run: SubscriptionRun) -> None:
     """Ask what is scheduled on the keys of a subscription that has ended, and leave none of it silent.
 
     A key that another card replaced and that could not be deleted yet is one of them. Schedules of ours that still
     stand are taken back, and what ran is settled as any charge after an end; one that cannot be taken back is told and
     parked as ours.
+
+    Raises:
+        ActivityError: PortOne does not answer: it is asked again.
     """
-    if not _matters(run) or not workflow.patched(patches.TAKE_OVER):
+    if not matters(run):
         return
     foreign: list[ScheduleFact] = []
     left: list[ScheduleFact] = []
     ordered_by: dict[str, str] = {}
-    try:
-        for key in dict.fromkeys([run.customer_uid, *run.state.left_keys]):
-            on_key = await key_look.scheduled_on(key, options, _life(run))
-            foreign += on_key.open
-            left += on_key.left
-            ordered_by |= on_key.ordered_by
-    except ActivityError:
-        # Asked again, for as long as it takes, before the run is over.
-        return
+    for key in dict.fromkeys([run.customer_uid, *run.state.left_keys]):
+        on_key = await key_look.scheduled_on(key, policies.TIDY, _life(run))
+        foreign += on_key.open
+        left += on_key.left
+        ordered_by |= on_key.ordered_by
     ours = [back.row for back in await take_ours_back(run, left)]
-    if ours and not workflow.patched(patches.OURS_LEFT):
-        foreign, ours = [*foreign, *ours], []
     run.state.standing = [takeover.of_schedule(row) for row in (*foreign, *ours)]
     if foreign or ours:
         await _leave_none_silent(run, foreign, ours, ordered_by)
@@ -59,7 +55,7 @@ async def take_ours_back(run: SubscriptionRun, left: Sequence[ScheduleFact]) -> 
     What ran is handed on, and settled as that life's.
     """
     standing: list[key_look.TakenBack] = []
-    for back in await key_look.take_all_back(left):
+    for back in await key_look.take_all_back(left, revoking(run)):
         if back.paid is not None:
             await hand_on(run, [back.paid])
         elif not back.revoked and back.row.status != "executed":
@@ -67,9 +63,18 @@ async def take_ours_back(run: SubscriptionRun, left: Sequence[ScheduleFact]) -> 
     return standing
 
 
+def revoking(run: SubscriptionRun) -> key_look.Revoke:
+    """Revokes a schedule for this subscription, which keeps in mind what was not answered."""
+
+    async def revoke(customer_uid: str, merchant_uid: str, summary: str) -> bool:
+        return await portone.unschedule(run, customer_uid, merchant_uid, summary)
+
+    return revoke
+
+
 async def what_stands(run: SubscriptionRun) -> tuple[Standing, ...] | None:
     """What somebody else has scheduled on the key of a living subscription; None where PortOne could not be asked."""
-    if not run.state.has_card or not workflow.patched(patches.TAKE_OVER):
+    if not run.state.has_card:
         return None
     try:
         on_key = await key_look.scheduled_on(run.customer_uid, policies.TIDY, _life(run))
@@ -83,7 +88,7 @@ def _life(run: SubscriptionRun) -> key_look.Life:
     return key_look.Life(run.start.subscription_id, run.start.customer_uid, ended=ended)
 
 
-def _matters(run: SubscriptionRun) -> bool:
+def matters(run: SubscriptionRun) -> bool:
     """Whether the key of an ended subscription is still there, and has not been asked about since it ended."""
     state = run.state
     if state.ended_at is None or not state.has_card or state.standing is not None:
@@ -101,7 +106,7 @@ async def _leave_none_silent(
         # It never began: what stands there may be what the buyer goes on with. It is told, and left alone.
         left = []
     elif run.start.policy.foreign_at_end is AtEnd.REVOKE:
-        backs = await key_look.take_all_back(foreign)
+        backs = await key_look.take_all_back(foreign, revoking(run))
         run.state.standing = [*map(key_look.told, backs), *map(takeover.of_schedule, ours)]
         left = [back.row for back in backs if not back.revoked and back.row.status != "executed"]
         ran = [back.paid for back in backs if back.paid is not None]

@@ -15,11 +15,12 @@ from billing.domain import takeover
 from billing.domain.facts import PaymentFact
 from billing.domain.known_order import AskedOrder
 from billing.domain.parked import DECISIONS, Decision, ParkedKind
-from workflows import key_look, left_entry, patches, policies
+from workflows import key_look, left_entry, policies
+from workflows.contracts import Unschedule
 from workflows.fact_contracts import FactDecided, FactState, ReportedFact
 from workflows.key_contracts import StartLeftSchedule
 from workflows.orders import Decide
-from workflows.ports import FactActivities, LedgerActivities
+from workflows.ports import FactActivities, LedgerActivities, ScheduleActivities
 
 PARKED = SearchAttributeKey.for_keyword("Parked")
 
@@ -104,7 +105,7 @@ class LeftScheduleWorkflow:
         if order.decision is Decision.KEEP:
             await self._close(f"{order.by} decided keep: {order.reason}", order)
             return self._answered(order, FactDecided(state=FactState.KEPT), FactState.KEPT)
-        back = await key_look.take_back(self._start.row)
+        back = await key_look.take_back(self._start.row, _revoke)
         if back.revoked:
             await self._close(f"{order.by} decided revoke: {order.reason}", order)
             return self._answered(order, FactDecided(state=FactState.REVOKED), FactState.REVOKED)
@@ -124,7 +125,12 @@ class LeftScheduleWorkflow:
     async def _ran(self, paid: PaymentFact | None) -> None:
         """It charged: what was paid is handed on to be announced, and nothing is left to decide of the schedule."""
         if paid is not None:
-            reported = ReportedFact(imp_uid=paid.imp_uid, merchant_uid=paid.merchant_uid, status=paid.status)
+            reported = ReportedFact(
+                imp_uid=paid.imp_uid,
+                merchant_uid=paid.merchant_uid,
+                status=paid.status,
+                handed_on_by=self._start.ordered_by or self._start.parked.subscription_id,
+            )
             await workflow.execute_activity_method(
                 FactActivities.report_facts, [reported], summary=f"hand on {paid.imp_uid}", **policies.LEDGER
             )
@@ -140,8 +146,7 @@ class LeftScheduleWorkflow:
         if order is None:
             return False
         # A life whose run was terminated counts as living in the ledger, and its period as open.
-        charges = order.is_open and known[0].subscription_id != self._start.ordered_by
-        return charges or not workflow.patched(patches.OURS_LEFT)
+        return order.is_open and known[0].subscription_id != self._start.ordered_by
 
     async def _close(self, summary: str, order: Decide | None = None) -> None:
         entry = left_entry.ended(self._start.parked, self._start.status, workflow.now(), order)
@@ -149,6 +154,16 @@ class LeftScheduleWorkflow:
         self._over = True
         workflow.upsert_search_attributes([PARKED.value_unset()])
         workflow.set_current_details(summary)
+
+
+async def _revoke(customer_uid: str, merchant_uid: str, summary: str) -> bool:
+    await workflow.execute_activity_method(
+        ScheduleActivities.unschedule,
+        Unschedule(customer_uid=customer_uid, merchant_uid=merchant_uid),
+        summary=summary,
+        **policies.REPEATABLE,
+    )
+    return True
 
 
 def _refused(code: str, message: str) -> ApplicationError:

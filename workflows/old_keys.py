@@ -3,9 +3,8 @@
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
-from workflows import policies
-from workflows.contracts import DeleteBillingKey
-from workflows.ports import BillingKeyActivities, LedgerActivities, ScheduleActivities
+from workflows import policies, portone
+from workflows.ports import LedgerActivities, ScheduleActivities
 from workflows.subscription_run import SubscriptionRun
 
 
@@ -26,12 +25,23 @@ async def delete(run: SubscriptionRun, customer_uid: str, reason: str) -> None:
     PortOne deletes a key though charges are scheduled on it, and they fail on their day: a schedule that is not ours,
     or another subscription on the same key, keeps it.
     """
-    if await _is_deleted(customer_uid, reason):
+    if await _is_deleted(run, customer_uid, reason):
         await run.write("the old key is deleted", deleted_billing_key=customer_uid)
         return
+    leave(run, customer_uid)
+
+
+def leave(run: SubscriptionRun, customer_uid: str) -> None:
+    """Keep in mind that a key is to be deleted: it is looked at again with the next period."""
     state = run.state
     state.left_keys = [*(key for key in state.left_keys if key != customer_uid), customer_uid]
     state.left_keys_seen_in = state.cycle
+
+
+def forget_with_the_next_step(run: SubscriptionRun, customer_uid: str) -> None:
+    """Let a key be deleted as soon as nothing else is to be done."""
+    leave(run, customer_uid)
+    run.state.left_keys_seen_in = 0
 
 
 def are_left(run: SubscriptionRun) -> bool:
@@ -43,11 +53,11 @@ async def delete_what_is_left(run: SubscriptionRun) -> None:
     """Delete what is left and can go by now."""
     left, run.state.left_keys = run.state.left_keys, []
     for customer_uid in left:
-        if customer_uid != run.customer_uid:
+        if customer_uid != run.customer_uid or run.state.ended_at is not None:
             await delete(run, customer_uid, "replaced by another card")
 
 
-async def _is_deleted(customer_uid: str, reason: str) -> bool:
+async def _is_deleted(run: SubscriptionRun, customer_uid: str, reason: str) -> bool:
     try:
         scheduled = await workflow.execute_activity_method(
             ScheduleActivities.has_open_schedules,
@@ -55,14 +65,8 @@ async def _is_deleted(customer_uid: str, reason: str) -> bool:
             summary=f"is anything scheduled on {customer_uid}",
             **policies.TIDY,
         )
-        if scheduled or await belongs_to_another(customer_uid):
-            return False
-        await workflow.execute_activity_method(
-            BillingKeyActivities.delete_billing_key,
-            DeleteBillingKey(customer_uid=customer_uid, reason=reason),
-            summary=f"delete {customer_uid}",
-            **policies.TIDY,
-        )
     except ActivityError:
         return False
-    return True
+    if scheduled or await belongs_to_another(customer_uid):
+        return False
+    return await portone.delete_key(run, customer_uid, reason, policies.TIDY)

@@ -10,7 +10,7 @@ from billing.domain.books import PaidWith
 from billing.domain.events import EventType
 from billing.domain.money import Money
 from billing.domain.parked import ParkedKind, ParkedRecord
-from workflows import left_entry, patches
+from workflows import left_entry
 from workflows.contracts import Message, RefundSettled
 
 if TYPE_CHECKING:
@@ -74,14 +74,12 @@ def of(run: "SubscriptionRun", order: PaidWith, amount: Money, settled: RefundSe
 
 async def stand(run: "SubscriptionRun", owed: Sequence[StartOwedRefund], summary: str) -> None:
     """Write what went back, and let what is owed stand parked with a workflow that outlives this one."""
-    parks = bool(owed) and workflow.patched(patches.REFUND_OWED)
-    if parks:
-        for start in owed:
-            run.note_parked(start.parked)
-            data = left_entry.parked_data(start.parked, start.status)
-            run.tell(EventType.SUBSCRIPTION_PARKED, f"parked: {start.parked.reason}"[:500], data)
+    for start in owed:
+        run.note_parked(start.parked)
+        data = left_entry.parked_data(start.parked, start.status)
+        run.tell(EventType.SUBSCRIPTION_PARKED, f"parked: {start.parked.reason}"[:500], data)
     await run.write(summary)
-    for start in owed if parks else ():
+    for start in owed:
         await workflow.start_child_workflow(
             OWED_REFUND,
             start,

@@ -13,7 +13,8 @@ from billing.domain.parked import DecisionRecord, ParkedKind, ParkedRecord
 from billing.domain.states import CycleState
 from workflows import telling
 from workflows.orders import Decide
-from workflows.subscription_state import ParkedItem, SubscriptionState
+from workflows.state_records import ParkedItem
+from workflows.subscription_state import SubscriptionState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

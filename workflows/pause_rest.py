@@ -1,6 +1,5 @@
 """What of a paid period a pause has left, and how a subscription goes on with it; pure."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ from billing.domain.calendar import Anchor
 from billing.domain.shares import day_of
 from workflows import bookkeeping
 from workflows.orders import ResumeAnchor
-from workflows.subscription_state import PaidOrder
+from workflows.state_records import PeriodsBefore
 
 if TYPE_CHECKING:
     from workflows.subscription_run import SubscriptionRun
@@ -51,15 +50,12 @@ def last_anchor(run: "SubscriptionRun", wanted: ResumeAnchor) -> ResumeAnchor:
 # ---------------------------------------------------------------- the rest is given as days
 
 
-def use_the_rest(run: "SubscriptionRun", anchor: ResumeAnchor, now: datetime, *, by_net_paid: bool = True) -> None:
-    """With a new anchor the days that were left follow; with the old one the days that stood still become credit.
-
-    Without `by_net_paid` it is as runs do that began before the books knew what is still paid.
-    """
+def use_the_rest(run: "SubscriptionRun", anchor: ResumeAnchor, now: datetime) -> None:
+    """With a new anchor the days that were left follow; with the old one the days that stood still become credit."""
     state = run.state
     if anchor is ResumeAnchor.NEW:
-        _move(run, now, by_net_paid=by_net_paid)
-    elif by_net_paid:
+        _move(run, now)
+    else:
         books = bookkeeping.books_of(run)
         after = books.kept(now)
         stood = books.part_left(now) - after.part_left(now)
@@ -67,12 +63,12 @@ def use_the_rest(run: "SubscriptionRun", anchor: ResumeAnchor, now: datetime, *,
         state.not_given = str(Fraction(state.not_given) + stood)
 
 
-def _move(run: "SubscriptionRun", now: datetime, *, by_net_paid: bool) -> None:
+def _move(run: "SubscriptionRun", now: datetime) -> None:
     state = run.state
     paused_at, start, end = state.paused_at, state.period_start, state.period_end
     if paused_at is None or start is None or end is None:
         return
-    moved = bookkeeping.books_of(run).moved(now).end if by_net_paid else end + (now - paused_at)
+    moved = bookkeeping.books_of(run).moved(now).end
     assert moved is not None  # noqa: S101 - the period has an end
     # The whole period moves, so that its days are still worth what was paid for them.
     state.period_end = moved.replace(microsecond=0)
@@ -86,31 +82,23 @@ def _move(run: "SubscriptionRun", now: datetime, *, by_net_paid: bool) -> None:
 # ---------------------------------------------------------------- a period is charged to go on
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
-    """Where the periods lay, and what was paid, before a charge to resume."""
-
-    anchor: Anchor
-    first_cycle: int
-    due_at: datetime
-    paid_days: int
-    resumes_at: datetime | None
-    balance: int
-    given_back: int
-    not_given: str
-    orders: tuple[PaidOrder, ...]
-
-
-def noted(run: "SubscriptionRun") -> Before:
+def noted(run: "SubscriptionRun") -> PeriodsBefore:
     """Where the periods lie now, and what is paid."""
     state = run.state
-    return Before(
-        state.anchor, state.first_cycle, state.due_at, state.paid_days, state.resumes_at,
-        state.balance, state.given_back, state.not_given, tuple(state.period_orders),
-    )  # fmt: skip
+    return PeriodsBefore(
+        anchor=state.anchor,
+        first_cycle=state.first_cycle,
+        due_at=state.due_at,
+        paid_days=state.paid_days,
+        resumes_at=state.resumes_at,
+        balance=state.balance,
+        given_back=state.given_back,
+        not_given=state.not_given,
+        orders=list(state.period_orders),
+    )
 
 
-def put_back(run: "SubscriptionRun", before: Before) -> None:
+def put_back(run: "SubscriptionRun", before: PeriodsBefore) -> None:
     """The charge came to nothing: everything lies where it lay, and what was paid is paid."""
     state = run.state
     state.anchor, state.first_cycle, state.due_at = before.anchor, before.first_cycle, before.due_at
@@ -126,7 +114,7 @@ def credit_the_rest(run: "SubscriptionRun", now: datetime) -> None:
     bookkeeping.keep(run, books.settled(now))
 
 
-def lay_the_periods(run: "SubscriptionRun", anchor: ResumeAnchor, now: datetime, *, by_net_paid: bool = True) -> None:
+def lay_the_periods(run: "SubscriptionRun", anchor: ResumeAnchor, now: datetime) -> None:
     """Lay the periods anew, so that the next one begins now."""
     state = run.state
     state.resumes_at = None
@@ -138,8 +126,7 @@ def lay_the_periods(run: "SubscriptionRun", anchor: ResumeAnchor, now: datetime,
         return
     state.paid_days, days = day_of(run.due(state.cycle), run.due(state.cycle + 1), now, run.plan.zone)
     state.due_at = now
-    if by_net_paid:
-        state.not_given = str(Fraction(state.not_given) + Fraction(state.paid_days, days))
+    state.not_given = str(Fraction(state.not_given) + Fraction(state.paid_days, days))
 
 
 def begin_periods_at(run: "SubscriptionRun", at: datetime) -> None:

@@ -4,8 +4,7 @@ from temporalio import workflow
 
 from billing.domain.events import EventType
 from billing.domain.states import CycleState, SubscriptionStatus
-from workflows import arbiter, consent_need, consenting, resuming, telling
-from workflows.bells import answer_stale_bells
+from workflows import consent_need, stopping, telling
 from workflows.orders import ChargeAtOrder, OrderAnswered, PauseSubscription, When
 from workflows.showing import snapshot
 from workflows.subscription_run import SubscriptionRun
@@ -15,7 +14,7 @@ BY_REQUEST = "paused by request"
 
 async def pause(run: SubscriptionRun, order: PauseSubscription) -> OrderAnswered:
     """Stop the next charge if it still can be, pause now or with the end of the period, and say what happened."""
-    stopped = await arbiter.stop_the_charge(run)
+    stopped = await stopping.stop_the_charge(run)
     state = run.state
     if stopped.stands_in_the_way:
         return _not_paused(run, stopped, "the next charge ran first and was not paid; it is not paused")
@@ -51,7 +50,7 @@ def _why_not_with_this_period(run: SubscriptionRun, order: PauseSubscription) ->
     return None
 
 
-def _not_paused(run: SubscriptionRun, stopped: arbiter.Stopped, message: str) -> OrderAnswered:
+def _not_paused(run: SubscriptionRun, stopped: stopping.Stopped, message: str) -> OrderAnswered:
     return OrderAnswered(
         snapshot=snapshot(run),
         done=False,
@@ -72,14 +71,7 @@ async def begin(run: SubscriptionRun, reason: str) -> None:
     await run.write("paused")
 
 
-async def wait(run: SubscriptionRun) -> None:
-    """Wait until somebody resumes, or the day that was named; then go on."""
-    if consent_need.needs(run):
-        await consenting.gate(run)
-        return
+def why(run: SubscriptionRun) -> str:
+    """Until when it is paused, in words."""
     resumes_at = run.state.resumes_at
-    until = f"until {run.local(resumes_at)}" if resumes_at is not None else "until somebody resumes"
-    await run.hear(resumes_at, f"paused {until}")
-    await answer_stale_bells(run)
-    if resumes_at is not None and workflow.now() >= resumes_at and not run.orders:
-        await resuming.resume_by_itself(run)
+    return f"paused until {run.local(resumes_at)}" if resumes_at is not None else "paused until somebody resumes"

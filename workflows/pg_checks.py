@@ -3,7 +3,6 @@
 A run that began before there was this check keeps to what it decided then: a mark is left only where one is refused.
 """
 
-from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from billing.domain.bills import Holding
@@ -18,7 +17,6 @@ from billing.domain.pg_rules import (
 )
 from billing.domain.plans import PlanTerms
 from billing.domain.records import PendingChange
-from workflows import patches
 from workflows.orders import ChangePaymentMethod, ChangePlan, Order
 from workflows.subscription_run import SubscriptionRun
 from workflows.subscription_state import SubscriptionState
@@ -33,7 +31,7 @@ def of_key(run: SubscriptionRun, provider: str | None) -> PgRefusal | None:
     refusal = refusal_of_holding(row, held, run.start.customer)
     if refusal is None and run.is_a_part:
         refusal = refusal_of_plan(row, held.terms, held.coupon, short_first=True)
-    return refusal if refusal is not None and workflow.patched(patches.PG_RULES) else None
+    return refusal
 
 
 def check(order: Order, state: SubscriptionState, terms: PlanTerms) -> None:
@@ -53,7 +51,7 @@ def check_again(order: Order, state: SubscriptionState, terms: PlanTerms) -> Non
     Raises:
         ApplicationError: its type is the stable code of the PG's rule.
     """
-    if _of_order(order, state, terms) is not None and workflow.patched(patches.PG_RULES):
+    if _of_order(order, state, terms) is not None:
         check(order, state, terms)
 
 

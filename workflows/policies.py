@@ -27,14 +27,22 @@ LOOK_UP = ActivityOptions(
     ),
 )
 
+# What a subscription asks while commands wait to be heard: three tries bridge a restart, then it waits, and hears them
+# (`SubscriptionState.asks_again_at`). 40 s leaves the client's own 30 s deadline room to answer first.
+ASK = ActivityOptions(
+    start_to_close_timeout=timedelta(seconds=40),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_attempts=3),
+)
+
 # A charge may be entered again by Temporal: the ledger's `send_no` lets the request leave once, whoever enters.
-# 45 s is the client's 30 s deadline plus two ledger transactions; what is still open then is `unknown`.
+# 45 s is the client's 30 s deadline plus two ledger transactions; what is still open after five tries is `unknown`, and
+# commands are heard while it is looked up.
 CHARGE = ActivityOptions(
     start_to_close_timeout=timedelta(seconds=45),
     retry_policy=RetryPolicy(
         initial_interval=timedelta(seconds=1),
         backoff_coefficient=2.0,
-        maximum_interval=timedelta(minutes=1),
+        maximum_attempts=5,
         non_retryable_error_types=["LedgerConflict"],
     ),
 )
@@ -45,8 +53,16 @@ SEND_ONCE = ActivityOptions(
     retry_policy=RetryPolicy(maximum_attempts=1),
 )
 
-# Revoking and deleting do nothing the second time, so an outage is waited out.
+# Revoking and deleting do nothing the second time, so an outage is waited out by workflows that nobody commands.
 REPEATABLE = LOOK_UP
+
+# How long a subscription waits before it asks PortOne again that did not answer: seconds after a restart, five minutes
+# in an outage of hours, half an hour in one of days.
+ASK_AGAIN_AFTER = (
+    *(timedelta(seconds=seconds) for seconds in (2, 5, 10, 30, 60, 120)),
+    *(timedelta(minutes=5),) * 24,
+    timedelta(minutes=30),
+)
 
 # Deleting a key that is not charged any more can wait: billing must not stand still where PortOne, or the PG behind it,
 # will not delete. Three tries bridge a restart; what is left is tried again with each period.
@@ -67,40 +83,27 @@ LEDGER = ActivityOptions(
     ),
 )
 
-# After a charge whose answer is lost: looks while the quiet window runs, since found paid settles at once.
-QUIET_LOOKS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=5))
-
-# A payment that PortOne itself calls unfinished: PayPal takes hours to days (facts.md 4.6), so once an hour is enough.
-PENDING_LOOK = timedelta(hours=1)
-
-# Waits before the same charge is sent again after proof that it did not run (nothing listening, 401, 429):
-# a restart takes seconds, an outage hours; after the last one the charge stands as not executed.
-RESEND_AFTER = (
-    timedelta(seconds=5),
-    timedelta(seconds=30),
-    timedelta(minutes=2),
-    timedelta(minutes=10),
-    timedelta(minutes=30),
-    timedelta(hours=1),
-    timedelta(hours=3),
-    timedelta(hours=6),
-)
-
 # Waits before a card is sent again after an answer that was lost: a person is at the page, and no money moves here.
 ISSUE_AGAIN_AFTER = (timedelta(seconds=3), timedelta(seconds=20))
 
-# Waits before a schedule is registered again after a doubt that the look-up closed as absent.
+# Waits before a schedule is registered again after a doubt that the look-up closed as absent; after a day of it we
+# charge the period ourselves, on its day.
 REGISTER_AGAIN_AFTER = (
     timedelta(seconds=2),
     timedelta(seconds=10),
     timedelta(minutes=1),
     timedelta(minutes=5),
     timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=6),
+    timedelta(hours=12),
 )
 
-# A charge of somebody else is taken back while a person waits for the start that needs it: PortOne may be slow to show
-# it revoked; what it does not show within a minute and a half is not proven, and refuses the start.
-TAKE_BACK_AGAIN_AFTER = (timedelta(seconds=2), timedelta(seconds=10), timedelta(minutes=1))
+# A retry that PortOne answers and does not book: some PGs cannot book one again, so it is asked less often.
+RESCHEDULE_AGAIN_AFTER = REGISTER_AGAIN_AFTER[:5]
+
+# A schedule that an unanswered call may have changed is read again soon, and once more when the call's window is over.
+ROW_LOOKS = (timedelta(seconds=2), timedelta(seconds=30))
 
 # Ten at once: an old loop that registered two years of months is taken back in three turns.
 TAKE_BACK_AT_ONCE = 10

@@ -30,7 +30,7 @@ from workflows.contracts import (
 )
 from workflows.event_contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent
 from workflows.fact_contracts import ReportedFact
-from workflows.key_contracts import KeyPaymentsAsked, KeyPaymentsFound, StartLeftSchedule
+from workflows.key_contracts import KeyDeleted, KeyPaymentsAsked, KeyPaymentsFound, StartLeftSchedule, Unscheduled
 from workflows.reconciliation_contracts import (
     BeginReconciliation,
     CompareSlice,
@@ -58,8 +58,8 @@ class BillingKeyActivities(ABC):
 
     @activity.defn
     @abstractmethod
-    async def delete_billing_key(self, order: DeleteBillingKey) -> BillingKeyFact | None:
-        """Delete the key; None when there was none."""
+    async def delete_billing_key(self, order: DeleteBillingKey) -> KeyDeleted:
+        """Delete the key, where there is one."""
 
     @activity.defn
     @abstractmethod
@@ -126,8 +126,8 @@ class ScheduleActivities(ABC):
 
     @activity.defn
     @abstractmethod
-    async def unschedule(self, order: Unschedule) -> ScheduleFact | None:
-        """Revoke one order number; None when there was nothing to revoke. The row is read back to know who won."""
+    async def unschedule(self, order: Unschedule) -> Unscheduled:
+        """Revoke one order number. The row is read back to know who won."""
 
     @activity.defn
     @abstractmethod

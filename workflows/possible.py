@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from billing.domain import refusals
 from billing.domain.bills import Holding
 from billing.domain.consent import ConsentDecision
+from billing.domain.merchant_uid import MAX_GENERATION
 from billing.domain.parked import DECISIONS, Decision
 from billing.domain.plans import MAX_TRIAL_DAYS, PlanTerms
 from billing.domain.records import PendingChange
@@ -29,12 +30,14 @@ from workflows.orders import (
     UndoCancel,
     When,
 )
-from workflows.subscription_state import ParkedItem, SubscriptionState
+from workflows.state_records import ParkedItem
+from workflows.subscription_state import SubscriptionState
 
 OWING = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
 ANSWERED = frozenset({ConsentState.GRANTED, ConsentState.REFUSED, ConsentState.LAPSED})
-MOST_RENUMBERINGS = 24
-"""Order numbers of one cycle have 26 generations: orders that need another one are refused before they run out."""
+MOST_RENUMBERINGS = MAX_GENERATION - 10
+"""A period has so many order numbers: a command that needs another one is refused before they run out, and dunning
+that needs one plans no further attempt."""
 
 
 def decisions(state: SubscriptionState) -> tuple[Decision, ...]:
@@ -66,9 +69,15 @@ def check(order: Order, state: SubscriptionState, terms: PlanTerms, now: datetim
     Raises:
         ApplicationError: `SubscriptionEnded`, or the code of what stands in its way.
     """
+    if state.status in ENDED and isinstance(order, CancelSubscription) and state.canceled is not None:
+        # Asked again while something of it is still on its way: what is known by now is told.
+        return
     if state.status in ENDED:
         raise _refused("SubscriptionEnded", f"the subscription is {state.status.value}")
-    if isinstance(order, CancelSubscription):
+    begins_parked = isinstance(order, Decide) and bool(state.parked)
+    if isinstance(order, CancelSubscription) or begins_parked:
+        if isinstance(order, Decide):
+            item_of(order, state)
         return
     _need(state.status is not SubscriptionStatus.INCOMPLETE, "not_begun", "the first charge is not settled yet")
     match order:

@@ -9,8 +9,8 @@ from billing.domain.money import Money
 from billing.domain.states import SubscriptionStatus
 from workflows import bookkeeping, cancellation, first_period, possible, quoting, refunding, turnover
 from workflows.orders import CancelPreview, CancelSubscription, ChangePlan, Preview, When
+from workflows.state_records import PaidOrder
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import PaidOrder
 
 
 def preview(run: SubscriptionRun, order: ChangePlan | None, at: datetime) -> Preview:

@@ -4,14 +4,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from billing.domain.calendar import Anchor
-from billing.domain.money import Money
 from billing.domain.proration import ChangeQuote, change_now
 from billing.domain.records import PendingChange
 from workflows import bookkeeping
 from workflows.orders import ChangePlan
 from workflows.reminders import RENEWAL
+from workflows.state_records import PaidOrder
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import PaidOrder
 
 
 def wanted(run: SubscriptionRun, order: ChangePlan) -> PendingChange:
@@ -41,20 +40,14 @@ def hold(
     after: PendingChange,
     costs: ChangeQuote,
     paid: PaidOrder | None = None,
-    *,
-    by_net_paid: bool = True,
 ) -> None:
-    """Hold what the order wanted from now on, at what it cost; `paid` is the order it was paid with.
-
-    Without `by_net_paid` it is as runs do that began before the books knew what is still paid.
-    """
+    """Hold what the order wanted from now on, at what it cost; `paid` is the order it was paid with."""
     state = run.state
-    coupon_used = _uses_its_coupon(run, after, costs) if by_net_paid else costs.coupon_used
+    coupon_used = _uses_its_coupon(run, after, costs)
     if coupon_used or costs.new_period:
         state.counted_coupon = costs.paid_by.coupon if coupon_used else None
     run.take_over(after, coupon_used=coupon_used)
-    if by_net_paid:
-        _pay(run, costs, paid)
+    _pay(run, costs, paid)
     state.paid_by, state.balance, state.last_paid = costs.paid_by, costs.balance, costs.paid_by.value()
     if costs.new_period:
         state.paid_cycles += 1
@@ -64,10 +57,6 @@ def hold(
         state.counts_from = None
         state.due_at = costs.period_end
         state.announced = [each for each in state.announced if each != RENEWAL]
-    if not by_net_paid:
-        if costs.new_period:
-            state.period_orders = _going_on(state.period_orders, costs.paid_by.value(), paid)
-        state.period_orders = [*state.period_orders, *([paid] if paid is not None else [])]
 
 
 def _uses_its_coupon(run: SubscriptionRun, after: PendingChange, costs: ChangeQuote) -> bool:
@@ -85,16 +74,3 @@ def _pay(run: SubscriptionRun, costs: ChangeQuote, paid: PaidOrder | None) -> No
     else:
         after = books.changed(costs.paid_by, costs.balance, came, prorated=costs.prorated)
     bookkeeping.keep(run, after)
-
-
-def _going_on(orders: list[PaidOrder], price: Money, paid: PaidOrder | None) -> list[PaidOrder]:
-    """What of the orders of the period before pays for the new one: their credit, which is what was not paid now."""
-    left = price - paid.amount if paid is not None else price
-    kept: list[PaidOrder] = []
-    for order in reversed(orders):
-        if left.amount <= 0:
-            break
-        part = min(order.amount, left, key=lambda money: money.amount)
-        kept.insert(0, order.model_copy(update={"amount": part}))
-        left -= part
-    return kept

@@ -15,6 +15,7 @@ from temporalio import workflow
 from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, FailureError
 
+from billing.domain.attempt import RESEND_AFTER
 from billing.domain.event_catalogue import event
 from billing.domain.event_data import RefundData
 from billing.domain.events import EventType, OutgoingEvent
@@ -27,7 +28,7 @@ from billing.domain.records import ChargeResult, LedgerEntry, RefundRecord, Refu
 from billing.domain.refund_mark import mark_of, marked
 from billing.domain.refund_split import RefundablePayment
 from billing.domain.states import CycleState
-from workflows import patches, policies
+from workflows import policies
 from workflows.contracts import (
     CancelAnswer,
     CancelPayment,
@@ -50,14 +51,14 @@ _ACCEPTED = CancelAnswer(outcome=RefundState.UNKNOWN, code=_YES, message="PortOn
 class _Plan:
     """What is refunded of which payment, and how it is split.
 
-    `known` is what the ledger has of it, None in runs that began before the ledger was asked.
+    `known` is what the ledger has of it.
     """
 
     before: PaymentFact
     amount: Money
     tax_free: int
     vat_amount: int | None
-    known: Known | None
+    known: Known
 
     @property
     def balance(self) -> int:
@@ -78,30 +79,25 @@ class RefundWorkflow:
             summary=f"look up {start.merchant_uid}",
             **policies.LOOK_UP,
         )
-        by_mark = workflow.patched(patches.REFUND_BY_MARK)
-        before, known = await _refundable(start, rows, ask=by_mark)
+        before, known = await _refundable(start, rows)
         if before is None:
             return _refused(start, "payment_not_found", f"no paid payment of {start.merchant_uid!r}", None)
         planned = _plan(start, before, known)
         if isinstance(planned, RefundSettled):
             return planned
-        if by_mark and (done := _with_our_mark(before, start.refund_id)) is not None:
+        if (done := _with_our_mark(before, start.refund_id)) is not None:
             # An earlier run of this refund died after it had taken effect.
             answer = CancelAnswer(outcome=RefundState.REFUNDED, payment=before)
             await _write(start, planned, answer, done)
             await _tell_whose_order_it_is(start, planned)
             return _settled(start, planned, answer)
         whole_only = _refused_by_pg(planned)
-        if whole_only is not None and workflow.patched(patches.PG_RULES):
-            if workflow.patched(patches.REFUND_OWED):
-                why = CancelAnswer(outcome=RefundState.REFUSED, code=whole_only.code, message=whole_only.detail)
-                await _write(start, planned, why)
+        if whole_only is not None:
+            why = CancelAnswer(outcome=RefundState.REFUSED, code=whole_only.code, message=whole_only.detail)
+            await _write(start, planned, why)
             return _refused(start, whole_only.code, whole_only.detail, planned.balance)
         await _write(start, planned, CancelAnswer(outcome=RefundState.INTENT))
-        if by_mark:
-            planned, answer = await _to_the_end(start, planned)
-        else:
-            answer = await _while_the_ladder_lasts(start, planned)
+        planned, answer = await _to_the_end(start, planned)
         done = _with_our_mark(answer.payment, start.refund_id) if answer.payment else None
         await _write(start, planned, answer, done)
         if answer.outcome is RefundState.REFUNDED:
@@ -109,15 +105,13 @@ class RefundWorkflow:
         return _settled(start, planned, answer)
 
 
-async def _refundable(
-    start: StartRefund, rows: Sequence[PaymentFact], *, ask: bool
-) -> tuple[PaymentFact | None, Known | None]:
+async def _refundable(start: StartRefund, rows: Sequence[PaymentFact]) -> tuple[PaymentFact | None, Known]:
     """The row to refund: the one that was named, else the charge's own, else the one with most left."""
     # A partly refunded payment reads `cancelled` (facts.md 2.8).
     paid = [row for row in rows if row.status in ("paid", "cancelled")]
     best = max(paid, key=_balance, default=None)
-    if not ask or best is None:
-        return best, None
+    if best is None:
+        return best, Known()
     known = await _known(start.merchant_uid, best.imp_uid)
     booked = known.order.imp_uid if known.order is not None and known.order.paid else None
     wanted = start.imp_uid or booked or best.imp_uid
@@ -137,18 +131,18 @@ async def _known(merchant_uid: str, imp_uid: str) -> Known:
     return known[0]
 
 
-def _plan(start: StartRefund, before: PaymentFact, known: Known | None) -> _Plan | RefundSettled:
+def _plan(start: StartRefund, before: PaymentFact, known: Known) -> _Plan | RefundSettled:
     """What is refunded; or why nothing is, and then nothing was written and nothing sent."""
     remaining = _balance(before)
     amount = start.amount or Money(remaining, before.amount.currency)
-    done = _with_our_mark(before, start.refund_id) if known is not None else None
+    done = _with_our_mark(before, start.refund_id)
     if done is not None:
         amount, remaining = Money(done.amount, before.amount.currency), remaining + done.amount
     if amount.currency != before.amount.currency:
         return _refused(start, "currency_mismatch", f"the payment is in {before.amount.currency}", remaining)
     if not 0 < amount.amount <= remaining:
         return _refused(start, "amount_exceeds_balance", f"{remaining} can still be refunded", remaining)
-    if known is None or known.order is None or done is not None:
+    if known.order is None or done is not None:
         return _Plan(before, amount, start.tax_free or 0, start.vat_amount, known)
     try:
         whole = RefundablePayment.of(known.order, before, known.refunds)
@@ -220,25 +214,9 @@ def _balance(payment: PaymentFact) -> int:
 
 
 def _waits() -> Iterator[timedelta]:
-    yield from policies.RESEND_AFTER
+    yield from RESEND_AFTER
     while True:
         yield policies.REFUND_AGAIN_DAILY
-
-
-async def _while_the_ladder_lasts(start: StartRefund, plan: _Plan) -> CancelAnswer:
-    """As refunds were made that began before there was a mark."""
-    order, before = _order(start, plan, start.reason), plan.before
-    answer = CancelAnswer(outcome=RefundState.UNKNOWN)
-    for wait in (*policies.RESEND_AFTER, None):
-        answer = await _send(order)
-        after = await _look(before.imp_uid)
-        if after is not None and after.cancelled_amount >= before.cancelled_amount + plan.amount.amount:
-            return CancelAnswer(outcome=RefundState.REFUNDED, payment=after)
-        if answer.outcome is RefundState.REFUSED:
-            return answer
-        if wait is not None:
-            await workflow.sleep(wait, summary=f"outcome of refunding {plan.amount} unknown; the balance has not moved")
-    return answer
 
 
 def _order(start: StartRefund, plan: _Plan, reason: str | None) -> CancelPayment:
@@ -312,7 +290,7 @@ def _told(start: StartRefund, plan: _Plan, answer: CancelAnswer) -> tuple[Outgoi
     """The event of what became of it, the same however often it is written; nothing of a mere intent."""
     owner = start.customer_uid or (plan.known.customer_uid if plan.known is not None else None)
     what = _EVENTS.get(answer.outcome)
-    if owner is None or what is None or plan.known is None:
+    if owner is None or what is None:
         return ()
     done = answer.outcome is RefundState.REFUNDED
     data = RefundData(
@@ -340,13 +318,12 @@ def _remaining(plan: _Plan, answer: CancelAnswer) -> int:
 async def _tell_whose_order_it_is(start: StartRefund, plan: _Plan) -> None:
     """Let the living subscription look: its books count on the order. One that refunds by itself knows."""
     known = plan.known
-    if start.subscription_id is not None or known is None or not known.living or known.customer_uid is None:
+    if start.subscription_id is not None or not known.living or known.customer_uid is None:
         return
-    if workflow.patched(patches.REFUND_TOLD):
-        handle = workflow.get_external_workflow_handle(subscription_workflow_id(known.customer_uid))
-        # It has ended meanwhile: nothing more is reckoned by its books.
-        with suppress(FailureError):
-            await handle.signal("look_again", LookAgain(merchant_uid=start.merchant_uid, reason="refunded"))
+    handle = workflow.get_external_workflow_handle(subscription_workflow_id(known.customer_uid))
+    # It has ended meanwhile: nothing more is reckoned by its books.
+    with suppress(FailureError):
+        await handle.signal("look_again", LookAgain(merchant_uid=start.merchant_uid, reason="refunded"))
 
 
 def _settled(start: StartRefund, plan: _Plan, answer: CancelAnswer) -> RefundSettled:

@@ -7,8 +7,6 @@ While the buyer's consent is open, the question tells the amount and the date, a
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from temporalio import workflow
-
 from billing.domain.events import EventType
 from billing.domain.states import DunningState, SubscriptionStatus
 from workflows import consent_need, telling
@@ -22,11 +20,16 @@ MOST_REMEMBERED = 40
 """Announcements remembered in one period: orders that change amount or date are limited to fewer."""
 
 
-async def announce_what_is_due(run: "SubscriptionRun") -> bool:
-    """Announce one thing whose time has come; whether there was one."""
+def next_at(run: "SubscriptionRun") -> datetime | None:
+    """When something is announced next; None when nothing is."""
     coming = next_reminder(run)
-    if coming is None or workflow.now() < coming[0]:
-        return False
+    return coming[0] if coming is not None else None
+
+
+async def announce(run: "SubscriptionRun") -> None:
+    """Announce what is to be announced next."""
+    coming = next_reminder(run)
+    assert coming is not None  # noqa: S101 - asked where something is
     at, kind = coming
     run.state.announced = [*run.state.announced[-(MOST_REMEMBERED - 1) :], _told(run, kind)]
     match kind:
@@ -41,7 +44,6 @@ async def announce_what_is_due(run: "SubscriptionRun") -> bool:
             text = f"the grace has ended {run.local(at)}"
             run.tell(EventType.SUBSCRIPTION_SUSPENDED, text, telling.subscription(run))
     await run.write(text)
-    return True
 
 
 def next_reminder(run: "SubscriptionRun") -> tuple[datetime, str] | None:

@@ -12,40 +12,39 @@ from billing.domain.consent import ConsentDecision
 from billing.domain.events import EventType
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding, Verdict
-from workflows import arbiter, booking, bookkeeping, consent_need, consenting, dunning, ending, patches, telling
-from workflows.charging import charge_now
+from workflows import attempts, bookkeeping, consent_need, consenting, dunning, ending, scheduling, stopping, telling
+from workflows.attempts import Proven
 from workflows.orders import ChargeAtOrder, OrderAnswered, ResumeAnchor, ResumeSubscription
 from workflows.pause_rest import (
-    Before,
     credit_the_rest,
     has_rest,
     is_within_a_paid_period,
     last_anchor,
     lay_the_periods,
     noted,
-    possible_anchor,
     put_back,
     use_the_rest,
 )
-from workflows.settling import settle
+from workflows.settling import settle, stand
 from workflows.showing import snapshot
+from workflows.state_records import PeriodsBefore, Purpose
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid, settle_skipped
 
 
-async def resume(run: SubscriptionRun, order: ResumeSubscription) -> OrderAnswered:
+async def resume(run: SubscriptionRun, order: ResumeSubscription) -> OrderAnswered | None:
     """Go on, charging at once what has to be paid for it; or take a pause at period end back."""
     if run.state.pause_at_period_end:
         await _take_the_pause_back(run)
         return OrderAnswered(snapshot=snapshot(run))
-    now, by_net_paid = workflow.now().replace(microsecond=0), await _follow_what_is_paid(run, order.anchor)
-    anchor = last_anchor(run, order.anchor) if by_net_paid else possible_anchor(run, order.anchor)
+    now = workflow.now().replace(microsecond=0)
+    await _follow_what_is_paid(run)
+    anchor = last_anchor(run, order.anchor)
     if has_rest(run, anchor, now):
-        await _use_the_rest(run, anchor, now, by_net_paid=by_net_paid)
+        await _use_the_rest(run, anchor, now)
         return OrderAnswered(snapshot=snapshot(run))
     before = noted(run)
-    if by_net_paid:
-        credit_the_rest(run, now)
+    credit_the_rest(run, now)
     if run.term_is_paid:
         await ending.expire(run)
         return OrderAnswered(snapshot=snapshot(run))
@@ -57,22 +56,23 @@ async def resume(run: SubscriptionRun, order: ResumeSubscription) -> OrderAnswer
             return OrderAnswered(snapshot=snapshot(run), done=False, code="consent_needed", message=message)
         consenting.grant_at_once(run, wanted, order.consent)
         await run.write("the buyer consented by resuming")
-    lay_the_periods(run, anchor, now, by_net_paid=by_net_paid)
-    return await _charge_by_hand(run, before)
+    lay_the_periods(run, anchor, now)
+    if await _charge(run, Purpose.RESUME, before):
+        return None
+    return OrderAnswered(snapshot=snapshot(run))
 
 
 async def resume_by_itself(run: SubscriptionRun) -> None:
     """The day that was named has come; nobody is there to be told of a decline, so dunning begins with it."""
     state, now = run.state, workflow.now().replace(microsecond=0)
-    by_net_paid = await _follow_what_is_paid(run, state.resume_anchor)
-    anchor = (last_anchor if by_net_paid else possible_anchor)(run, state.resume_anchor)
+    await _follow_what_is_paid(run)
+    anchor = last_anchor(run, state.resume_anchor)
     state.resumes_at = None
     if has_rest(run, anchor, now):
-        await _use_the_rest(run, anchor, now, by_net_paid=by_net_paid)
+        await _use_the_rest(run, anchor, now)
         return
     before = noted(run)
-    if by_net_paid:
-        credit_the_rest(run, now)
+    credit_the_rest(run, now)
     if run.term_is_paid:
         await ending.expire(run)
     elif not state.has_card and run.holding().value().amount > 0:
@@ -81,65 +81,67 @@ async def resume_by_itself(run: SubscriptionRun) -> None:
         run.tell(EventType.SUBSCRIPTION_PAUSED, f"stays paused: {why}", telling.subscription(run, why))
         await run.write("stays paused: no payment method")
     else:
-        lay_the_periods(run, anchor, now, by_net_paid=by_net_paid)
-        await _charge_by_itself(run)
+        lay_the_periods(run, anchor, now)
+        await _charge(run, Purpose.RESUME_BY_ITSELF, before)
 
 
-async def _follow_what_is_paid(run: SubscriptionRun, anchor: ResumeAnchor) -> bool:
-    """Look up what is left of what paid the period that the pause cut; whether to go by what is still paid."""
+async def _follow_what_is_paid(run: SubscriptionRun) -> None:
+    """Look up what is left of what paid the period that the pause cut."""
     if is_within_a_paid_period(run):
-        return await bookkeeping.follow(run)
-    return anchor is ResumeAnchor.OLD and workflow.patched(patches.STILL_PAID)
+        await bookkeeping.follow(run)
 
 
 async def _take_the_pause_back(run: SubscriptionRun) -> None:
     run.state.pause_at_period_end, run.state.resumes_at = False, None
     run.tell(EventType.SUBSCRIPTION_RESUMED, "will not pause with its period", telling.subscription(run))
+    run.state.plans_again = "the pause was taken back"
     await run.write("the pause is taken back")
-    await arbiter.plan_again(run, "the pause was taken back")
 
 
-async def _use_the_rest(run: SubscriptionRun, anchor: ResumeAnchor, now: datetime, *, by_net_paid: bool) -> None:
+async def _use_the_rest(run: SubscriptionRun, anchor: ResumeAnchor, now: datetime) -> None:
     """Paid time is left: with a new anchor the whole rest of it follows, with the old one it goes on where it is."""
     state = run.state
-    use_the_rest(run, anchor, now, by_net_paid=by_net_paid)
+    use_the_rest(run, anchor, now)
     state.become(SubscriptionStatus.ACTIVE)
     state.paused_at, state.resumes_at = None, None
     run.tell(EventType.SUBSCRIPTION_RESUMED, "goes on", telling.subscription(run))
+    state.plans_again = "resumed"
     await run.write("resumed")
-    await arbiter.plan_again(run, "resumed")
 
 
-async def _charge(run: SubscriptionRun) -> Verdict:
-    """Charge what is due to go on; a paid period is booked, anything else is the caller's to settle."""
+async def _charge(run: SubscriptionRun, purpose: Purpose, before: PeriodsBefore) -> bool:
+    """Let what is due to go on be charged; whether anything has to be."""
     state = run.state
-    declined = state.cycle_state is CycleState.DECLINED and not booking.number_is_reusable(run)
-    revoked = state.cycle_state is CycleState.REVOKED and not booking.can_reschedule(run)
+    declined = state.cycle_state is CycleState.DECLINED and not scheduling.number_is_reusable(run)
+    revoked = state.cycle_state is CycleState.REVOKED and not scheduling.can_reschedule(run)
     if declined or revoked or state.open_order != run.would_open():
-        await arbiter.renumber(run, "resumed")
+        await stopping.renumber(run, "resumed")
     if run.bill().amount.amount == 0:
         await settle_skipped(run)
-        return Verdict(Finding.PAID)
+        return False
     state.move(CycleState.VERIFYING)
-    verdict = await charge_now(run)
-    if verdict.finding is Finding.PAID:
-        await settle_paid(run, verdict)
-    return verdict
+    attempts.begin(run, purpose, before=before)
+    return True
 
 
-async def _charge_by_itself(run: SubscriptionRun) -> None:
-    verdict = dunning.as_declined(await _charge(run))
+async def charged_by_itself(run: SubscriptionRun, proven: Proven) -> None:
+    """The charge with which it goes on by itself is proven: paid, it goes on; declined, dunning begins with it."""
+    verdict = dunning.as_declined(proven.verdict)
     if verdict.finding is Finding.DECLINED:
         # It is not paused any more: a period is due, and not paid. What is not as ordered stays paused for a person.
         run.state.paused_at = None
-    if verdict.finding is not Finding.PAID:
+    if verdict.finding is Finding.PENDING:
+        await stand(run, CycleState.UNKNOWN, verdict)
+    else:
         await settle(run, verdict)
 
 
-async def _charge_by_hand(run: SubscriptionRun, before: Before) -> OrderAnswered:
+async def charged_by_hand(run: SubscriptionRun, proven: Proven) -> OrderAnswered:
     """Somebody asked and is told: after a decline it stays paused, and nothing is tried again behind their back."""
-    verdict = await _charge(run)
+    verdict, before = proven.verdict, proven.charge.before
+    assert before is not None  # noqa: S101 - noted when the charge began
     if verdict.finding is Finding.PAID:
+        await settle_paid(run, verdict)
         return OrderAnswered(
             snapshot=snapshot(run),
             charge=ChargeAtOrder.PAID if verdict.payment else ChargeAtOrder.NONE_PLANNED,
@@ -150,16 +152,18 @@ async def _charge_by_hand(run: SubscriptionRun, before: Before) -> OrderAnswered
     state = run.state
     if verdict.finding is Finding.MISMATCH:
         await settle(run, verdict)
+    elif verdict.finding is Finding.PENDING:
+        await stand(run, CycleState.UNKNOWN, verdict)
     else:
         await _stay_paused(run, verdict)
     put_back(run, before)
-    mismatch = verdict.finding is Finding.MISMATCH
+    came_to = {Finding.MISMATCH: ChargeAtOrder.MISMATCH, Finding.PENDING: ChargeAtOrder.UNKNOWN}
     return OrderAnswered(
         snapshot=snapshot(run),
         done=False,
         code=f"charge_{state.cycle_state.value}",
         message=verdict.reason,
-        charge=ChargeAtOrder.MISMATCH if mismatch else ChargeAtOrder.DECLINED,
+        charge=came_to.get(verdict.finding, ChargeAtOrder.DECLINED),
         merchant_uid=number,
     )
 

@@ -6,11 +6,12 @@ from temporalio import workflow
 
 from billing.domain.states import CycleState
 from billing.domain.verdict import Finding
-from workflows import arbiter, booking, dunning, patches
-from workflows.charging import charge_now
+from workflows import attempts, dunning, scheduling, stopping
+from workflows.attempts import Proven
 from workflows.orders import ChargeAtOrder, OrderAnswered, RetryNow
-from workflows.settling import settle
+from workflows.settling import settle, stand
 from workflows.showing import snapshot
+from workflows.state_records import Purpose
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid
 
@@ -18,14 +19,14 @@ RAN = frozenset({ChargeAtOrder.PAID, ChargeAtOrder.DECLINED, ChargeAtOrder.MISMA
 """What a charge that was to be stopped may have come to instead."""
 
 
-async def retry_now(run: SubscriptionRun, _order: RetryNow) -> OrderAnswered:
+async def retry_now(run: SubscriptionRun, _order: RetryNow) -> OrderAnswered | None:
     """Charge the unpaid period now; a decline leaves the retries as they were planned."""
     allowed_at = await dunning.card_may_be_tried_at(run, workflow.now())
     if allowed_at > workflow.now():
         message = f"the card was tried too often; it may be tried again {run.local(allowed_at)}"
         return OrderAnswered(snapshot=snapshot(run), done=False, code="card_tried_too_often", message=message)
     planned = None if run.state.retries_over else run.state.due_at
-    stopped = await arbiter.stop_the_charge(run)
+    stopped = await stopping.stop_the_charge(run)
     if stopped.charge in RAN:
         # The attempt that was planned ran at this very moment: it is the answer.
         return _answer(run, stopped.charge, stopped, run.state.last_failure)
@@ -33,43 +34,52 @@ async def retry_now(run: SubscriptionRun, _order: RetryNow) -> OrderAnswered:
         await plan_as_before(run)
         message = "PortOne has not finished an earlier payment of this order; it is looked at until it has"
         return OrderAnswered(snapshot=snapshot(run), done=False, code="charge_unfinished", message=message)
-    return await try_now(run, planned)
+    await try_now(run, planned, Purpose.RETRY)
+    return None
 
 
-async def try_now(run: SubscriptionRun, planned: datetime | None) -> OrderAnswered:
-    """Charge the unpaid period now, and answer what came of it; nothing of it stands at PortOne any more."""
+async def try_now(run: SubscriptionRun, planned: datetime | None, purpose: Purpose) -> None:
+    """Let the unpaid period be charged now; nothing of it stands at PortOne any more."""
     state = run.state
-    if state.number_declined and not booking.number_is_reusable(run):
-        await arbiter.renumber(run, "this PG takes no order number twice")
-    elif state.open_order not in (None, run.would_open()) and workflow.patched(patches.STILL_PAID):
-        await arbiter.renumber(run, "it costs another amount by now")
-    number = run.merchant_uid
+    if state.number_declined and not scheduling.number_is_reusable(run):
+        await stopping.renumber(run, "this PG takes no order number twice")
+    elif state.open_order not in (None, run.would_open()):
+        await stopping.renumber(run, "it costs another amount by now")
     state.move(CycleState.VERIFYING)
-    verdict = dunning.as_declined(await charge_now(run))
+    attempts.begin(run, purpose, planned=planned)
+
+
+async def tried(run: SubscriptionRun, proven: Proven) -> OrderAnswered:
+    """The charge that was asked for is proven: record it, and answer what came of it."""
+    number, verdict = run.merchant_uid, dunning.as_declined(proven.verdict)
     match verdict.finding:
         case Finding.PAID:
             charge = ChargeAtOrder.PAID
             await settle_paid(run, verdict)
         case Finding.DECLINED:
             charge = ChargeAtOrder.DECLINED
-            await dunning.after_decline(run, verdict, by_hand=True, planned=planned)
-        case _:
+            await dunning.after_decline(run, verdict, by_hand=True, planned=proven.charge.planned)
+        case Finding.MISMATCH:
             charge = ChargeAtOrder.MISMATCH
             await settle(run, verdict)
-    return _answer(run, charge, arbiter.Stopped(charge, number, verdict.payment), verdict.reason)
+        case _:
+            charge = ChargeAtOrder.UNKNOWN
+            await stand(run, CycleState.UNKNOWN, verdict)
+    return _answer(run, charge, stopping.Stopped(charge, number, verdict.payment), verdict.reason)
 
 
 async def plan_as_before(run: SubscriptionRun) -> None:
     """Put the planned attempt back that was taken away from PortOne, under the same number and for the same day."""
     if run.state.cycle_state is not CycleState.REVOKED:
         return
-    if booking.can_reschedule(run):
-        await booking.stand_again(run)
+    if scheduling.can_reschedule(run):
+        run.note_result(run.result(CycleState.PLANNED, None, "planned again"))
+        scheduling.begin(run, anew=True)
     else:
-        await booking.charge_ourselves(run, "this PG cannot book a schedule again")
+        await scheduling.charge_ourselves(run, "this PG cannot book a schedule again")
 
 
-def _answer(run: SubscriptionRun, charge: ChargeAtOrder, ran: arbiter.Stopped, failure: str | None) -> OrderAnswered:
+def _answer(run: SubscriptionRun, charge: ChargeAtOrder, ran: stopping.Stopped, failure: str | None) -> OrderAnswered:
     paid = charge is ChargeAtOrder.PAID
     return OrderAnswered(
         snapshot=snapshot(run),

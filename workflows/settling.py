@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from temporalio import workflow
-
 from billing.domain.events import EventType
 from billing.domain.records import Disposition
 from billing.domain.states import CycleState
 from billing.domain.verdict import Finding, Verdict, judge
-from workflows import booking, dunning, elsewhere, policies, telling
+from workflows import dunning, elsewhere, portone, telling
 from workflows.contracts import PaymentReported
-from workflows.ports import PaymentActivities
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid
 
@@ -24,18 +21,13 @@ async def verify(run: SubscriptionRun, bells: Sequence[PaymentReported] = ()) ->
 
     Without a webhook the schedule row is read too: it tells "not run yet" from "lost".
     """
-    by_number = workflow.start_activity_method(
-        PaymentActivities.find_payments, run.merchant_uid, summary=f"look up {run.merchant_uid}", **policies.LOOK_UP
-    )
     if not bells:
-        row = await booking.find_row(run.merchant_uid)
-        rows = await by_number
+        rows = await portone.find_payments(run.merchant_uid)
+        row = await portone.find_schedule(run.merchant_uid)
         run.note_failures(rows)
         return replace(judge(run.expected(), rows, row, known_failures=run.state.known_failures), schedule=row)
-    reported = await workflow.execute_activity_method(
-        PaymentActivities.find_payment, bells[-1].imp_uid, summary=f"look up {bells[-1].imp_uid}", **policies.LOOK_UP
-    )
-    rows = await by_number
+    reported = await portone.find_payment(bells[-1].imp_uid)
+    rows = await portone.find_payments(run.merchant_uid)
     run.note_failures(rows)
     ours = {row.imp_uid for row in rows}
     if reported is not None and reported.merchant_uid == run.merchant_uid:
@@ -55,7 +47,7 @@ async def settle(run: SubscriptionRun, verdict: Verdict, *, by_deadline: bool = 
         case Finding.PAID:
             if run.state.booked and run.state.failed_attempts:
                 # A late approval may have come while the retry still stands at PortOne: it must not run.
-                await booking.revoke(run)
+                await portone.unschedule(run, run.customer_uid, run.merchant_uid)
             await settle_paid(run, verdict)
         case Finding.DECLINED:
             await _settle_declined(run, verdict)

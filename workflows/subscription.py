@@ -6,23 +6,19 @@ from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
 from billing.domain.calendar import Anchor
-from billing.domain.states import ENDED, CycleState
+from billing.domain.states import ENDED, SubscriptionStatus
 from workflows import (
-    billing_cycle,
-    carrying_out,
     first_period,
-    foreign,
-    leaving,
-    old_keys,
+    loop,
     opening,
     pg_checks,
     policies,
     possible,
     previewing,
     showing,
+    tidying,
     within_bounds,
 )
-from workflows.bells import answer_stale_bells
 from workflows.contracts import LookAgain, PaymentReported, StartSubscription, SubscriptionSnapshot
 from workflows.orders import (
     AnswerConsent,
@@ -63,37 +59,35 @@ class SubscriptionWorkflow:
             within_bounds.check_start(start)
             if start.billing_day is not None:
                 first_period.lay(run, state.due_at, start.billing_day)
-        showing.show(run)
-        if carried is None:
-            await opening.open_subscription(run)
-            await leaving.look_once_more(run, policies.TIDY)
-        run.opened = True
-        while state.status not in ENDED or run.orders:
-            if self._should_roll():
-                workflow.continue_as_new(args=[start, state])
-            await self._next_step()
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        await leaving.look_once_more(run, policies.LOOK_UP)
-        if state.left_keys:
-            await old_keys.delete_what_is_left(run)
-        if state.cycle_state is CycleState.MISMATCH:
-            state.ask_for_a_look(run.merchant_uid)
-        while state.bells or state.aside or state.look_asked:
-            if not await foreign.attend(run, listening=False):
-                await answer_stale_bells(run)
-        return showing.snapshot(run)
+            showing.show(run)
+            await opening.begin(run)
+        else:
+            showing.show(run)
+            self._tell_that_it_is_open()
+        while True:
+            while not self._is_over():
+                if self._should_roll():
+                    workflow.continue_as_new(args=[start, state])
+                await self._next_step()
+            self._tell_that_it_is_open()
+            run.tell_answers()
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            if self._is_over():
+                return showing.snapshot(run)
 
     # -------------------------------------------------------------- signals: noted here, acted on in the loop
 
     @workflow.signal(description="A webhook rang: look the payment up. Carries ids only.")
     def payment_reported(self, bell: PaymentReported) -> None:
-        """Note the bell; the main loop looks."""
+        """Note the notification; the loop looks."""
         self._run.state.hear(bell)
+        self._run.stirred = True
 
     @workflow.signal(description="PortOne and the ledger differ on something of this subscription: look at it again.")
     def look_again(self, bell: LookAgain) -> None:
         """Note that somebody asked; the main loop looks, at the order that was named too."""
         self._run.state.ask_for_a_look(bell.merchant_uid)
+        self._run.stirred = True
 
     # -------------------------------------------------------------- queries
 
@@ -237,14 +231,27 @@ class SubscriptionWorkflow:
         assert isinstance(answer, OrderAnswered)  # noqa: S101 - every order but a cancel is answered so
         return answer
 
+    def _is_over(self) -> bool:
+        """Whether nothing of an ended subscription is left to do, to answer or to wait for."""
+        run, state = self._run, self._run.state
+        if state.status not in ENDED or run.orders or run.asking is not None:
+            return False
+        return not (tidying.is_tidying(run) or state.bells or state.look_asked)
+
     async def _next_step(self) -> None:
-        """The oldest order on the desk, or the next step of the period."""
+        """Take the next step; where there is none, tell what was answered, and wait: the one wait of a subscription."""
         run = self._run
-        if run.orders:
-            await carrying_out.carry_out(run, run.orders[0])
-            run.orders.pop(0)
-        else:
-            await billing_cycle.step(run)
+        rest = await loop.take(run)
+        if run.state.status not in ENDED:
+            self._tell_that_it_is_open()
+        if rest is not None:
+            self._tell_that_it_is_open()
+            run.tell_answers()
+            await run.wait(rest.until, rest.why)
+
+    def _tell_that_it_is_open(self) -> None:
+        """Tell how a start came out; of one that failed, when nothing more of it is to be done at once."""
+        self._run.opened = self._run.opened or self._run.state.status is not SubscriptionStatus.INCOMPLETE
 
     def _should_roll(self) -> bool:
         """Whether the run continues as new before its next step.
@@ -252,7 +259,8 @@ class SubscriptionWorkflow:
         After a deploy it does so once, at its next wake: a run keeps its answers to `workflow.patched` until it
         continues as new. Temporal itself tells of a new version to pinned workflows only (decision 0004).
         """
-        if not workflow.all_handlers_finished() or self._run.orders or self._run.has_answers:
+        run = self._run
+        if not workflow.all_handlers_finished() or run.orders or run.has_answers or run.refunding is not None:
             return False
         if len(self._run.state.bells) > policies.MOST_CARRIED_BELLS:
             return False

@@ -8,13 +8,14 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from billing.domain import calls
 from billing.domain.bills import Bill, Holding, partial_bill, period_bill
 from billing.domain.calendar import cycle_due, local_time
+from billing.domain.calls import CallKind
 from billing.domain.event_catalogue import event
 from billing.domain.event_data import EventData
 from billing.domain.events import EventType, OutgoingEvent
 from billing.domain.facts import BillingKeyFact, PaymentFact
-from billing.domain.merchant_uid import change_merchant_uid
 from billing.domain.parked import DecisionRecord, ParkedRecord
 from billing.domain.pg_capabilities import least_charge, provider_of
 from billing.domain.plans import PlanTerms
@@ -31,11 +32,12 @@ from billing.domain.records import (
 )
 from billing.domain.states import CycleState
 from billing.domain.verdict import Expected
-from workflows import first_period, parking, patches, policies, reminders, showing
-from workflows.contracts import PaymentReported, PortOneChannel, StartSubscription
+from workflows import first_period, parking, policies, showing
+from workflows.contracts import PaymentReported, PortOneChannel, RefundSettled, StartSubscription
 from workflows.orders import CancelAnswered, Order, OrderAnswered
 from workflows.ports import LedgerActivities
-from workflows.subscription_state import OpenOrder, SubscriptionState
+from workflows.state_records import OpenOrder
+from workflows.subscription_state import SubscriptionState
 
 
 @dataclass(slots=True)
@@ -45,6 +47,7 @@ class PlacedOrder:
     order: Order
     answer: OrderAnswered | CancelAnswered | None = None
     refusal: ApplicationError | None = None
+    told: bool = False
 
     @property
     def settled(self) -> bool:
@@ -71,10 +74,14 @@ class SubscriptionRun:
         self.state = state
         self.orders: list[PlacedOrder] = []
         self.wakes_at: datetime | None = None
+        self.stirred = False
+        self.asking: PlacedOrder | None = None
+        self.refunding: workflow.ChildWorkflowHandle[Any, RefundSettled] | None = None
         self.opened = False
         self.failures_seen: set[str] = set()
         self.shown: tuple[Any, ...] = ()
         self.charged_from: tuple[str, datetime] | None = None
+        self._answered: list[PlacedOrder] = []
         self._out = _Outbox()
 
     # -------------------------------------------------------------- what is charged
@@ -107,7 +114,7 @@ class SubscriptionRun:
         """
         state = self.state
         stopping = state.cancel_at_period_end or state.pause_at_period_end or state.paused_at is not None
-        return not stopping and not self.term_is_paid
+        return state.ended_at is None and not stopping and not self.term_is_paid
 
     @property
     def term_is_paid(self) -> bool:
@@ -171,9 +178,15 @@ class SubscriptionRun:
         """The least that the PG behind the key takes at once, in minor units; 0 where that is not known."""
         return least_charge(self.state.pg_provider or provider_of(self.channel.pg), self.plan.price.currency)
 
+    def ordered(self) -> OpenOrder:
+        """What the current order number stands for, as it was recorded with its intent."""
+        recorded = self.state.open_order
+        return recorded if recorded is not None and recorded.merchant_uid == self.merchant_uid else self.would_open()
+
     def expected(self) -> Expected:
-        """What PortOne's rows of the current cycle are judged against."""
-        return Expected(self.merchant_uid, self.bill().amount, self.customer_uid)
+        """What PortOne's rows of the current order are judged against: what was recorded with its intent."""
+        order = self.ordered()
+        return Expected(order.merchant_uid, order.amount, order.customer_uid)
 
     def due(self, cycle: int) -> datetime:
         """The instant at which `cycle` is due, from the anchor."""
@@ -231,65 +244,58 @@ class SubscriptionRun:
         """
         placed = PlacedOrder(order)
         self.orders.append(placed)
-        await workflow.wait_condition(lambda: placed.settled)
+        self.stirred = True
+        await workflow.wait_condition(lambda: placed.told)
         if placed.refusal is not None:
             raise placed.refusal
         assert placed.answer is not None  # noqa: S101 - settled without a refusal is answered
         return placed.answer
 
-    # -------------------------------------------------------------- waiting
+    def told_later(self, placed: PlacedOrder) -> None:
+        """Tell an answer when nothing more is to be done at once, so that it says where that has led."""
+        self._answered.append(placed)
 
-    async def hear(self, until: datetime | None, summary: str) -> None:
-        """Wait until a webhook rings, an order comes, something is to be announced, or `until`; whichever is first."""
-        coming = reminders.next_reminder(self)
-        if coming is not None:
-            until = min(until or coming[0], coming[0])
+    def tell_answers(self) -> None:
+        """Tell what was answered, with where the subscription stands now."""
+        answered, self._answered = self._answered, []
+        for placed in answered:
+            if isinstance(placed.answer, OrderAnswered):
+                placed.answer = placed.answer.model_copy(update={"snapshot": showing.snapshot(self)})
+            placed.told = True
+
+    async def wait(self, until: datetime | None, summary: str) -> None:
+        """The one wait of a subscription: until something comes that was not there before it, or until `until`."""
         left = None if until is None else min(until - workflow.now(), policies.LONGEST_WAIT)
         if left is not None and left <= timedelta(0):
             return
-        self.wakes_at = until
+        self.stirred, self.wakes_at = False, until
         try:
-            await workflow.wait_condition(
-                lambda: bool(self.state.bells) or bool(self.orders) or self.state.look_asked,
-                timeout=left,
-                timeout_summary=summary,
-            )
+            await workflow.wait_condition(lambda: self.stirred, timeout=left, timeout_summary=summary)
         except TimeoutError:
             pass
         finally:
             self.wakes_at = None
 
-    async def pause(self, duration: timedelta, summary: str) -> None:
-        """Wait while an outcome is open: a webhook ends the wait early, an order does not.
+    def call_on_its_way(self, kind: CallKind, about: str, at: datetime) -> None:
+        """Keep in mind that a call was not answered: until its window is over it may still be carried out."""
+        self.state.calls = calls.sent(self.state.calls, kind, about, at, self.start.policy.quiet)
 
-        A bell of another order says nothing of this outcome, and waits aside until the main loop looks into it.
-        """
-        self.wakes_at = workflow.now() + duration
-        try:
-            await workflow.wait_condition(lambda: bool(self.state.bells), timeout=duration, timeout_summary=summary)
-        except TimeoutError:
-            pass
-        finally:
-            self.wakes_at = None
-        for bell in self.take_bells():
-            if bell.merchant_uid in self._being_charged() or not workflow.patched(patches.FOREIGN_FACTS):
-                self.answer_bell(bell, Disposition.APPLIED)
-            else:
-                self.state.aside.append(bell)
+    def asked_in_vain(self) -> None:
+        """PortOne did not answer: it is asked again later, and commands are heard meanwhile."""
+        ladder = policies.ASK_AGAIN_AFTER
+        wait = ladder[min(self.state.unanswered, len(ladder) - 1)]
+        self.state.unanswered += 1
+        self.state.asks_again_at = workflow.now() + wait
 
-    def _being_charged(self) -> set[str]:
-        """The order numbers whose outcome may be open."""
-        changes = self.state.changes
-        change = [change_merchant_uid(self.start.subscription_id, changes)] if changes else []
-        return {self.merchant_uid, *change}
+    def was_answered(self) -> None:
+        """PortOne answers again."""
+        self.state.unanswered, self.state.asks_again_at = 0, None
 
-    async def sleep(self, duration: timedelta, summary: str) -> None:
-        """Wait whatever comes."""
-        self.wakes_at = workflow.now() + duration
-        try:
-            await workflow.sleep(duration, summary=summary)
-        finally:
-            self.wakes_at = None
+    @property
+    def may_ask(self) -> bool:
+        """Whether PortOne is to be asked now, and not only after a while since it did not answer."""
+        at = self.state.asks_again_at
+        return at is None or workflow.now() >= at
 
     def take_bells(self, most: int = policies.BELLS_AT_ONCE) -> list[PaymentReported]:
         """The bells since the last look, taken off the desk, oldest first; more than `most` wait for the next step."""
@@ -310,8 +316,6 @@ class SubscriptionRun:
         """Close the inbox rows of webhooks that said nothing new, when no other write did it."""
         if self.has_answers:
             await self.write("a webhook that said nothing new")
-
-    # -------------------------------------------------------------- writing
 
     def tell(self, what: EventType, summary: str, data: EventData) -> None:
         """Announce what the next write writes: both are in one transaction, so neither is without the other."""
@@ -380,8 +384,6 @@ class SubscriptionRun:
         )
         await workflow.execute_activity_method(LedgerActivities.record, entry, summary=summary, **policies.LEDGER)
         showing.show(self)
-
-    # -------------------------------------------------------------- being seen
 
     def grace_ends_at(self) -> datetime | None:
         """Until when an unpaid period still gives access; None while nothing has failed."""

@@ -1,7 +1,6 @@
 """All that a subscription remembers from one step to the next, carried whole through continue-as-new."""
 
 from datetime import datetime
-from enum import StrEnum
 from fractions import Fraction
 
 from pydantic import BaseModel
@@ -9,11 +8,12 @@ from pydantic import BaseModel
 from billing.domain.bills import Holding
 from billing.domain.books import another_begins
 from billing.domain.calendar import Anchor
+from billing.domain.calls import CallOnItsWay
 from billing.domain.consent import ConsentNeed
 from billing.domain.coupons import Coupon
+from billing.domain.facts import BillingKeyFact
 from billing.domain.merchant_uid import cycle_merchant_uid
 from billing.domain.money import Money
-from billing.domain.parked import ParkedKind
 from billing.domain.plans import PlanTerms
 from billing.domain.records import PendingChange
 from billing.domain.states import (
@@ -29,55 +29,20 @@ from billing.domain.states import (
 )
 from billing.domain.takeover import Standing
 from workflows.contracts import PaymentReported, PortOneChannel
-from workflows.orders import ResumeAnchor
+from workflows.orders import CancelAnswered, ResumeAnchor
+from workflows.state_records import (
+    Booking,
+    Charge,
+    Opening,
+    OpenOrder,
+    PaidOrder,
+    ParkedItem,
+    RefundsFor,
+    RefundUnderWay,
+)
 
 HEARD_LIMIT = 100
 """How many bells are remembered to drop their twins; the ledger's inbox already dropped most of them."""
-
-
-class Booking(StrEnum):
-    """Who will run the next attempt of the current cycle: never two of them (reliability.md F42)."""
-
-    SCHEDULE = "schedule"
-    RESCHEDULE = "reschedule"
-    AGAIN = "again"
-
-
-class OpenOrder(BaseModel):
-    """What the current order number stands for in the ledger: another amount or card needs another number."""
-
-    merchant_uid: str
-    amount: Money
-    tax_free: int = 0
-    vat_amount: int | None = None
-    customer_uid: str
-    name: str = ""
-
-
-class PaidOrder(BaseModel):
-    """An order that was paid for the running period, with what of it the period is paid with.
-
-    It is what a refund of the period goes back through; `returned` is what PortOne has given back of it in all, in
-    minor units, as far as that is booked.
-    """
-
-    merchant_uid: str
-    imp_uid: str | None
-    amount: Money
-    returned: int = 0
-
-
-class ParkedItem(BaseModel):
-    """One thing that stands until a person decides; `of_cycle` when it is about the open period itself."""
-
-    parked_id: str
-    kind: ParkedKind
-    reason: str
-    merchant_uid: str
-    parked_at: datetime
-    imp_uid: str | None = None
-    known: list[str] = []
-    of_cycle: bool = False
 
 
 class SubscriptionState(BaseModel):
@@ -190,6 +155,30 @@ class SubscriptionState(BaseModel):
     aside: list[PaymentReported] = []
     key_missing: str | None = None
 
+    # What is under way at PortOne: a charge of our own, calls without an answer, and when it is asked again.
+    opening: Opening = Opening.CARD
+    opening_tries: int = 0
+    opens_at: datetime | None = None
+    issued_key: BillingKeyFact | None = None
+    charge: Charge | None = None
+    calls: list[CallOnItsWay] = []
+    unanswered: int = 0
+    asks_again_at: datetime | None = None
+    reschedules: bool = False
+    registrations: int = 0
+    registers_at: datetime | None = None
+    row_look_at: datetime | None = None
+    pending_look_at: datetime | None = None
+    plans_again: str | None = None
+    canceled: CancelAnswered | None = None
+    refunds: list[RefundUnderWay] = []
+    refunds_for: RefundsFor | None = None
+    refunds_at: datetime | None = None
+    refund_tries: int = 0
+    refunds_told_at: datetime | None = None
+    tidies_at: datetime | None = None
+    tidied: int = 0
+
     # What somebody else left on the key: the order number that the open period was taken over with, and what stands.
     taken_over: str | None = None
     standing: list[Standing] | None = None
@@ -224,6 +213,11 @@ class SubscriptionState(BaseModel):
         self.pause_at_period_end = False
         self.resumes_at = None
         self.pending_change = None
+        # What could not be deleted before is tried once more.
+        self.left_keys_seen_in = 0
+        self.tidied = 0
+        # Money that is not as ordered pays for nothing now.
+        self.look_asked = self.look_asked or self.cycle_state is CycleState.MISMATCH
 
     @property
     def coming_change(self) -> PendingChange | None:

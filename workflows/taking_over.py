@@ -59,17 +59,22 @@ class Taken:
         return takeover.in_words(REFUSALS[self.refusal], self.standing) if self.refusal is not None else ""
 
 
-async def look(run: SubscriptionRun, key: BillingKeyFact) -> Found:
-    """Ask what stands on the key; payments matter only where the first period would be charged now."""
+async def look(run: SubscriptionRun, key: BillingKeyFact) -> Found | None:
+    """Ask what stands on the key; payments matter only where the first period would be charged now.
+
+    None where the charge that the PG makes at the issue of the key is not listed yet: it is asked again soon.
+    """
     pg = capability(key.pg_provider or "")
     always = pg is not None and pg.charges_at_issue is ChargesAtIssue.ALWAYS
-    for wait in (*policies.CHARGE_AT_ISSUE_AGAIN_AFTER, None):
-        found, any_at_all = await _ask(run)
-        if any_at_all or not always:
-            return found
-        if wait is not None:
-            await workflow.sleep(wait, summary="the charge at the issue of the key is not listed yet")
-    return replace(found, not_shown=True)
+    found, any_at_all = await _ask(run)
+    if any_at_all or not always:
+        return found
+    state, ladder = run.state, policies.CHARGE_AT_ISSUE_AGAIN_AFTER
+    if state.opening_tries >= len(ladder):
+        return replace(found, not_shown=True)
+    state.opens_at = workflow.now() + ladder[state.opening_tries]
+    state.opening_tries += 1
+    return None
 
 
 async def take(run: SubscriptionRun, found: Found) -> Taken:
@@ -100,7 +105,7 @@ async def _take_back(run: SubscriptionRun, way: Way) -> Taken | None:
     said: list[Standing] = []
     ran: list[key_look.TakenBack] = []
     refusal = None
-    for back in await key_look.take_all_back(way.revoke, run.bill().amount):
+    for back in await key_look.take_all_back(way.revoke, leaving.revoking(run), run.bill().amount):
         said.append(key_look.told(back))
         if back.row.status == "executed":
             ran.append(back)
@@ -142,7 +147,7 @@ def _paid(verdict: Verdict, standing: tuple[Standing, ...]) -> Taken:
 async def _ask(run: SubscriptionRun) -> tuple[Found, bool]:
     """What is foreign on the key now; and whether it was ever charged, where that matters."""
     life = key_look.Life(run.start.subscription_id, run.start.customer_uid)
-    on_key = await key_look.scheduled_on(run.customer_uid, policies.LOOK_UP, life)
+    on_key = await key_look.scheduled_on(run.customer_uid, policies.ASK, life)
     if not _charges_now(run):
         return Found(on_key.open, on_key.left), True
     interval, zone, now = run.plan.interval, run.plan.zone, workflow.now()

@@ -8,24 +8,24 @@ from billing.domain.events import EventType
 from billing.domain.plans import TrialEnd
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Finding
-from workflows import arbiter, booking, consent_need, consenting, dunning, first_period, pausing, telling
-from workflows.bells import answer_stale_bells
-from workflows.charging import charge_now
+from workflows import attempts, consent_need, consenting, dunning, first_period, pausing, scheduling, stopping, telling
+from workflows.attempts import Proven
 from workflows.orders import ChangeTrial, ChargeAtOrder, OrderAnswered
 from workflows.reminders import TRIAL
-from workflows.settling import settle
+from workflows.settling import settle, stand
 from workflows.showing import snapshot
+from workflows.state_records import Purpose
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_skipped
 
 
-async def change(run: SubscriptionRun, order: ChangeTrial) -> OrderAnswered:
+async def change(run: SubscriptionRun, order: ChangeTrial) -> OrderAnswered | None:
     """End the trial on another day, and move the charge behind it; or end it now, and charge at once.
 
     A trial that is ended now is over whatever its charge comes to: declined, the subscription is `past_due`.
     """
     ends_now, ends_at = order.ends_at is None, (order.ends_at or workflow.now()).replace(microsecond=0)
-    stopped = await arbiter.stop_the_charge(run)
+    stopped = await stopping.stop_the_charge(run)
     if stopped.unfinished or stopped.charge not in (ChargeAtOrder.NONE_PLANNED, ChargeAtOrder.REVOKED):
         return _answer_the_charge_ran_first(run, stopped, ends_now=ends_now)
     _end_at(run, ends_at)
@@ -41,11 +41,11 @@ async def change(run: SubscriptionRun, order: ChangeTrial) -> OrderAnswered:
     await run.write(f"the trial ends {run.local(run.state.due_at)}", intents=intents)
     if ends_now:
         return await _charge_at_once(run, stopped)
-    await arbiter.plan_again(run, "the trial ends on another day")
+    run.state.plans_again = "the trial ends on another day"
     return OrderAnswered(snapshot=snapshot(run), charge=stopped.charge)
 
 
-def _answer_the_charge_ran_first(run: SubscriptionRun, stopped: arbiter.Stopped, *, ends_now: bool) -> OrderAnswered:
+def _answer_the_charge_ran_first(run: SubscriptionRun, stopped: stopping.Stopped, *, ends_now: bool) -> OrderAnswered:
     """The trial had ended by itself, or its charge is in doubt; who wanted it to end has what they wanted."""
     code, message = "not_trialing", "its charge ran first: the trial is over"
     if stopped.unfinished:
@@ -71,7 +71,7 @@ def _end_at(run: SubscriptionRun, ends_at: datetime) -> None:
     state.announced = [each for each in state.announced if each != TRIAL]
 
 
-async def _charge_at_once(run: SubscriptionRun, stopped: arbiter.Stopped) -> OrderAnswered:
+async def _charge_at_once(run: SubscriptionRun, stopped: stopping.Stopped) -> OrderAnswered | None:
     state = run.state
     if run.bill().amount.amount == 0:
         await settle_skipped(run)
@@ -79,34 +79,37 @@ async def _charge_at_once(run: SubscriptionRun, stopped: arbiter.Stopped) -> Ord
     if not state.has_card:
         await end_without_a_card(run)
         return OrderAnswered(snapshot=snapshot(run))
-    revoked = stopped.charge is ChargeAtOrder.REVOKED and not booking.can_reschedule(run)
+    revoked = stopped.charge is ChargeAtOrder.REVOKED and not scheduling.can_reschedule(run)
     if revoked or state.open_order not in (None, run.would_open()):
-        await arbiter.renumber(run, "the trial ends now")
-    number = run.merchant_uid
+        await stopping.renumber(run, "the trial ends now")
     state.move(CycleState.VERIFYING)
-    verdict = dunning.as_declined(await charge_now(run))
-    await settle(run, verdict)
-    outcomes = {Finding.PAID: ChargeAtOrder.PAID, Finding.DECLINED: ChargeAtOrder.DECLINED}
+    attempts.begin(run, Purpose.TRIAL_END)
+    return None
+
+
+async def charged(run: SubscriptionRun, proven: Proven) -> OrderAnswered:
+    """The charge at the end of the trial is proven: record it, and answer what came of it."""
+    number, verdict = run.merchant_uid, dunning.as_declined(proven.verdict)
+    if verdict.finding is Finding.PENDING:
+        await stand(run, CycleState.UNKNOWN, verdict)
+    else:
+        await settle(run, verdict)
+    outcomes = {
+        Finding.PAID: ChargeAtOrder.PAID,
+        Finding.DECLINED: ChargeAtOrder.DECLINED,
+        Finding.PENDING: ChargeAtOrder.UNKNOWN,
+    }
     charge = outcomes.get(verdict.finding, ChargeAtOrder.MISMATCH)
-    mismatch = charge is ChargeAtOrder.MISMATCH
+    open_or_wrong = charge in (ChargeAtOrder.MISMATCH, ChargeAtOrder.UNKNOWN)
     return OrderAnswered(
         snapshot=snapshot(run),
-        done=not mismatch,
-        code="charge_mismatch" if mismatch else None,
+        done=not open_or_wrong,
+        code=f"charge_{charge.value}" if open_or_wrong else None,
         message=verdict.reason if charge is not ChargeAtOrder.PAID else None,
         charge=charge,
         merchant_uid=number,
         charged=verdict.payment.amount if charge is ChargeAtOrder.PAID and verdict.payment else None,
     )
-
-
-async def wait_for_a_card(run: SubscriptionRun) -> None:
-    """Wait for a payment method until the period begins; without one, pause or end as the plan says."""
-    due_at = run.state.due_at
-    await run.hear(due_at, f"until a payment method is there, or {run.local(due_at)}")
-    await answer_stale_bells(run)
-    if workflow.now() >= due_at and not run.orders:
-        await end_without_a_card(run)
 
 
 async def end_without_a_card(run: SubscriptionRun) -> None:

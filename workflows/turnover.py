@@ -13,9 +13,9 @@ from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.verdict import Verdict
-from workflows import bookkeeping, first_period, patches, telling
+from workflows import bookkeeping, first_period, telling
+from workflows.state_records import PaidOrder
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import PaidOrder
 
 
 async def settle_paid(
@@ -104,10 +104,7 @@ def _begin_the_next_period(run: SubscriptionRun, paid: PaidOrder | None) -> None
     told = telling.change(run, change, "next_period", now=True) if change is not None else None
     # Where access was closed meanwhile, the period that is paid now begins now, and none is owed for the time between.
     closed = was is SubscriptionStatus.UNPAID or state.end_action_taken
-    by_net_paid = not _differs_by_net_paid(run, paid) or workflow.patched(patches.STILL_PAID)
-    part_anew = closed and run.is_a_part and workflow.patched(patches.PART_ANEW)
-    anew = workflow.now().replace(microsecond=0) if closed else None
-    turn(run, anew, paid, by_net_paid=by_net_paid, part_anew=part_anew)
+    turn(run, workflow.now().replace(microsecond=0) if closed else None, paid)
     state.become(SubscriptionStatus.ACTIVE)
     state.paused_at = None
     if change is not None and told is not None:
@@ -118,35 +115,19 @@ def _begin_the_next_period(run: SubscriptionRun, paid: PaidOrder | None) -> None
         run.tell(event, "goes on" if resumed else "is paid for", telling.subscription(run))
 
 
-def _differs_by_net_paid(run: SubscriptionRun, paid: PaidOrder | None) -> bool:
-    """Whether a run that began before `STILL_PAID` would turn to another period than one that began after it."""
-    bill, held = run.bill(), run.holding()
-    short = paid is not None and (paid.returned > 0 or paid.amount.amount < bill.amount.amount)
-    return run.state.balance < 0 or short or (held.coupon is not None and not bill.coupon_used)
-
-
-def turn(
-    run: SubscriptionRun,
-    begins_anew: datetime | None = None,
-    paid: PaidOrder | None = None,
-    *,
-    by_net_paid: bool = True,
-    part_anew: bool = True,
-) -> None:
+def turn(run: SubscriptionRun, begins_anew: datetime | None = None, paid: PaidOrder | None = None) -> None:
     """Turn the books to the period whose bill is paid: what was to change with it changes, and its days begin.
 
     Pure, so that a preview and a test reckon as a charge does. With `begins_anew` the billing day moves there;
-    another interval or zone counts from the day on which it begins. `paid` is the order that paid the bill. Without
-    `by_net_paid` it is as runs do that began before the books knew what is still paid, and without `part_anew` a part
-    of a period that begins anew is a whole one.
+    another interval or zone counts from the day on which it begins. `paid` is the order that paid the bill.
     """
     state, bill, held, change = run.state, run.bill(), run.holding(), run.state.coming_change
-    coupon_used = bill.coupon_used if by_net_paid else held.coupon is not None
+    coupon_used = bill.coupon_used
     _count_what_begins_whole(run)
-    begins, whole_from = _entered(run) if begins_anew is None else _begin_anew(run, begins_anew, part=part_anew)
+    begins, whole_from = _entered(run) if begins_anew is None else _begin_anew(run, begins_anew)
     state.counts_from = whole_from if begins != whole_from else None
     state.counted_coupon = held.coupon if coupon_used else None
-    _pay(run, bill, paid, by_net_paid=by_net_paid)
+    _pay(run, bill, paid)
     if change is None:
         state.coupon_cycles_used += 1 if coupon_used else 0
     else:
@@ -176,10 +157,10 @@ def _entered(run: SubscriptionRun) -> tuple[datetime, datetime]:
     return begins, whole_from if run.is_a_part else begins
 
 
-def _begin_anew(run: SubscriptionRun, at: datetime, *, part: bool) -> tuple[datetime, datetime]:
+def _begin_anew(run: SubscriptionRun, at: datetime) -> tuple[datetime, datetime]:
     """The same for a period that begins at `at`: a part of one has as many days from there as were billed."""
     state, zone = run.state, run.plan.zone
-    if not part or not run.is_a_part:
+    if not run.is_a_part:
         state.anchor, state.first_cycle = Anchor.at(at, zone), state.cycle
         return at, at
     ends = days_later(at, first_period.days(run) - state.paid_days, zone)
@@ -187,12 +168,8 @@ def _begin_anew(run: SubscriptionRun, at: datetime, *, part: bool) -> tuple[date
     return at, days_later(at, -state.paid_days, zone)
 
 
-def _pay(run: SubscriptionRun, bill: Bill, paid: PaidOrder | None, *, by_net_paid: bool) -> None:
+def _pay(run: SubscriptionRun, bill: Bill, paid: PaidOrder | None) -> None:
     state, before = run.state, bookkeeping.books_of(run)
-    if not by_net_paid:
-        state.period_orders, state.given_back = [paid] if paid is not None else [], 0
-        state.balance, state.paid_by = bill.carried, run.holding()
-        return
     came = None
     if paid is not None:
         # What went back of it before it counted is gone.

@@ -1,5 +1,6 @@
 """/v1/parked: what a person must decide, in one list; and the decisions."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -11,8 +12,9 @@ from api.idempotency import OnceDep, answer
 from api.models import CustomerUid
 from api.order_models import DecisionBody
 from api.ordering import find_subscription, names_of, new_order_id, place, send_update
+from api.overdue import cursor_of, overdue_periods, run_of
 from api.strict_route import StrictRoute
-from api.views import decision_view, parked_view
+from api.views import decision_view, overdue_view, parked_view
 from billing.ledger import Cursor, ParkedRow
 from workflows.contracts import subscription_workflow_id
 from workflows.fact_contracts import FactDecided
@@ -31,14 +33,23 @@ async def list_parked(
     customer_uid: CustomerUid | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     after: str | None = None,
+    overdue_after: str | None = None,
 ) -> dict[str, Any]:
-    """Everything that stands until a person decides, oldest first: what is known, and what each decision would do."""
-    cursor = _read(after)
+    """Everything that stands until a person decides, oldest first: what is known, and what each decision would do.
+
+    Beside it, under `overdue`, what is due and neither paid nor parked nor waited for, the longest overdue first: there
+    the run is to be put right. Each list has a cursor of its own.
+    """
+    cursor, overdue_cursor = _read(after), _read(overdue_after, "overdue_after")
     rows = await desk.ledger.parking.page(customer_uid=customer_uid, limit=limit + 1, after=cursor)
-    shown = rows[:limit]
+    late = await overdue_periods(desk, customer_uid=customer_uid, limit=limit + 1, after=overdue_cursor)
+    shown, shown_late = rows[:limit], late[:limit]
+    runs = await asyncio.gather(*(run_of(desk, each) for each in shown_late))
     return {
         "parked": [parked_view(desk, row, await desk.ledger.list_payments(row.merchant_uid)) for row in shown],
         "next": shown[-1].cursor.encode() if len(rows) > limit else None,
+        "overdue": [overdue_view(desk, each, run) for each, run in zip(shown_late, runs, strict=True)],
+        "overdue_next": cursor_of(shown_late[-1]).encode() if len(late) > limit else None,
     }
 
 
@@ -97,10 +108,10 @@ async def _decide_on_a_fact(desk: Desk, row: ParkedRow, message: Decide, attempt
     return answer(200, view)
 
 
-def _read(after: str | None) -> Cursor | None:
+def _read(after: str | None, field: str = "after") -> Cursor | None:
     if after is None:
         return None
     try:
         return Cursor.decode(after)
     except ValueError:
-        raise Problem(422, "invalid_cursor", "is not a cursor of this list", field="after") from None
+        raise Problem(422, "invalid_cursor", "is not a cursor of this list", field=field) from None

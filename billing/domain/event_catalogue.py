@@ -17,6 +17,7 @@ from billing.domain.event_data import (
     ConsentData,
     DifferenceData,
     EventData,
+    OverdueData,
     ParkedData,
     PaymentMethodData,
     PingData,
@@ -72,6 +73,10 @@ CATALOGUE: Mapping[EventType, CataloguedEvent] = MappingProxyType(
         _E.SUBSCRIPTION_RENEWAL_UPCOMING: _OF("A charge comes soon, at `next_charge_at`.", SubscriptionData),
         _E.SUBSCRIPTION_PARKED: _OF("Only a person can decide how it goes on.", ParkedData),
         _E.SUBSCRIPTION_DECIDED: _OF("A person decided, and it goes on.", ParkedData),
+        _E.SUBSCRIPTION_OVERDUE: _OF(
+            "A period is due, neither paid nor parked, and nothing that runs here settles it; once a period.",
+            OverdueData,
+        ),
         _E.PLAN_CHANGE_SCHEDULED: _OF("A change of plan or quantity will take effect.", ChangeData),
         _E.PLAN_CHANGE_CANCELED: _OF("A change that was to take effect was taken back or replaced.", ChangeData),
         _E.PLAN_CHANGE_DECLINED: _OF("The payment of a change was declined; the old terms stay.", ChangeData),

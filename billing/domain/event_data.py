@@ -232,6 +232,27 @@ class ParkedData(EventData):
 
 
 @dataclass(frozen=True, slots=True)
+class OverdueData(EventData):
+    """A period that is due, neither paid nor parked, and waited for by nobody.
+
+    Args:
+        status: of the subscription, as it last said.
+        cycle: the period, counted from 1.
+        cycle_state: of the period, as it last said.
+        merchant_uid: the order number of the period.
+        due_by: the instant by which something should have happened.
+        found_at: when it was noticed that nothing had.
+    """
+
+    status: str
+    cycle: int
+    cycle_state: str
+    merchant_uid: str | None
+    due_by: datetime
+    found_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RefundData(EventData):
     """A refund of one payment.
 

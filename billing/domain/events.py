@@ -35,6 +35,7 @@ class EventType(StrEnum):
     SUBSCRIPTION_RENEWAL_UPCOMING = "subscription.renewal_upcoming"
     SUBSCRIPTION_PARKED = "subscription.parked"
     SUBSCRIPTION_DECIDED = "subscription.decided"
+    SUBSCRIPTION_OVERDUE = "subscription.overdue"
     PLAN_CHANGE_SCHEDULED = "plan_change.scheduled"
     PLAN_CHANGE_CANCELED = "plan_change.canceled"
     PLAN_CHANGE_DECLINED = "plan_change.declined"

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+AT_ONCE = datetime.min.replace(tzinfo=UTC)
+"""The instant of what is to be done now, whatever time it is."""
+
 
 def require_utc(name: str, instant: datetime | None) -> None:
     """Refuse an instant that is naive or carries another offset than UTC; `None` passes.

@@ -77,7 +77,7 @@ class Known:
         order: None when nobody here ordered it.
         customer_uid: whose order of events it belongs to: the one its subscription was started under, else the key.
         subscription_id: of that subscription; None when there is none.
-        living: whether that subscription has not ended.
+        living: whether that subscription has not ended, and no later one has begun under its customer_uid.
         status: of that subscription.
         seen: the payment's status and refunded amount, as it was last looked up; None when it never was.
         kept: whether a person decided that its money stays although it pays for nothing.

@@ -9,14 +9,15 @@ import string
 
 MAX_LENGTH = 40
 MAX_CYCLE = 99_999
-MAX_GENERATION = 25
+MAX_GENERATION = 701
+"""One letter, then two: a to z, aa to zz."""
 
 _ALPHABET = string.digits + string.ascii_lowercase
 _MIN_RANDOM_BYTES = 16
 _INCARNATION_LENGTH = 19
 _PAYMENT_LENGTH = 24
 _INCARNATION = re.compile(r"s[0-9a-z]{19}", re.ASCII)
-_CYCLE = re.compile(r"(s[0-9a-z]{19})([0-9]{5})([a-z])", re.ASCII)
+_CYCLE = re.compile(r"(s[0-9a-z]{19})([0-9]{5})([a-z]{1,2})", re.ASCII)
 _GIVEN = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
 
 
@@ -53,13 +54,13 @@ def new_payment_merchant_uid(random_bytes: bytes) -> str:
 
 
 def cycle_merchant_uid(incarnation: str, cycle: int, generation: int = 0) -> str:
-    """The order number of one cycle: incarnation, five digits, one letter; 26 characters.
+    """The order number of one cycle: incarnation, five digits, one letter or two; at most 27 characters.
 
     Args:
         incarnation: what `new_incarnation` gave.
         cycle: 1 to 99,999.
-        generation: 0 to 25 (a to z). It moves only when the card behind the cycle changed or the PG never takes a
-            number again, and the earlier row is verified unpaid and can never execute.
+        generation: 0 to 701 (a to z, aa to zz). It moves only when the card behind the cycle changed or the PG never
+            takes a number again, and the earlier row is verified unpaid and can never execute.
 
     Raises:
         ValueError: an argument outside its range; a number is never cut or wrapped into another one's place.
@@ -70,7 +71,20 @@ def cycle_merchant_uid(incarnation: str, cycle: int, generation: int = 0) -> str
         raise ValueError(f"cycle must be 1 to {MAX_CYCLE}, got {cycle}")
     if not 0 <= generation <= MAX_GENERATION:
         raise ValueError(f"generation must be 0 to {MAX_GENERATION}, got {generation}")
-    return f"{incarnation}{cycle:05d}{string.ascii_lowercase[generation]}"
+    return f"{incarnation}{cycle:05d}{_letters(generation)}"
+
+
+def _letters(generation: int) -> str:
+    letters = string.ascii_lowercase
+    if generation < len(letters):
+        return letters[generation]
+    first, second = divmod(generation - len(letters), len(letters))
+    return letters[first] + letters[second]
+
+
+def _generation(letters: str) -> int:
+    *first, last = (string.ascii_lowercase.index(letter) for letter in letters)
+    return last if not first else len(string.ascii_lowercase) * (first[0] + 1) + last
 
 
 def change_merchant_uid(incarnation: str, change: int) -> str:
@@ -98,7 +112,7 @@ def parse_cycle_merchant_uid(text: str) -> tuple[str, int, int] | None:
     match = _CYCLE.fullmatch(text)
     if match is None or match[2] == "00000":
         return None
-    return match[1], int(match[2]), string.ascii_lowercase.index(match[3])
+    return match[1], int(match[2]), _generation(match[3])
 
 
 def is_valid_merchant_uid(text: str) -> bool:

@@ -151,6 +151,9 @@ class SubscriptionRecord:
         billing_key: the customer_uid of the key that is charged; the subscription itself keeps the one it was
             started under. None until the two differ.
         life: what it holds beside its period.
+        waits_until: UTC, the instant by which the run will have written this row again by itself: the end of its one
+            wait, or, while a wait only ends in another look, the end of those looks. None when nothing happens before
+            somebody acts, and where the run does not say (`overdue.due_by`).
 
     Raises:
         ValueError: an instant that is not aware UTC.
@@ -181,6 +184,7 @@ class SubscriptionRecord:
     end_reason: str | None = None
     billing_key: str | None = None
     life: SubscriptionLife = SubscriptionLife()
+    waits_until: datetime | None = None
 
     def __post_init__(self) -> None:
         require_utc("started_at", self.started_at)
@@ -188,6 +192,7 @@ class SubscriptionRecord:
         require_utc("current_period_end", self.current_period_end)
         require_utc("next_charge_at", self.next_charge_at)
         require_utc("ended_at", self.ended_at)
+        require_utc("waits_until", self.waits_until)
 
 
 @dataclass(frozen=True, slots=True)

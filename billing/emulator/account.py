@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -11,11 +11,13 @@ from billing.emulator.console import Desk
 from billing.emulator.console_acts import ConsoleAct
 from billing.emulator.envelope import REFUSED, Refusal, done, refused
 from billing.emulator.execution import Execution
-from billing.emulator.fault_rules import AFTER, BEFORE, Faults
+from billing.emulator.fault_kinds import LOOK_UPS
+from billing.emulator.fault_rules import AFTER, BEFORE, LOOK, Faults
 from billing.emulator.faulty_answers import identity_of, told_after, told_before
 from billing.emulator.form import read_body
 from billing.emulator.operations import Operation, as_listed, operation_of
 from billing.emulator.parameters import require_parameters
+from billing.emulator.past import Change
 from billing.emulator.settings import EmulatorSettings
 from billing.emulator.store import Record
 from billing.emulator.timeline import Timeline
@@ -66,7 +68,8 @@ class Account:
                 return self._execute_late(request, fault, where, act, authorized=authorized)
             self.world.store.flush()
             return told_before(fault)
-        answer = self._work(request, operation, act, authorized=authorized)
+        lag = self.faults.take(LOOK, path, **where) if path in LOOK_UPS else None
+        answer = self._work(request, operation, self._lagging(act, lag), authorized=authorized)
         if (planned := self.faults.take(("console",), path, **where)) is not None:
             self._act(planned, where)
         hang = self.faults.take(("delay_after",), path, **where)
@@ -97,6 +100,21 @@ class Account:
         self.world.expect(owner, self.world.clock.now(owner) + fault["seconds"], "call", number)
         self.world.store.flush()
         return told_before(fault)
+
+    def _lagging(self, work: Callable[[], Any], lag: Record | None) -> Callable[[], Any]:
+        """The same look, which sees what was true before."""
+        if lag is None:
+            return work
+        past = self.world.past
+
+        def look() -> Any:
+            unseen: Iterable[Change] = (
+                past.as_of(lag["seconds"]) if lag["kind"] == "stale" else past.as_at_mark(lag["mark"])
+            )
+            with past.without(unseen):
+                return work()
+
+        return look
 
     def _act(self, rule: Record, where: Mapping[str, str | None]) -> None:
         """A person acts on what the call was about, unless the rule names something else."""

@@ -4,6 +4,7 @@ import secrets
 
 from billing.emulator.cards import DECLINES_BEFORE_APPROVAL, LATE_APPROVAL_SECONDS
 from billing.emulator.envelope import Refusal
+from billing.emulator.fault_kinds import LEFT_OPEN
 from billing.emulator.fault_rules import Faults
 from billing.emulator.keys import declines_counter
 from billing.emulator.pgs import refused_by_pg
@@ -39,7 +40,10 @@ class Execution:
         A success sends a webhook; a failure does so only where a schedule ran (facts.md 3.3). `path` is the call that
         fault switches know it by; `row` is the payment that waits for it since its window opened.
         """
+        where = {"merchant_uid": order["merchant_uid"], "customer_uid": order.get("customer_uid")}
         refusal = self._decline(order, card, usage, path, at)
+        left_open = refusal is None and path in LEFT_OPEN
+        undecided = self._faults.take(("undecided",), path, **where) if left_open else None
         payment = make_payment(
             order,
             card,
@@ -51,14 +55,26 @@ class Execution:
         )
         if row:
             payment["started_at"] = row["started_at"]
+        if undecided is not None:
+            return self._leave_ready(payment, undecided["seconds"], at)
         self._world.keep_payment(payment)
         if refusal is None or usage == SCHEDULED:
             self._webhooks.queue(payment, at)
         if refusal is not None and card["last_four"] == "0006":
-            late = {"at": at + LATE_APPROVAL_SECONDS, "customer_uid": payment["customer_uid"]}
-            self._world.store.put("late", payment["imp_uid"], late)
-            self._world.expect(payment["customer_uid"], late["at"], "late", payment["imp_uid"])
+            self._approve_after(payment, LATE_APPROVAL_SECONDS, at)
         return payment
+
+    def _leave_ready(self, payment: Record, seconds: float, at: float) -> Record:
+        """The PG has not decided: nothing is told, and nothing sent, until it does."""
+        waiting = {"status": "ready", "paid_at": 0, "apply_num": None, "pg_tid": None, "receipt_url": None}
+        if seconds:
+            self._approve_after(payment, seconds, at)
+        return self._world.keep_payment({**payment, **waiting})
+
+    def _approve_after(self, payment: Record, seconds: float, at: float) -> None:
+        late = {"at": at + seconds, "customer_uid": payment["customer_uid"]}
+        self._world.store.put("late", payment["imp_uid"], late)
+        self._world.expect(payment["customer_uid"], late["at"], "late", payment["imp_uid"])
 
     def run_schedule(self, schedule: Record, at: float, *, path: str) -> Record:
         """Run a schedule, now; answers the payment. Without its key the attempt fails."""
@@ -91,14 +107,16 @@ class Execution:
         return [merchant_uid]
 
     def loses_answer(self, payment: Record) -> bool:
-        """Whether the answer to a charge is lost: with card 0005, the first time for each order number."""
+        """Whether the answer to a charge is lost: one that is undecided, and with card 0005 the first of each order."""
+        if payment["status"] == "ready":
+            return True
         return payment["last_four"] == "0005" and self._world.store.count(f"lost {payment['merchant_uid']}") == 1
 
     def approve_late(self, imp_uid: str, at: float) -> Record:
-        """Turn a failed payment into a paid one, as Paymentwall may (facts.md 9.1), unless the order has been paid."""
+        """Turn a failed or an undecided payment into a paid one, unless the order has been paid (facts.md 9.1)."""
         self._world.store.drop("late", imp_uid)
         payment = self._world.store["payments"][imp_uid]
-        if payment["status"] != "failed" or self._world.is_paid(payment["merchant_uid"]):
+        if payment["status"] not in ("failed", "ready") or self._world.is_paid(payment["merchant_uid"]):
             return payment
         approved = {
             **payment,

@@ -16,7 +16,15 @@ CALLS = (
 ATTEMPTS = ("onetime", "again", "schedule", "retry", "window", "console", "recovery")
 """Where a card is charged; `schedule` is also the schedule that runs when its time comes."""
 
-Moment = Literal["before", "after", "around", "charge", "webhook", "console"]
+LEFT_OPEN = ("onetime", "again", "schedule", "retry", "console", "recovery")
+"""Where a charge may be left undecided: a window waits for its buyer anyway."""
+LOOK_UPS = (
+    "customers_get", "customers_list", "customers_payments", "customers_schedules", "schedule_get", "schedule_list",
+    "schedule_customers", "payments", "payments_get", "find", "findAll", "status",
+)  # fmt: skip
+"""What only asks for payments, schedules and keys, one or a list."""
+
+Moment = Literal["before", "after", "around", "look", "charge", "open", "webhook", "console"]
 
 
 class Kind(NamedTuple):
@@ -35,6 +43,10 @@ class Kind(NamedTuple):
                 return ("webhook",)
             case "charge":
                 return ATTEMPTS
+            case "open":
+                return LEFT_OPEN
+            case "look":
+                return LOOK_UPS
             case _:
                 return CALLS
 
@@ -54,9 +66,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         "execute_late": Kind(
             "before",
-            ("seconds",),
-            "HTTP 504 at once; it is done `seconds` later on the emulator's clock, if it runs until then.",
-            "바로 HTTP 504, 에뮬레이터 시계로 `seconds` 뒤에 (그때까지 켜져 있으면) 실행됩니다.",
+            ("seconds", "answer"),
+            "HTTP 504 at once, or with `answer` `cut` the connection is cut; it is done `seconds` later on the "
+            "emulator's clock, if it runs until then.",
+            "바로 HTTP 504, `answer`가 `cut`이면 연결이 끊깁니다. 에뮬레이터 시계로 `seconds` 뒤에 (그때까지 켜져 "
+            "있으면) 실행됩니다.",
         ),
         "drop_after": Kind("after", (), "The connection is cut within the answer.", "응답 도중 연결이 끊깁니다."),
         "500_after": Kind("after", (), "HTTP 500.", "HTTP 500."),
@@ -90,7 +104,27 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "It is done at once; the answer comes `seconds` of real time later.",
             "바로 처리하고, 응답은 실제 시간 `seconds` 후에 옵니다.",
         ),
+        "stale": Kind(
+            "look",
+            ("seconds",),
+            "It is answered what was true `seconds` earlier on the emulator's clock.",
+            "에뮬레이터 시계로 `seconds` 전에 사실이던 것을 답합니다.",
+        ),
+        "frozen": Kind(
+            "look",
+            (),
+            "It is answered what was true when the rule was set.",
+            "규칙을 설정할 때 사실이던 것을 답합니다.",
+        ),
         "decline": Kind("charge", (), "The card is declined.", "카드 승인이 거절됩니다."),
+        "undecided": Kind(
+            "open",
+            ("seconds",),
+            "The payment stays `ready`, and the answer is cut; it is approved `seconds` later on the emulator's clock, "
+            "without `seconds` never.",
+            "결제가 `ready`에 머물고 응답이 끊깁니다. 에뮬레이터 시계로 `seconds` 뒤에 승인되고, `seconds`가 없으면 "
+            "승인되지 않습니다.",
+        ),
         "drop_webhook": Kind("webhook", (), "It is never sent.", "보내지 않습니다."),
         "delay_webhook": Kind(
             "webhook",
@@ -131,7 +165,9 @@ MOMENTS: Mapping[Moment, tuple[str, str]] = MappingProxyType(
         "before": ("nothing is done", "처리하지 않음"),
         "after": ("it is done, and then", "처리한 뒤"),
         "around": ("time passes", "시간이 지남"),
+        "look": ("a look-up lags", "조회가 늦음"),
         "charge": ("the PG decides", "PG가 결정"),
+        "open": ("the PG does not decide", "PG가 결정하지 않음"),
         "webhook": ("a webhook leaves", "웹훅을 보낼 때"),
         "console": ("a person acts", "사람의 동작"),
     }

@@ -12,9 +12,10 @@ from billing.emulator.world import World
 
 BEFORE = tuple(name for name, kind in KINDS.items() if kind.moment == "before")
 AFTER = tuple(name for name, kind in KINDS.items() if kind.moment == "after")
+LOOK = tuple(name for name, kind in KINDS.items() if kind.moment == "look")
 WEBHOOK = tuple(name for name, kind in KINDS.items() if kind.moment == "webhook")
 
-_FIELDS = Fault(kind="decline").model_dump(mode="json") | {"number": 0, "seed": 0, "fired": 0}
+_FIELDS = Fault(kind="decline").model_dump(mode="json") | {"number": 0, "seed": 0, "mark": 0, "fired": 0}
 
 
 class Faults:
@@ -28,7 +29,8 @@ class Faults:
         """Set one more rule."""
         rules = self._store["faults"].values()
         number = max((rule.get("number", 0) for rule in rules), default=0) + 1
-        record = {"number": number, "seed": seed, **fault.model_dump(mode="json"), "fired": 0}
+        told = fault.model_dump(mode="json")
+        record = {"number": number, "seed": seed, "mark": self._world.past.mark(), **told, "fired": 0}
         key = f"{self._store.count('fault'):06d}"
         if fault.act is not None and fault.at is not None:
             now = self._world.clock.now(fault.act.customer_uid)

@@ -31,7 +31,8 @@ class Fault(BaseModel):
     kind: Literal[
         "drop_before", "500_before", "401", "429", "429_bare", "redirect", "execute_late",
         "drop_after", "500_after", "garbage", "slow_drip",
-        "wrong_amount", "wrong_merchant_uid", "wrong_imp_uid", "wrong_customer_uid", "delay", "delay_after", "decline",
+        "wrong_amount", "wrong_merchant_uid", "wrong_imp_uid", "wrong_customer_uid", "delay", "delay_after",
+        "stale", "frozen", "decline", "undecided",
         "drop_webhook", "delay_webhook", "duplicate_webhook", "reorder_webhook", "forge_webhook", "early_webhook",
         "console",
     ]  # fmt: skip
@@ -46,6 +47,7 @@ class Fault(BaseModel):
     location: str | None = None
     amount: float | None = Field(default=None, allow_inf_nan=False)
     status: Literal["paid", "ready", "failed", "cancelled"] | None = None
+    answer: Literal["504", "cut"] | None = None
     act: ConsoleAct | None = None
     at: AwareDatetime | Literal["start"] | None = None
 

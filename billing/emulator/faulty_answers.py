@@ -15,9 +15,9 @@ from billing.emulator.world import World
 
 def told_before(fault: Record) -> Response:
     """The answer to a call of which nothing was done."""
+    if fault["kind"] == "drop_before" or fault["answer"] == "cut":
+        return LostAnswer()
     match fault["kind"]:
-        case "drop_before":
-            return LostAnswer()
         case "429" | "429_bare" as kind:
             answer = _status(429, "Too Many Requests")
             if kind == "429":

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,13 @@ class Store:
     """Dictionaries by kind and id; what is put inside `writing` is on disk when `writing` ends.
 
     `lost` is set once the file on disk is no longer the one that was opened: nothing is written any more.
+    `watcher` is told of every change that has been made: the records as they were before.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.kinds: dict[str, dict[str, Record]] = {kind: {} for kind in KINDS}
         self.lost = asyncio.Event()
+        self.watcher: Callable[[Mapping[tuple[str, str], Record | None]], None] | None = None
         self._path = path
         self._database = _open(path) if path is not None else None
         if self._database is not None:
@@ -90,6 +92,8 @@ class Store:
             return
         if self._database is not None:
             self._keep(self._database)
+        if self.watcher is not None:
+            self.watcher(self._before)
         self._before.clear()
 
     def close(self) -> None:

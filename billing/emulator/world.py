@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from billing.emulator.agenda import NOBODY, Agenda, Due
 from billing.emulator.by_hour import ByHour
 from billing.emulator.clock import EmulatorClock
+from billing.emulator.past import Past
 from billing.emulator.settings import EmulatorSettings
 from billing.emulator.store import Record, Store
 
@@ -22,6 +23,7 @@ class World:
         self.settings = settings
         self.store = Store(settings.state_file)
         self.clock = EmulatorClock(self.store)
+        self.past = Past(self.store, self.clock)
         self.changed = asyncio.Event()
         self.calls: dict[str, Callable[[], object]] = {}
         self._agenda = Agenda(self.clock, self._still_true)

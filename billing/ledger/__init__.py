@@ -9,6 +9,7 @@ from billing.ledger.errors import (
     LedgerConflictError,
     LedgerDamagedError,
     LedgerError,
+    LedgerLockedError,
     LedgerLostError,
     LedgerUnavailableError,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "LedgerConflictError",
     "LedgerDamagedError",
     "LedgerError",
+    "LedgerLockedError",
     "LedgerLostError",
     "LedgerUnavailableError",
     "LivingSubscription",

@@ -1,8 +1,7 @@
 """The database behind the ledger: a SQLite file, or PostgreSQL, by its URL; its transactions, and their errors."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -13,8 +12,16 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceE
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from billing.ledger.errors import LedgerConflictError, LedgerDamagedError, LedgerError, LedgerUnavailableError
+from billing.ledger import sqlite_connection
+from billing.ledger.errors import (
+    LedgerConflictError,
+    LedgerDamagedError,
+    LedgerError,
+    LedgerLockedError,
+    LedgerUnavailableError,
+)
 from billing.ledger.sqlite_file import SqliteFile
+from billing.ledger.write_group import WriteGroup
 
 # What a connection remembers of the file it has open: which one it was before, and which log came with it.
 _FILE, _LOG = "gudok_file", "gudok_log"
@@ -78,7 +85,11 @@ def open_engine(
             connect_args={"timeout": _CONNECT_TIMEOUT_SECONDS, "command_timeout": command_timeout_seconds},
         )
     engine = create_async_engine(
-        parsed, hide_parameters=True, pool_size=5, max_overflow=10, connect_args={"timeout": busy_timeout_seconds}
+        parsed,
+        hide_parameters=True,
+        pool_size=5,
+        max_overflow=10,
+        connect_args={"timeout": busy_timeout_seconds, "async_creator_fn": sqlite_connection.connect},
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     _files[engine.sync_engine] = _watch(engine, SqliteFile(Path(str(parsed.database)), creates=creates))
@@ -91,7 +102,7 @@ def file_of(engine: AsyncEngine) -> SqliteFile | None:
     return _files.get(engine.sync_engine)
 
 
-_turns: WeakKeyDictionary[Engine, asyncio.Lock] = WeakKeyDictionary()
+_groups: WeakKeyDictionary[Engine, WriteGroup] = WeakKeyDictionary()
 _files: WeakKeyDictionary[Engine, SqliteFile] = WeakKeyDictionary()
 
 
@@ -106,10 +117,13 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         LedgerUnavailableError: the database is away or locked.
         LedgerError: the database refused a value.
     """
-    # SQLite has one writer at a time and lets the others poll: within a process they queue instead, in order.
-    turn = _turns.setdefault(engine.sync_engine, asyncio.Lock()) if engine.dialect.name == "sqlite" else nullcontext()
     with _without_values():
-        async with turn, engine.begin() as connection:
+        if engine.dialect.name != "sqlite":
+            async with engine.begin() as connection:
+                yield connection
+            return
+        # SQLite has one writer at a time and lets the others poll: within a process they queue instead, in order.
+        async with _groups.setdefault(engine.sync_engine, WriteGroup()).step(engine) as connection:
             yield connection
 
 
@@ -177,6 +191,8 @@ def _failed(error: DBAPIError) -> LedgerError:
     name = getattr(error.orig, "sqlite_errorname", None) or sqlstate or type(error.orig).__name__
     if name.startswith(_DAMAGED):
         return LedgerDamagedError(f"the database file is damaged ({name}): restore a backup, docs/runbooks/backup.md")
+    if name.startswith("SQLITE_BUSY"):
+        return LedgerLockedError(f"the database is locked: {name}")
     away = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
     if (away and not sqlstate) or sqlstate.startswith(_RETRYABLE_SQLSTATES):
         return LedgerUnavailableError(f"the database is away or locked: {name}")
@@ -215,5 +231,5 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    if statement := connection.get_execution_options().get(_BEGIN, "BEGIN IMMEDIATE"):
+    if statement := connection.get_execution_options().get(_BEGIN, sqlite_connection.BEGIN_TO_WRITE):
         connection.exec_driver_sql(statement)

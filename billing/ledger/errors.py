@@ -3,6 +3,7 @@
 LedgerError                   not written: a value the database cannot hold, or a rule of the schema
 ├── LedgerConflictError       a step contradicts what is written; never worth a retry
 ├── LedgerUnavailableError    the database is away, locked or broke off; worth a retry, every write is idempotent
+│   ├── LedgerLockedError     another process writes for longer than a writer waits; worth a retry at once
 │   └── LedgerLostError       the file was replaced under this process; worth a retry, by a process started anew
 ├── LedgerDamagedError        the file is damaged; restore a backup
 └── CardGoneError             the vault has no such card any more
@@ -24,6 +25,10 @@ class LedgerUnavailableError(LedgerError):
 
     When it broke at COMMIT nobody knows whether the step was written: do it again, it does nothing the second time.
     """
+
+
+class LedgerLockedError(LedgerUnavailableError):
+    """Another process has written for as long as a writer waits for its turn; nothing of this one was written."""
 
 
 class LedgerLostError(LedgerUnavailableError):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import Row, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.domain.known_order import AskedOrder, Known, KnownOrder, KnownRefund
@@ -33,7 +33,7 @@ async def _known(connection: AsyncConnection, asked: AskedOrder) -> Known:
     owner = await _owner(connection, charge, asked.billing_key)
     if charge is None and owner is None:
         return Known()
-    living = owner is not None and owner.status not in ENDED
+    living = owner is not None and owner.status not in ENDED and not await _is_superseded(connection, owner)
     order = None if charge is None else await _order(connection, charge, owner if living else None)
     return Known(
         order=order,
@@ -45,6 +45,24 @@ async def _known(connection: AsyncConnection, asked: AskedOrder) -> Known:
         seen=await _seen(connection, asked.imp_uid),
         kept=await _is_kept(connection, asked.imp_uid),
     )
+
+
+async def _is_superseded(connection: AsyncConnection, owner: Row[Any]) -> bool:
+    """Whether a later life has begun under the same customer_uid: one runs at a time, so this one runs no more.
+
+    Its run was terminated, and could not write that it ended.
+    """
+    query = select(subscriptions.c.subscription_id).where(
+        subscriptions.c.customer_uid == owner.customer_uid,
+        or_(
+            subscriptions.c.started_at > owner.started_at,
+            and_(
+                subscriptions.c.started_at == owner.started_at,
+                subscriptions.c.subscription_id > owner.subscription_id,
+            ),
+        ),
+    )
+    return (await connection.execute(query.limit(1))).first() is not None
 
 
 def _whose(charge: Row[Any] | None) -> str | None:

@@ -13,6 +13,7 @@ from billing.domain.records import ConsentRecord, LedgerEntry
 from billing.domain.states import SubscriptionStatus
 from billing.ledger import migrate
 from billing.ledger.attempts import attempts_on_card
+from billing.ledger.audit import AuditReads
 from billing.ledger.deliveries import Deliveries
 from billing.ledger.differences import Differences
 from billing.ledger.endpoints import Endpoints
@@ -25,6 +26,7 @@ from billing.ledger.history import history
 from billing.ledger.idempotency import IdempotencyKeys
 from billing.ledger.inbox import Inbox
 from billing.ledger.known_orders import KnownOrders
+from billing.ledger.overdue import Overdue
 from billing.ledger.parking import Parking
 from billing.ledger.plans import Plans
 from billing.ledger.reads import Reads
@@ -67,6 +69,8 @@ class Ledger:
         self._health = HealthCheck(self._engine)
         self.events = Events(self._engine)
         self.parking = Parking(self._reads)
+        self.overdue = Overdue(self._reads)
+        self.audit = AuditReads(self._engine, self._reads)
         self.known_orders = KnownOrders(self._engine)
         self.reconciliation = Reconciliation(self._engine, self._reads)
         self.differences = Differences(self._engine, self._reads)

@@ -42,7 +42,7 @@ class Reads:
 
     async def subscriptions_of(self, query: Select[Any]) -> list[SubscriptionRow]:
         """The subscriptions that a query of whole rows selects."""
-        return [_subscription(row) for row in await self.rows(query)]
+        return [subscription_of(row) for row in await self.rows(query)]
 
     async def payments_of(self, query: Select[Any]) -> list[PaymentRow]:
         """The payments that a query of whole rows selects."""
@@ -52,7 +52,7 @@ class Reads:
         """The newest life of a customer_uid."""
         query = select(subscriptions).where(subscriptions.c.customer_uid == customer_uid)
         row = await self.first(query.order_by(*NEWEST_FIRST))
-        return None if row is None else _subscription(row)
+        return None if row is None else subscription_of(row)
 
     async def subscriptions(
         self,
@@ -79,13 +79,13 @@ class Reads:
             query = query.where(is_charged_on(billing_key))
         if after is not None:
             query = query.where(_beyond(subscriptions.c.started_at, subscriptions.c.subscription_id, after, down=True))
-        return [_subscription(row) for row in await self.rows(query)]
+        return [subscription_of(row) for row in await self.rows(query)]
 
     async def subscription_on_key(self, customer_uid: str) -> SubscriptionRow | None:
         """The living subscription that a billing key is charged for."""
         query = select(subscriptions).where(is_charged_on(customer_uid), subscriptions.c.ended_at.is_(None))
         row = await self.first(query.order_by(*NEWEST_FIRST))
-        return None if row is None else _subscription(row)
+        return None if row is None else subscription_of(row)
 
     async def shown_subscription(self, customer_uid: str) -> tuple[SubscriptionRow | None, SubscriptionRow | None]:
         """The newest life that began, and the start after it that was refused; the newest where none ever began."""
@@ -96,7 +96,7 @@ class Reads:
         began = subscriptions.c.status.not_in((SubscriptionStatus.INCOMPLETE, SubscriptionStatus.INCOMPLETE_EXPIRED))
         query = select(subscriptions).where(subscriptions.c.customer_uid == customer_uid, began)
         row = await self.first(query.order_by(*NEWEST_FIRST))
-        return (newest, None) if row is None else (_subscription(row), newest)
+        return (newest, None) if row is None else (subscription_of(row), newest)
 
     async def is_left_by_an_ended_life(self, key: BillingKeyFact, asking: str) -> bool:
         """Whether a key is the one that an ended life charged, unchanged, and no other living one charges it."""
@@ -215,9 +215,10 @@ def _with_money(row: Row[Any]) -> dict[str, Any]:
     return {**values, "amount": amount}
 
 
-def _subscription(row: Row[Any]) -> SubscriptionRow:
+def subscription_of(row: Row[Any]) -> SubscriptionRow:
+    """The subscription of a whole row."""
     values = _values(row)
-    del values["plan_id"]
+    del values["plan_id"], values["due_by"]
     return SubscriptionRow(**{**values, "customer": Customer(**values["customer"])})
 
 

@@ -73,6 +73,9 @@ subscriptions = Table(
     Column("end_reason", Words),
     Column("billing_key", Id),
     Column("life", Life),
+    Column("waits_until", Instant),
+    # `overdue.due_by` of the row, so that what is overdue is found by an index.
+    Column("due_by", Instant),
     *_written(),
     Index(None, "billing_key"),
     Index(None, "parked_reason"),
@@ -80,6 +83,16 @@ subscriptions = Table(
     Index(None, "started_at", "subscription_id"),
     Index(None, "status", "started_at"),
     Index(None, "plan_id", "started_at"),
+)
+
+_MUST_MOVE = text("due_by IS NOT NULL")
+
+Index(
+    "ix_subscriptions_due_by",
+    subscriptions.c.due_by,
+    subscriptions.c.subscription_id,
+    sqlite_where=_MUST_MOVE,
+    postgresql_where=_MUST_MOVE,
 )
 
 charges = Table(

@@ -5,6 +5,7 @@ place of another. On SQLite a deleted card is overwritten (`secure_delete`) and 
 with it; on PostgreSQL the sealed bytes stay in the heap until it is vacuumed, unreadable without the key.
 """
 
+import asyncio
 import hashlib
 import json
 import secrets
@@ -44,6 +45,8 @@ class CardVault:
         self._ciphers = {_key_id(key): AESGCM(key) for key in every}
         self._newest = _key_id(every[0])
         self._ttl = timedelta(minutes=ttl_minutes)
+        self._forgetting = asyncio.Lock()
+        self._asked = self._forgotten = 0
 
     async def seal(self, card: Mapping[str, str], at: datetime) -> str:
         """Put a card away until `at` plus the time to live; the answer is the only thing that opens it."""
@@ -70,7 +73,7 @@ class CardVault:
                 expired = True
                 await connection.execute(delete(card_vault).where(card_vault.c.handle == handle))
         if expired:
-            await empty_write_ahead_log(self._engine)
+            await self._forget()
         if row is None or expired or row.key_id not in self._ciphers:
             raise CardGoneError("the card is no longer in the vault")
         try:
@@ -84,15 +87,28 @@ class CardVault:
         """Delete a card: it was accepted, or refused. Doing it again does nothing."""
         async with writing(self._engine) as connection:
             await connection.execute(delete(card_vault).where(card_vault.c.handle == handle))
-        await empty_write_ahead_log(self._engine)
+        await self._forget()
 
     async def purge(self, at: datetime) -> int:
         """Delete every card whose time is over; answers how many there were."""
         expired = delete(card_vault).where(card_vault.c.expires_at <= at).returning(card_vault.c.handle)
         async with writing(self._engine) as connection:
             gone = len((await connection.execute(expired)).all())
-        await empty_write_ahead_log(self._engine)
+        await self._forget()
         return gone
+
+    async def _forget(self) -> None:
+        """Let SQLite's log forget what was deleted before this call.
+
+        Once for all who wait for the same turn: it writes the whole log into the file, for one card or for twenty.
+        """
+        self._asked += 1
+        mine = self._asked
+        async with self._forgetting:
+            if self._forgotten < mine:
+                asked = self._asked
+                await empty_write_ahead_log(self._engine)
+                self._forgotten = asked
 
 
 def _key_id(key: bytes) -> str:

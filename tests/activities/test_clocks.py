@@ -6,7 +6,8 @@ import pytest
 from aiohttp import web
 from temporalio.exceptions import ApplicationError
 
-from activities.clocks import Clock, Clocks
+from activities.clocks import Clocks
+from billing.domain.clock import Clock
 from billing.settings import Settings
 
 AT = datetime(2027, 1, 31, tzinfo=UTC)

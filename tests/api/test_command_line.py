@@ -60,11 +60,17 @@ def test_test_clocks_do_not_exist_in_production(monkeypatch):
     assert answer.exit_code != 0
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--count", "2000", "--due", "1001"], ["--count", "1"], ["--state-file", "."]], ids=str
-)
-def test_a_bench_that_cannot_be_held_is_refused(arguments):
-    assert RUNNER.invoke(app, ["bench", "emulator", *arguments]).exit_code == 2
+def test_the_fault_harness_that_is_not_installed_says_where_it_is(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    answer = RUNNER.invoke(app, ["chaos", "stories"])
+    assert answer.exit_code == 1
+    assert "in the project's checkout" in answer.output
+
+
+def test_every_argument_of_the_fault_harness_is_its_own(capfd):
+    answer = RUNNER.invoke(app, ["chaos", "--help"])
+    assert answer.exit_code == 0
+    assert "usage: python -m chaos" in capfd.readouterr().out
 
 
 def test_every_command_of_this_stage_is_there():
@@ -76,6 +82,7 @@ def test_every_command_of_this_stage_is_there():
         "worker",
         "emulator",
         "doctor",
+        "chaos",
         "history",
         "db",
         "clock",

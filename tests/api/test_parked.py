@@ -55,7 +55,12 @@ async def test_a_page_that_is_none_is_refused(idle_stack, query):
 
 
 async def test_where_nothing_stands_the_list_is_empty_and_nothing_was_decided(idle_stack):
-    assert (await idle_stack.api.get("/v1/parked")).json() == {"parked": [], "next": None}
+    assert (await idle_stack.api.get("/v1/parked")).json() == {
+        "parked": [],
+        "next": None,
+        "overdue": [],
+        "overdue_next": None,
+    }
     assert (await idle_stack.api.get(f"/v1/parked/{new_uid()}/decisions")).json() == {"decisions": []}
 
 

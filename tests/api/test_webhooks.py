@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from billing.domain.notice_token import sign_notice
+from billing.ledger import LedgerLockedError
 from tests.api.requests import assert_problem
 from tests.patience import PATIENCE_SECONDS, patient_client
 from tests.soaking import soaking
@@ -64,6 +65,20 @@ async def looked_into(stack, uid, imp_uid):
 
 
 # ---------------------------------------------------------------- where it belongs
+
+
+async def test_a_webhook_that_meets_a_locked_ledger_is_stored_by_the_same_request(idle_stack, monkeypatch):
+    ledger, receive, refusals = idle_stack.ledger, idle_stack.ledger.receive_webhook, [LedgerLockedError("locked")]
+
+    async def locked_at_first(hook, at):
+        if refusals:
+            raise refusals.pop()
+        return await receive(hook, at)
+
+    monkeypatch.setattr(ledger, "receive_webhook", locked_at_first)
+    said = {**SAYS_PAID, "merchant_uid": "locked-1"}
+    assert (await hook(idle_stack, "/webhooks/portone", said)).status_code == 200
+    assert [row.merchant_uid for row in await ledger.list_webhooks("locked-1")] == ["locked-1"]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ def test_every_import_goes_in_its_direction(
         ("billing/emulator/__init__.py", "import httpx", "httpx"),
         ("api/routes/__init__.py", "import activities", "HTTP code"),
         ("billing/emulator/__init__.py", "import billing.domain", "The emulator"),
+        ("api/app.py", "import chaos", "The product never imports"),
     ],
 )
 def test_the_contracts_notice_a_wrong_import(tmp_path: Path, module: str, line: str, contract: str) -> None:

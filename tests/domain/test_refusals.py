@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from billing.domain import refusals
-from workflows import deciding, possible
+from workflows import cancellation, commands, deciding, possible
 
 _CODE_AT = {"_need": 1, "_refused": 0}
 
@@ -20,10 +20,11 @@ def codes_of(module):
 
 
 def test_every_code_that_an_order_is_refused_with_has_a_way_out_and_no_way_is_left_over():
-    assert codes_of(possible) | codes_of(deciding) == set(refusals.WAYS)
+    modules = (possible, deciding, commands, cancellation)
+    assert set().union(*(codes_of(module) for module in modules)) == set(refusals.WAYS)
 
 
-@pytest.mark.parametrize("module", [possible, deciding])
+@pytest.mark.parametrize("module", [possible, deciding, commands])
 def test_a_refusal_says_its_reason_and_then_what_to_do(module):
     for code in codes_of(module):
         error = module._refused(code, "the reason")

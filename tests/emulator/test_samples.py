@@ -10,6 +10,7 @@ import pytest
 import typer.main
 
 from api.cli import app
+from bench.__main__ import app as benches
 from billing.emulator.faults import read_faults
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -63,8 +64,7 @@ async def test_a_call_in_a_console_succeeds_and_an_option_exists(merchant, block
             assert answer.is_success, f"{line}: {answer.text}"
         elif "emulator" in words:
             bench = "bench" in words
-            commands = typer.main.get_command(app).commands
-            command = commands["bench"].commands["emulator"] if bench else commands["emulator"]
+            command = typer.main.get_command(benches if bench else app).commands["emulator"]
             known = {option for parameter in command.params for option in parameter.opts}
             given = {word.partition("=")[0] for word in words[words.index("emulator") :] if word.startswith("--")}
             assert given <= known, f"{line}: {given - known}"

@@ -12,6 +12,7 @@ from tests.facts import (
     console,
     current,
     fact,
+    gone_back,
     heard_out,
     kept,
     look_again,
@@ -250,6 +251,19 @@ async def test_a_schedule_that_portone_has_lost_stands_parked_before_its_day(sta
     row = await stands(stack, uid, "schedule_revoked")
     assert "no schedule" in row["reason"]
     assert set(row["decisions"]) == {"retry", "end"}
+
+
+async def test_a_charge_whose_run_was_terminated_belongs_to_nobody_and_goes_back(stack):
+    uid = await stack.start()
+    number = await current(stack, uid)
+    await stack.handle(uid).terminate("by an operator")
+    await console(stack, "execute", merchant_uid=number)
+    await until(lambda: gone_back(stack, number))
+    await until(lambda: is_refunded(stack, number))
+
+
+async def is_refunded(stack, number):
+    return await state_of(stack, number) == "refunded"
 
 
 # ---------------------------------------------------------------- refunds and keys

@@ -71,6 +71,8 @@ async def test_a_subscription_that_ends_takes_its_left_keys_with_it(stack):
     await change(stack, uid, customer_uid="new")
     await stack.emulator.delete("/emulator/faults")
     await stack.order(uid, "cancel", at="now")
+    # A deletion was not answered: the run stays until it cannot be carried out any more.
+    await stack.advance(uid, minutes=15)
     await stack.handle(uid).result()
     assert keys(stack) == {"new"}
 
@@ -189,7 +191,7 @@ async def test_whatever_cards_come_and_go_there_is_one_key_and_every_period_is_p
         answer = await stack.api.post(
             f"/v1/subscriptions/{uid}/payment-method", json={"payment_method": method(last_four)}
         )
-        assert answer.status_code in (200, 402), answer.text
+        assert answer.status_code in (200, 402, 503), answer.text
     await change(stack, uid, GOOD)
     await stack.advance(uid, days=8)
     shown = await stack.subscription(uid)

@@ -128,6 +128,8 @@ async def test_ending_over_an_unknown_charge_gives_it_back_should_it_turn_out_pa
     uid, number, hidden = await unknowable(stack)
     answer = await decide(stack, uid, "end")
     assert answer["order"]["charge"] == "unknown"
+    # It is asked for a day what became of it; what comes later is reported.
+    await stack.advance(uid, days=2)
     await stack.handle(uid).result()
     stack.account().world.store.put("payments", hidden["imp_uid"], hidden)
     await report_fact(

@@ -138,14 +138,13 @@ async def test_a_worker_that_dies_while_it_takes_back_is_carried_on_from_there(s
 async def test_what_cannot_be_proven_taken_back_refuses_the_start(stack):
     uid = await issued(stack)
     await scheduled(stack, uid, "old-1", days=9)
-    stack.quick()
 
     async def deaf(*_order):
         return []
 
     stack.portone.unschedule = deaf
-    await start(stack, uid, expect=202, take_over="revoke")
-    await stack.advance(uid, minutes=3)
+    refused = await start(stack, uid, expect=409, take_over="revoke")
+    assert refused["code"] == "schedule_not_revoked"
     result = await stack.handle(uid).result()
     assert (result["status"], result["last_failure_code"]) == ("incomplete_expired", "schedule_not_revoked")
     assert [each["merchant_uid"] for each in result["standing"]] == ["old-1"]

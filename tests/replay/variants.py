@@ -118,17 +118,20 @@ class Clumsy(SubscriptionWorkflow):
 
 
 class WithoutTimer(SubscriptionRun):
-    async def hear(self, until: datetime | None, summary: str) -> None:  # noqa: ARG002 - it named the timer
+    async def wait(self, until: datetime | None, summary: str) -> None:  # noqa: ARG002 - it named the timer
         if until is None or until > workflow.now():
-            await workflow.wait_condition(lambda: bool(self.state.bells) or bool(self.orders))
+            self.stirred = False
+            await workflow.wait_condition(lambda: self.stirred)
 
 
 class WithOtherWords(SubscriptionRun):
-    async def hear(self, until: datetime | None, summary: str) -> None:
-        await super().hear(until, f"in other words: {summary}")
+    async def wait(self, until: datetime | None, summary: str) -> None:
+        await super().wait(until, f"in other words: {summary}")
 
 
 async def look_first(run: SubscriptionRun) -> None:
+    if not run.opened:
+        return
     await workflow.execute_activity_method(
         PaymentActivities.find_payments, run.merchant_uid, summary="look first", **policies.LOOK_UP
     )

@@ -17,8 +17,9 @@ from workflows import bookkeeping, first_period, pause_rest, quoting, refunding,
 from workflows.contracts import PortOneChannel, StartSubscription
 from workflows.orders import ChangePlan, RefundAtCancel, ResumeAnchor, When
 from workflows.previewing import preview
+from workflows.state_records import PaidOrder
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import PaidOrder, SubscriptionState
+from workflows.subscription_state import SubscriptionState
 from workflows.turnover import turn
 
 BEGUN = datetime(2026, 1, 30, 23, 30, tzinfo=UTC)

@@ -21,8 +21,9 @@ from workflows import possible, quoting
 from workflows.contracts import PortOneChannel, StartSubscription
 from workflows.orders import CancelChange, ChangePlan, ChangeTrial, When
 from workflows.previewing import preview
+from workflows.state_records import PaidOrder
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import PaidOrder, SubscriptionState
+from workflows.subscription_state import SubscriptionState
 from workflows.turnover import turn
 
 BEGUN = datetime(2026, 1, 30, 23, 30, tzinfo=UTC)

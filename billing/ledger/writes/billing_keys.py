@@ -1,6 +1,8 @@
 """Billing keys, masked: which card PortOne charges under a customer_uid, and whether the key is gone."""
 
-from sqlalchemy import or_
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.domain.facts import BillingKeyFact, mask_to_last_four
@@ -23,16 +25,19 @@ async def write_billing_key(connection: AsyncConnection, key: BillingKeyFact) ->
         "sandbox": key.sandbox,
         "deleted": False,
     }
-    not_older = or_(billing_keys.c.issued_at.is_(None), billing_keys.c.issued_at <= key.inserted_at)
     await upsert(
         connection,
         billing_keys,
         values,
         changes=[name for name in values if name != "customer_uid"],
-        only_if=None if key.inserted_at is None else not_older,
+        only_if=None if key.inserted_at is None else _is_not_older,
     )
 
 
 async def write_deleted_billing_key(connection: AsyncConnection, customer_uid: str) -> None:
     """Mark a key as deleted; its masked card stays readable."""
     await upsert(connection, billing_keys, {"customer_uid": customer_uid, "deleted": True}, changes=["deleted"])
+
+
+def _is_not_older(fresh: Any) -> ColumnElement[bool]:
+    return or_(billing_keys.c.issued_at.is_(None), billing_keys.c.issued_at <= fresh.issued_at)

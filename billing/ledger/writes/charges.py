@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, bindparam, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.domain.records import ChargeIntent, ChargeResult, SubscriptionRecord
@@ -16,6 +16,30 @@ AFTER_PAID = frozenset({CycleState.PAID, CycleState.MISMATCH, CycleState.REFUNDE
 
 MONEY_MOVED = frozenset({CycleState.PAID, CycleState.LATE_PAID, CycleState.REOPENED, CycleState.REFUNDED})
 """The states of a charge that was paid at some time, so that its order number must never be sent again."""
+
+# Put together once: see `upsert`.
+_STORED = select(charges).where(charges.c.merchant_uid == bindparam("of")).with_for_update()
+_BOOK = update(charges).where(charges.c.merchant_uid == bindparam("of"))
+_MOVE = update(charges).where(
+    charges.c.merchant_uid == bindparam("of"),
+    charges.c.due_at != bindparam("day"),
+    charges.c.state.not_in(sorted(MONEY_MOVED)),
+)
+_PAID_TWIN = select(charges.c.merchant_uid).where(
+    charges.c.subscription_id == bindparam("life"),
+    charges.c.cycle == bindparam("period"),
+    charges.c.merchant_uid != bindparam("but"),
+    charges.c.paid_at.is_not(None),
+    charges.c.state != CycleState.REFUNDED,
+)
+_OTHER_OWNER = union_all(
+    *(
+        select(table.c.merchant_uid).where(
+            table.c.imp_uid == bindparam("payment"), table.c.merchant_uid != bindparam("but")
+        )
+        for table in (charges, payments)
+    )
+)
 
 
 async def open_charge(connection: AsyncConnection, intent: ChargeIntent) -> None:
@@ -63,8 +87,8 @@ async def open_charge(connection: AsyncConnection, intent: ChargeIntent) -> None
     if other:
         raise LedgerConflictError(f"order {intent.merchant_uid!r} already stands for another {', '.join(other)}")
     if stored.state is CycleState.PLANNED and stored.due_at != intent.due_at:
-        of_this_order = charges.c.merchant_uid == intent.merchant_uid
-        await connection.execute(update(charges).where(of_this_order).values(due_at=intent.due_at, updated_at=now))
+        moved = {"of": intent.merchant_uid, "due_at": intent.due_at, "updated_at": now}
+        await connection.execute(_BOOK, moved)
 
 
 async def book_result(connection: AsyncConnection, result: ChargeResult) -> None:
@@ -87,20 +111,18 @@ async def book_result(connection: AsyncConnection, result: ChargeResult) -> None
         return
     if result.state is CycleState.PAID:
         await _refuse_a_second_paid(connection, charge)
-    await connection.execute(
-        update(charges)
-        .where(charges.c.merchant_uid == result.merchant_uid)
-        .values(
-            state=result.state,
-            imp_uid=_imp_uid(charge, result, owner),
-            code=result.code,
-            message=result.message,
-            paid_at=_paid_at(charge, result),
-            settled_at=result.at,
-            due_at=result.due_at or charge.due_at,
-            updated_at=written_at(),
-        )
-    )
+    booked = {
+        "of": result.merchant_uid,
+        "state": result.state,
+        "imp_uid": _imp_uid(charge, result, owner),
+        "code": result.code,
+        "message": result.message,
+        "paid_at": _paid_at(charge, result),
+        "settled_at": result.at,
+        "due_at": result.due_at or charge.due_at,
+        "updated_at": written_at(),
+    }
+    await connection.execute(_BOOK, booked)
 
 
 async def follow_schedule(connection: AsyncConnection, record: SubscriptionRecord) -> None:
@@ -110,19 +132,12 @@ async def follow_schedule(connection: AsyncConnection, record: SubscriptionRecor
     """
     if record.cycle_state is not CycleState.REGISTERED or record.next_charge_at is None:
         return
-    moved = (
-        charges.c.merchant_uid == record.merchant_uid,
-        charges.c.due_at != record.next_charge_at,
-        charges.c.state.not_in(MONEY_MOVED),
-    )
-    await connection.execute(
-        update(charges).where(*moved).values(due_at=record.next_charge_at, updated_at=written_at())
-    )
+    moved = {"of": record.merchant_uid, "day": record.next_charge_at, "due_at": record.next_charge_at}
+    await connection.execute(_MOVE, {**moved, "updated_at": written_at()})
 
 
 async def _stored(connection: AsyncConnection, merchant_uid: str) -> Row[Any] | None:
-    query = select(charges).where(charges.c.merchant_uid == merchant_uid)
-    return (await connection.execute(query.with_for_update())).first()
+    return (await connection.execute(_STORED, {"of": merchant_uid})).first()
 
 
 async def _note(connection: AsyncConnection, result: ChargeResult) -> bool:
@@ -176,14 +191,8 @@ def _refuse_another_payment(charge: Row[Any], result: ChargeResult) -> None:
 async def _refuse_a_second_paid(connection: AsyncConnection, charge: Row[Any]) -> None:
     if charge.cycle is None:
         return
-    query = select(charges.c.merchant_uid).where(
-        charges.c.subscription_id == charge.subscription_id,
-        charges.c.cycle == charge.cycle,
-        charges.c.merchant_uid != charge.merchant_uid,
-        charges.c.paid_at.is_not(None),
-        charges.c.state != CycleState.REFUNDED,
-    )
-    if (twin := (await connection.execute(query)).scalar()) is not None:
+    period = {"life": charge.subscription_id, "period": charge.cycle, "but": charge.merchant_uid}
+    if (twin := (await connection.execute(_PAID_TWIN, period)).scalar()) is not None:
         raise LedgerConflictError(
             f"cycle {charge.cycle} of {charge.subscription_id!r} is already paid by {twin!r}, "
             f"{charge.merchant_uid!r} cannot be paid too"
@@ -193,11 +202,6 @@ async def _refuse_a_second_paid(connection: AsyncConnection, charge: Row[Any]) -
 async def _other_owner(connection: AsyncConnection, result: ChargeResult) -> str | None:
     if result.imp_uid is None:
         return None
-    for table in (charges, payments):
-        query = select(table.c.merchant_uid).where(
-            table.c.imp_uid == result.imp_uid, table.c.merchant_uid != result.merchant_uid
-        )
-        owner: str | None = (await connection.execute(query)).scalar()
-        if owner is not None:
-            return owner
-    return None
+    payment = {"payment": result.imp_uid, "but": result.merchant_uid}
+    owner: str | None = (await connection.execute(_OTHER_OWNER, payment)).scalar()
+    return owner

@@ -6,9 +6,10 @@ order, so that nobody who delivers in order can overtake one that is still being
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.domain.delivery import DeliveryState
@@ -16,12 +17,29 @@ from billing.domain.events import OutgoingEvent
 from billing.ledger.errors import LedgerConflictError
 from billing.ledger.event_rows import EventStream
 from billing.ledger.event_tables import event_deliveries, event_endpoints, event_streams, events
-from billing.ledger.upsert import Values, insert_into, written_at
+from billing.ledger.upsert import Values, insert_in, written_at
 
 Endpoints = Sequence[Row[Any, Any, Any]]
 
 _LIVING = select(event_endpoints.c.endpoint_id, event_endpoints.c.event_types, event_endpoints.c.enabled).where(
     event_endpoints.c.deleted_at.is_(None)
+)
+
+# Put together once: see `upsert`.
+_WRITE = insert(events).returning(events.c.event_no)
+_COUNT = update(event_streams).where(event_streams.c.customer_uid == bindparam("of"))
+_KNOWN = select(events.c.event_id, events.c.customer_uid).where(
+    events.c.event_id.in_(bindparam("event_ids", expanding=True))
+)
+_WAITING = event_deliveries.c
+_TO_BE_RUNG = (
+    select(_WAITING.endpoint_id, _WAITING.customer_uid, func.max(_WAITING.sequence))
+    .where(
+        _WAITING.event_id.in_(bindparam("event_ids", expanding=True)),
+        _WAITING.state == DeliveryState.PENDING,
+        _WAITING.rung_at.is_(None),
+    )
+    .group_by(_WAITING.endpoint_id, _WAITING.customer_uid)
 )
 
 
@@ -58,8 +76,8 @@ async def write_order(
     now = written_at()
     for row in fresh:
         sequence += 1
-        written = insert(events).values(**row, sequence=sequence, created_at=now).returning(events.c.event_no)
-        event_no = (await connection.execute(written)).scalar_one()
+        written = await connection.execute(_WRITE, {**row, "sequence": sequence, "created_at": now})
+        event_no = written.scalar_one()
         deliveries = [
             delivery(row, event_no, sequence, endpoint.endpoint_id, now, enabled=endpoint.enabled)
             for endpoint in endpoints
@@ -68,8 +86,7 @@ async def write_order(
         if deliveries:
             await connection.execute(insert(event_deliveries), deliveries)
     if fresh:
-        own = event_streams.c.customer_uid == customer_uid
-        await connection.execute(update(event_streams).where(own).values(last_sequence=sequence))
+        await connection.execute(_COUNT, {"of": customer_uid, "last_sequence": sequence})
 
 
 def delivery(
@@ -92,29 +109,31 @@ def delivery(
 
 async def to_be_rung(connection: AsyncConnection, event_ids: Iterable[str]) -> tuple[EventStream, ...]:
     """The orders in which these events wait and nobody has been told."""
-    waiting = event_deliveries.c
-    query = (
-        select(waiting.endpoint_id, waiting.customer_uid, func.max(waiting.sequence))
-        .where(waiting.event_id.in_(list(event_ids)), waiting.state == DeliveryState.PENDING, waiting.rung_at.is_(None))
-        .group_by(waiting.endpoint_id, waiting.customer_uid)
-    )
-    return tuple(EventStream._make(row) for row in await connection.execute(query))
+    rows = await connection.execute(_TO_BE_RUNG, {"event_ids": list(event_ids)})
+    return tuple(EventStream._make(row) for row in rows)
 
 
 async def _locked_sequence(connection: AsyncConnection, customer_uid: str) -> int:
     """The last number of an order, which nobody else can go on from until this transaction ends."""
-    opened = insert_into(connection, event_streams).values(customer_uid=customer_uid, last_sequence=0)
-    # Changes nothing, and locks the row: a plain read would let two writers take the same number.
-    locked = opened.on_conflict_do_update(
-        index_elements=[event_streams.c.customer_uid], set_={"last_sequence": event_streams.c.last_sequence}
-    )
-    last: int = (await connection.execute(locked.returning(event_streams.c.last_sequence))).scalar_one()
+    fresh = {"customer_uid": customer_uid, "last_sequence": 0}
+    last: int = (await connection.execute(_lock(connection.dialect.name), fresh)).scalar_one()
     return last
 
 
+@cache
+def _lock(dialect: str) -> Any:
+    # Changes nothing, and locks the row: a plain read would let two writers take the same number.
+    return (
+        insert_in(dialect, event_streams)
+        .on_conflict_do_update(
+            index_elements=[event_streams.c.customer_uid], set_={"last_sequence": event_streams.c.last_sequence}
+        )
+        .returning(event_streams.c.last_sequence)
+    )
+
+
 async def _known(connection: AsyncConnection, customer_uid: str, event_ids: Sequence[str]) -> set[str]:
-    query = select(events.c.event_id, events.c.customer_uid).where(events.c.event_id.in_(event_ids))
-    known = (await connection.execute(query)).all()
+    known = (await connection.execute(_KNOWN, {"event_ids": list(event_ids)})).all()
     foreign = [row.event_id for row in known if row.customer_uid != customer_uid]
     if foreign:
         raise LedgerConflictError(f"event {foreign[0]!r} already belongs to another customer_uid")

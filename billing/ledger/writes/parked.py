@@ -1,5 +1,8 @@
 """What stands parked, and what was decided of it."""
 
+from typing import Any
+
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.domain.parked import DecisionRecord, ParkedRecord
@@ -28,7 +31,7 @@ async def write_parked(connection: AsyncConnection, record: ParkedRecord) -> Non
         parked,
         values,
         changes=["reason", "known", "imp_uid", "closed_at", "revision"],
-        only_if=parked.c.revision < record.revision,
+        only_if=_is_newer,
         compare=False,
     )
 
@@ -51,3 +54,8 @@ async def keep_decision(connection: AsyncConnection, record: DecisionRecord) -> 
         "at": record.at,
     }
     await insert_once(connection, decisions, values)
+
+
+def _is_newer(fresh: Any) -> ColumnElement[bool]:
+    newer: ColumnElement[bool] = parked.c.revision < fresh.revision
+    return newer

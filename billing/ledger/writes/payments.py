@@ -1,6 +1,8 @@
 """What PortOne said of each payment: one row for each imp_uid, which only moves the way PortOne's own does."""
 
-from sqlalchemy import select
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.domain.facts import PaymentFact, mask_to_last_four
@@ -8,6 +10,15 @@ from billing.ledger.errors import LedgerConflictError
 from billing.ledger.tables import charges, payments
 from billing.ledger.upsert import Values, upsert
 from billing.ledger.writes.charges import MONEY_MOVED
+
+_STORED = (
+    select(payments.c.merchant_uid, payments.c.status, payments.c.cancelled_amount)
+    .where(payments.c.imp_uid == bindparam("of"))
+    .with_for_update()
+)
+_PAID_ORDER = select(charges.c.merchant_uid).where(
+    charges.c.imp_uid == bindparam("of"), charges.c.state.in_(sorted(MONEY_MOVED))
+)
 
 _ORDER = {"ready": 0, "failed": 1, "paid": 2, "cancelled": 3}
 
@@ -21,9 +32,7 @@ async def write_payment(connection: AsyncConnection, fact: PaymentFact) -> None:
     Raises:
         LedgerConflictError: the imp_uid already belongs to another order.
     """
-    columns = (payments.c.merchant_uid, payments.c.status, payments.c.cancelled_amount)
-    query = select(*columns).where(payments.c.imp_uid == fact.imp_uid).with_for_update()
-    stored = (await connection.execute(query)).first()
+    stored = (await connection.execute(_STORED, {"of": fact.imp_uid})).first()
     owner = await _paid_order(connection, fact.imp_uid) if stored is None else stored.merchant_uid
     if owner is not None and owner != fact.merchant_uid:
         raise LedgerConflictError(
@@ -34,8 +43,7 @@ async def write_payment(connection: AsyncConnection, fact: PaymentFact) -> None:
     values = _values(fact)
     said = [name for name, value in values.items() if value is not None and name not in ("imp_uid", "merchant_uid")]
     # Nobody but a racing writer can have put another order here since the look above; then the row is not ours.
-    ours = payments.c.merchant_uid == fact.merchant_uid
-    written = await upsert(connection, payments, values, changes=said, only_if=ours)
+    written = await upsert(connection, payments, values, changes=said, only_if=_is_of_the_same_order)
     if not written and stored is None:
         await write_payment(connection, fact)
 
@@ -62,8 +70,7 @@ def _values(fact: PaymentFact) -> Values:
 
 
 async def _paid_order(connection: AsyncConnection, imp_uid: str) -> str | None:
-    query = select(charges.c.merchant_uid).where(charges.c.imp_uid == imp_uid, charges.c.state.in_(MONEY_MOVED))
-    owner: str | None = (await connection.execute(query)).scalar()
+    owner: str | None = (await connection.execute(_PAID_ORDER, {"of": imp_uid})).scalar()
     return owner
 
 
@@ -72,3 +79,8 @@ def _is_older(fact: PaymentFact, status: str, cancelled_amount: int) -> bool:
         return True
     # A status that is not known here is PortOne's news: it replaces and is replaced.
     return _ORDER.get(fact.status, 9) < _ORDER.get(status, 0)
+
+
+def _is_of_the_same_order(fresh: Any) -> ColumnElement[bool]:
+    same: ColumnElement[bool] = payments.c.merchant_uid == fresh.merchant_uid
+    return same

@@ -16,6 +16,7 @@ from billing.ledger.writes.charges import MONEY_MOVED
 async def mark_charge_sent(connection: AsyncConnection, merchant_uid: str, send_no: int, at: datetime) -> bool:
     """Whether the caller may send this charge for the `send_no`-th time.
 
+    Each number leaves at most once, and none after a later one; a later one may leave though an earlier one never did.
     Never when the order was ever paid or something was paid that was not ordered so, nor when another order number
     of its cycle is paid.
 
@@ -34,7 +35,7 @@ async def mark_charge_sent(connection: AsyncConnection, merchant_uid: str, send_
         update(charges)
         .where(
             charges.c.merchant_uid == merchant_uid,
-            charges.c.sends == send_no - 1,
+            charges.c.sends < send_no,
             charges.c.paid_at.is_(None),
             charges.c.state.not_in(MONEY_MOVED | {CycleState.MISMATCH}),
             ~cycle_is_paid,

@@ -1,9 +1,12 @@
 """The subscription's row: one for each life, replaced only by a higher revision."""
 
 from dataclasses import asdict
+from typing import Any
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.domain.overdue import due_by
 from billing.domain.records import SubscriptionRecord
 from billing.ledger.tables import subscriptions
 from billing.ledger.upsert import upsert
@@ -38,12 +41,19 @@ async def write_subscription(connection: AsyncConnection, record: SubscriptionRe
         "end_reason": record.end_reason,
         "billing_key": record.billing_key,
         "life": record.life,
+        "waits_until": record.waits_until,
+        "due_by": due_by(record),
     }
     return await upsert(
         connection,
         subscriptions,
         values,
         changes=[name for name in values if name != "subscription_id"],
-        only_if=subscriptions.c.revision < record.revision,
+        only_if=_is_newer,
         compare=False,
     )
+
+
+def _is_newer(fresh: Any) -> ColumnElement[bool]:
+    newer: ColumnElement[bool] = subscriptions.c.revision < fresh.revision
+    return newer

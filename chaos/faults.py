@@ -1,0 +1,195 @@
+"""What can go wrong, by a name each, at each step of a life: one rule of the emulator, or an act of a person."""
+
+import functools
+import itertools
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from chaos.world import World
+
+STEPS: Mapping[str, tuple[str, ...]] = {
+    "issue": ("change", "look"),
+    "start": ("change", "look", "charge", "webhook", "delete"),
+    "schedule": ("change", "look", "webhook", "person"),
+    "due": ("change", "look", "charge", "webhook", "person"),
+    "dunning": ("change", "look", "charge", "webhook", "person"),
+    "card change": ("change", "look", "charge", "webhook", "person", "delete"),
+    "refund": ("change", "look", "person"),
+    "cancel": ("change", "look", "person"),
+}
+"""The steps of a life in their order, and what of all that goes wrong they can meet."""
+
+CHANGES: Mapping[str, str] = {
+    "issue": "customers",
+    "start": "again",
+    "schedule": "schedule",
+    "due": "findAll",
+    "dunning": "reschedule",
+    "cancel": "unschedule",
+    "card change": "customers",
+    "refund": "cancel",
+}
+"""The call by which a step changes something at PortOne; when a charge is due, that is PortOne's own affair."""
+
+LOOKS: Mapping[str, str] = {
+    "issue": "customers_get",
+    "start": "findAll",
+    "schedule": "schedule_get",
+    "due": "*",
+    "dunning": "schedule_get",
+    "cancel": "schedule_get",
+    "card change": "schedule_get",
+    "refund": "*",
+}
+"""The look-up by which a step closes a doubt."""
+
+HOUR = 3600
+
+
+WHERE: Mapping[str, str] = {
+    "change": "the call by which the step changes something",
+    "look": "the look-up by which it closes a doubt",
+    "charge": "the PG's decision on a charge",
+    "webhook": "a webhook",
+    "delete": "the deletion of a key",
+    "person": "a person, in PortOne's console or at the run",
+}
+"""What a mishap strikes, in words."""
+
+
+class Mishap(NamedTuple):
+    """One thing that goes wrong: a rule (`where` is a call of the step), or an act of a person."""
+
+    where: str
+    rule: Mapping[str, Any]
+    is_beyond: bool = False
+    """It outlasts the quiet window: it is found by reconciliation, and not before."""
+
+
+def _change(kind: str, **more: Any) -> Mishap:
+    return Mishap("change", {"count": 1, "kind": kind, **more})
+
+
+def _look(kind: str, **more: Any) -> Mishap:
+    return Mishap("look", {"kind": kind, "count": 2, **more})
+
+
+def _webhook(kind: str, **more: Any) -> Mishap:
+    return Mishap("webhook", {"kind": kind, "count": 1, **more})
+
+
+def _person(act: str, **more: Any) -> Mishap:
+    return Mishap("person", {"act": act, **more})
+
+
+MISHAPS: Mapping[str, Mishap] = {
+    "cut before": _change("drop_before"),
+    "500 before": _change("500_before"),
+    "401": _change("401"),
+    "429": _change("429_bare"),
+    "redirect": _change("redirect"),
+    "a minute late": _change("execute_late", seconds=60),
+    "five minutes late": _change("execute_late", seconds=300, answer="cut"),
+    "an hour late": Mishap("change", {"kind": "execute_late", "count": 1, "seconds": HOUR}, is_beyond=True),
+    "cut after": _change("drop_after"),
+    "500 after": _change("500_after"),
+    "garbage": _change("garbage"),
+    "500 for a while": _change("500_before", count=5),
+    "500 for good": _change("500_before", count=None),
+    "429 for a while": _change("429_bare", count=4),
+    "look 500": _look("500_before"),
+    "look cut": _look("drop_after"),
+    "look lags": _look("stale", seconds=120),
+    "look frozen": _look("frozen"),
+    "look wrong amount": _look("wrong_amount", count=1),
+    "look wrong order": _look("wrong_merchant_uid", count=1),
+    "look wrong key": _look("wrong_customer_uid", count=1),
+    "look wrong payment": _look("wrong_imp_uid", count=1),
+    "declined": Mishap("charge", {"kind": "decline", "count": 1}),
+    "undecided for an hour": Mishap("charge", {"kind": "undecided", "count": 1, "seconds": HOUR}),
+    "never decided": Mishap("charge", {"kind": "undecided", "count": 1}),
+    "webhook lost": _webhook("drop_webhook", count=3),
+    "webhook late": _webhook("delay_webhook", seconds=1800),
+    "webhook twice": _webhook("duplicate_webhook"),
+    "webhooks out of order": _webhook("reorder_webhook", seconds=600),
+    "webhook forged": _webhook("forge_webhook"),
+    "webhook early": _webhook("early_webhook"),
+    "key undeletable for a while": Mishap("delete", {"kind": "500_before", "count": 4}),
+    "key undeletable for good": Mishap("delete", {"kind": "500_before"}),
+    "key deleted late": Mishap("delete", {"kind": "execute_late", "count": 1, "seconds": 120}),
+    "person executes": _person("execute"),
+    "person pays": _person("pay"),
+    "person revokes": _person("revoke"),
+    "person retries": _person("retry"),
+    "person refunds": _person("cancel"),
+    "person moves": _person("move", by_seconds=24 * HOUR),
+    "operator terminates": _person("terminate"),
+}
+"""Every kind of mishap by its name."""
+
+
+class Pair(NamedTuple):
+    """Two mishaps in their order, at one step."""
+
+    step: str
+    first: str
+    second: str
+
+
+@functools.cache
+def every_pair() -> tuple[Pair, ...]:
+    """Each ordered pair of mishaps at each step, in an order that is drawn once and the same for ever."""
+    pairs = [
+        Pair(step, *two)
+        for step, met in STEPS.items()
+        for two in itertools.product((name for name, mishap in MISHAPS.items() if mishap.where in met), repeat=2)
+    ]
+    random.Random("every pair").shuffle(pairs)
+    return tuple(pairs)
+
+
+def rule_of(step: str, name: str, customer_uid: str) -> dict[str, Any]:
+    """The emulator's rule for a mishap at a step, for one subscriber."""
+    mishap = MISHAPS[name]
+    path = {
+        "change": CHANGES[step],
+        "look": LOOKS[step],
+        "webhook": "webhook",
+        "charge": "*",
+        "delete": "customers_delete",
+    }[mishap.where]
+    looks_everywhere = mishap.where == "look" and path == "*" and mishap.rule["kind"] not in ("stale", "frozen")
+    return {
+        "path": "findAll" if looks_everywhere else path,
+        # A webhook and a look-up of a key that a subscription was changed to are his, too.
+        "customer_uid": f"{customer_uid}*",
+        **mishap.rule,
+    }
+
+
+async def strike(world: World, step: str, name: str, customer_uid: str, number: str | None) -> int | None:
+    """Let it go wrong: set its rule, or act. Answers the rule's number; None for an act, or one that cannot be done."""
+    mishap = MISHAPS[name]
+    if mishap.where != "person":
+        rule = await world.control("POST", "faults", rule_of(step, name, customer_uid))
+        return int(rule["number"])
+    act = dict(mishap.rule)
+    kind = act.pop("act")
+    if kind == "terminate":
+        await world.terminate(customer_uid)
+        return None
+    if number is None:
+        return None
+    if kind == "pay":
+        shown = await world.subscription(customer_uid)
+        key = shown.get("payment_method", {}).get("customer_uid", customer_uid)
+        act |= {"customer_uid": key, "amount": shown.get("next_amount") or shown["plan"]["amount"]}
+    await world.console(customer_uid, kind, merchant_uid=number, **act)
+    return None
+
+
+async def fired(world: World, numbers: Sequence[int | None]) -> bool:
+    """Whether every one of these rules has struck; an act always has."""
+    rules = {rule["number"]: rule["fired"] for rule in await world.control("GET", "faults")}
+    return all(number is None or rules.get(number, 0) > 0 for number in numbers)

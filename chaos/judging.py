@@ -1,0 +1,246 @@
+"""Reads every book about one subscriber and says which promises are broken, with the whole story where one is."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from chaos.books import Asked, Books, Charge, Due, Life, Named, Payment, Run, Standing
+from chaos.invariants import Violation, violations
+from chaos.lives import Subscriber
+from chaos.world import World
+
+_SQLITE = "sqlite:///"
+_ENDED_FROM_OUTSIDE = "terminated"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found of one subscriber: what is broken, and the story of it; and how much there was to look at."""
+
+    customer_uid: str
+    broken: Sequence[Violation]
+    story: Sequence[str]
+    periods_due: int
+    charges: int
+    lateness: Sequence[float]
+
+
+async def judge(subscriber: Subscriber) -> Judged:
+    """Hold all books of one subscriber against each other."""
+    world, uid = subscriber.world, subscriber.uid
+    charges = await world.charges(uid)
+    keys = list(dict.fromkeys([uid, *(row["customer_uid"] for row in charges)]))
+    rows = [row for key in keys for row in await world.books(key)]
+    books = await _books(subscriber, charges, keys, rows)
+    broken = violations(books)
+    if subscriber.stuck:
+        broken.append(Violation("comes to rest", uid, "", subscriber.stuck))
+    story = await _story(subscriber, books, keys, rows) if broken else []
+    return Judged(uid, broken, story, len(books.due), len(rows), list(_lateness(books)))
+
+
+async def _books(
+    subscriber: Subscriber, charges: list[dict[str, Any]], keys: list[str], rows: list[dict[str, Any]]
+) -> Books:
+    world, uid = subscriber.world, subscriber.uid
+    now = await world.now(uid)
+    shown = await world.subscription(uid)
+    named = await _named(subscriber, {row["merchant_uid"] for row in [*charges, *rows]})
+    payments = [
+        Payment(
+            imp_uid=row["imp_uid"],
+            merchant_uid=row["merchant_uid"],
+            key=row["customer_uid"],
+            amount=int(row["amount"]),
+            refunded=int(row["cancelled_amount"]),
+            paid_at=datetime.fromtimestamp(row["paid_at"], UTC),
+            by_hand=row["imp_uid"] in subscriber.by_hand or row["merchant_uid"] in subscriber.by_hand,
+        )
+        for row in rows
+    ]
+    run = await world.run_seen(f"subscription/{uid}")
+    acts = len(subscriber.acts)
+    return Books(
+        customer_uid=uid,
+        now=now,
+        payments=payments,
+        standing=[standing for key in keys for standing in _standing(await world.schedules(key))],
+        charges=[_charge(row) for row in charges],
+        due=_due(subscriber, shown, now, charges, payments),
+        lives=_lives(subscriber, shown, is_running=run.running if run else None),
+        told=subscriber.told,
+        named=named,
+        foreign=await _foreign(world, uid),
+        runs=[
+            Run(
+                run.workflow_id,
+                run.events,
+                (now - subscriber.acts[0][0]).total_seconds() / 86_400,
+                run.failing_attempt,
+                commands=len(world.journal.of(uid)),
+                faults=acts,
+            )
+        ]
+        if run
+        else [],
+        asked=[Asked(call.does, call.status, call.in_trouble) for call in world.journal.of(uid)],
+        acknowledged=subscriber.acknowledged,
+        touched=frozenset(
+            str(call.body.get("merchant_uid")) for call in world.journal.of(uid) if call.does.startswith("console")
+        ),
+        integrity=_integrity(world),
+        refunds=await _refunds(world, {row["merchant_uid"] for row in charges}),
+    )
+
+
+def _due(
+    subscriber: Subscriber,
+    shown: dict[str, Any],
+    now: datetime,
+    charges: list[dict[str, Any]],
+    payments: list[Payment],
+) -> list[Due]:
+    """What ought to have been charged by now; nothing more after a life has ended, for whatever reason."""
+    found = []
+    for life in subscriber.lives:
+        ended = shown["ended_at"] if shown and shown["subscription_id"] == life.life else None
+        horizon = min(now, datetime.fromisoformat(ended)) if ended else now
+        found += life.due(horizon, _paid_late(life.life, charges, payments))
+    return found
+
+
+async def _foreign(world: World, uid: str) -> list[Named]:
+    """What was announced as done by somebody else."""
+    got = await world.stack.api.get(f"/v1/subscriptions/{uid}/timeline", params={"limit": 1000})
+    rows = got.json().get("timeline", []) if got.is_success else []
+    return [
+        Named("event", row["name"], row.get("merchant_uid"))
+        for row in rows
+        if row["kind"] == "event" and row["name"].endswith("_elsewhere")
+    ]
+
+
+def _standing(schedules: Iterable[dict[str, Any]]) -> list[Standing]:
+    return [
+        Standing(
+            row["merchant_uid"],
+            row["customer_uid"],
+            datetime.fromtimestamp(row["schedule_at"], UTC),
+            int(row["amount"]),
+        )
+        for row in schedules
+        if row["schedule_status"] == "scheduled"
+    ]
+
+
+def _charge(row: dict[str, Any]) -> Charge:
+    return Charge(
+        merchant_uid=row["merchant_uid"],
+        kind=row["kind"],
+        key=row["customer_uid"],
+        life=row["subscription_id"],
+        period=row["cycle"] if row["kind"] not in ("change", "one_time") else None,
+        amount=row["amount"],
+        state=row["state"],
+        imp_uid=row["imp_uid"],
+    )
+
+
+def _lives(subscriber: Subscriber, shown: dict[str, Any], *, is_running: bool | None) -> list[Life]:
+    """The newest life as the api shows it; of older ones, how their caller was told that they ended."""
+    found = []
+    for expected in subscriber.lives:
+        newest = bool(shown) and shown["subscription_id"] == expected.life
+        ended_at = datetime.fromisoformat(shown["ended_at"]) if newest and shown["ended_at"] else None
+        found.append(
+            Life(
+                life=expected.life,
+                status=shown["status"] if newest else _ENDED_FROM_OUTSIDE,
+                open_period=shown["cycle"]["number"] if newest else None,
+                ended_at=ended_at or (None if newest else expected.ends_at),
+                is_running=is_running if newest and expected.terminated_at is None else None,
+                terminated=expected.terminated_at is not None,
+                may_end=expected.ends_at is not None or expected.uncertain_from is not None,
+                left_key=tuple(subscriber.left_keys.get(expected.life, ())),
+            )
+        )
+    return found
+
+
+async def _named(subscriber: Subscriber, numbers: set[str]) -> list[Named]:
+    """What is parked; and what only reconciliation can find, where something outlasted every wait."""
+    world, uid = subscriber.world, subscriber.uid
+    named = [Named("parked", row["kind"], row["merchant_uid"]) for row in await world.parked(uid)]
+    found_late = subscriber.beyond or any(life.terminated_at for life in subscriber.lives)
+    if found_late:
+        named += [
+            Named("reconciliation", row["kind"], row["merchant_uid"])
+            for row in await world.differences()
+            if row["merchant_uid"] in numbers or str(row["customer_uid"]).startswith(uid)
+        ]
+    return named
+
+
+def _paid_late(life: str, charges: list[dict[str, Any]], payments: list[Payment]) -> dict[int, datetime]:
+    """When each period of a life was paid."""
+    periods = {row["merchant_uid"]: row["cycle"] for row in charges if row["subscription_id"] == life and row["cycle"]}
+    return {periods[row.merchant_uid]: row.paid_at for row in payments if row.merchant_uid in periods}
+
+
+async def _refunds(world: World, numbers: set[str]) -> dict[str, int]:
+    """What the ledger says went back, by order number."""
+    sums = {}
+    for number in numbers:
+        got = await world.stack.api.get(f"/v1/payments/{number}")
+        refunds = got.json().get("refunds", []) if got.is_success else []
+        sums[number] = sum(row["amount"] for row in refunds if row["state"] == "refunded")
+    return sums
+
+
+def _integrity(world: World) -> list[str]:
+    if not world.stack.database_url.startswith(_SQLITE):
+        return []
+    path = world.stack.database_url.removeprefix(_SQLITE)
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        told = [str(row[0]) for row in database.execute("PRAGMA integrity_check")]
+    finally:
+        database.close()
+    return [line for line in told if line != "ok"]
+
+
+def _lateness(books: Books) -> Iterable[float]:
+    """Seconds from a period's day to its payment."""
+    for due in books.due:
+        numbers = books.numbers_of(due.life, due.period)
+        for row in books.payments:
+            if row.merchant_uid in numbers and not row.by_hand:
+                yield max(0.0, (row.paid_at - due.at).total_seconds())
+
+
+async def _story(subscriber: Subscriber, books: Books, keys: list[str], rows: list[dict[str, Any]]) -> list[str]:
+    """Everything about a subscriber from all books, merged by time."""
+    world, uid = subscriber.world, subscriber.uid
+    lines = [(at, f"== {what}") for at, what in subscriber.acts]
+    lines += [(call.at, f"asked: {call.line()}") for call in world.journal.of(uid)]
+    numbers = {row["merchant_uid"] for row in rows} | {row.merchant_uid for row in books.charges}
+    lines += [(call.at, call.line()) for call in world.stack.recorder.of({*keys}, numbers)]
+    for row in rows:
+        at = datetime.fromtimestamp(row["paid_at"], UTC)
+        back = f", {row['cancelled_amount']} back" if row["cancelled_amount"] else ""
+        lines.append((at, f"PortOne charged {row['amount']} for {row['merchant_uid']} ({row['imp_uid']}{back})"))
+    got = await world.stack.api.get(f"/v1/subscriptions/{uid}/timeline", params={"limit": 500})
+    for row in got.json().get("timeline", []) if got.is_success else []:
+        lines.append((datetime.fromisoformat(row["at"]), f"ledger: {_told(row)}"))
+    lines += [(due.at, f"due: period {due.period} of {due.life}, {due.amount}") for due in books.due]
+    told = [f"{at:%Y-%m-%d %H:%M:%S} {line}" for at, line in sorted(lines, key=lambda each: each[0])]
+    told += [f"stands: {row.merchant_uid} on {row.key} for {row.at:%Y-%m-%d %H:%M}" for row in books.standing]
+    told += [f"listed: {row.where} {row.kind} {row.merchant_uid}" for row in books.named]
+    return [*told, *(f"ledger charge: {row}" for row in books.charges), *(f"life: {row}" for row in books.lives)]
+
+
+def _told(row: dict[str, Any]) -> str:
+    kept = {name: value for name, value in row.items() if name not in ("at", "id", "data") and value is not None}
+    return str(kept)[:300]
