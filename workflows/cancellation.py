@@ -43,6 +43,10 @@ async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAn
     stopped = await stopping.stop_the_charge(run, ending=True)
     charge = ChargeAtOrder.UNKNOWN if stopped.unfinished else stopped.charge
     state = run.state
+    now = order.at is When.NOW or nothing_is_left_to_use(run, workflow.now())
+    if now and order.refund is not RefundAtCancel.NONE:
+        # Where PortOne cannot be asked, nothing is voided and nothing ends.
+        await bookkeeping.follow(run)
     if charge is ChargeAtOrder.REVOKED:
         run.close_number(CycleState.REVOKED, order.reason or BY_REQUEST)
     void_the_change(run, "canceled")
@@ -54,7 +58,7 @@ async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAn
         charged_imp_uid=stopped.payment.imp_uid if stopped.payment else None,
         charged_amount=stopped.payment.amount if stopped.payment else None,
     )
-    if order.at is When.NOW or nothing_is_left_to_use(run, workflow.now()):
+    if now:
         return await _end_now(run, order, told)
     await _end_with_the_period(run, order.reason)
     standing = await leaving.what_stands(run)
@@ -63,10 +67,11 @@ async def carry_out(run: SubscriptionRun, order: CancelSubscription) -> CancelAn
 
 async def _end_now(run: SubscriptionRun, order: CancelSubscription, told: CancelAnswered) -> CancelAnswered | None:
     state = run.state
+    if told.charge is ChargeAtOrder.UNKNOWN and state.charge is None and state.row_look_at is None:
+        # PortOne has not finished a payment of the number: what it comes to is found out after the end.
+        state.row_look_at = workflow.now()
     reason = order.reason or state.cancel_reason or BY_REQUEST
     gives_back = order.refund is not RefundAtCancel.NONE
-    if gives_back:
-        await bookkeeping.follow(run)
     await ending.cancel(run, reason)
     refunds = refunding.of_cancel(run, order.refund, reason) if gives_back else []
     state.canceled = told = _as_it_stands(run, told)

@@ -9,7 +9,7 @@ is deleted after it was read that nothing is scheduled on it.
 from dataclasses import dataclass
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from billing.domain import takeover
 from billing.domain.events import EventType
@@ -98,7 +98,7 @@ async def _stopped(run: SubscriptionRun, order: ChangePaymentMethod) -> stopping
         if scheduling.is_under_way(run):
             # The charge ran and was declined just now, and its retry would be scheduled on the old key.
             run.state.move(CycleState.REVOKED)
-    except ApplicationError:
+    except (ApplicationError, ActivityError):
         await _delete_if_issued_here(run, order)
         raise
     return stopped

@@ -57,7 +57,8 @@ async def give_up(run: SubscriptionRun, reason: str) -> None:
     state = run.state
     if state.opening is not Opening.OVER and run.start.vault_handle is not None:
         await discard_card(run.start.vault_handle)
-    if run.start.vault_handle is not None and state.charge is None:
+    if run.start.vault_handle is not None and state.charge is None and state.opening is not Opening.CARD:
+        # Before it was looked for, a key under this name is somebody else's.
         old_keys.forget_with_the_next_step(run, run.start.customer_uid)
     if state.cycle_state in (CycleState.PLANNED, CycleState.REGISTERING):
         state.move(CycleState.SKIPPED)

@@ -4,11 +4,11 @@ A webhook, the reconciliation or a look of our own is only a reason to look. Wha
 subscription is done here; money that pays for nothing is handed on to a workflow of its own, which gives it back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from billing.domain.events import EventType
 from billing.domain.facts import PaymentFact
@@ -50,10 +50,25 @@ async def attend(run: SubscriptionRun, *, listening: bool) -> None:
         taken = {id(bell) for bell in theirs}
         judged = await bells.look_into(run, theirs)
         state.bells = [bell for bell in state.bells if id(bell) not in taken]
-        await _act(run, judged)
+        await _or_look_again(run, [fact.payment.merchant_uid for fact, _ in judged], _act(run, judged))
     if state.look_asked and state.charge is None:
-        await _look_at_everything(run)
+        asked, state.looks_asked, state.look_asked = state.looks_asked, [], False
+        await _or_look_again(run, asked or [run.merchant_uid], _look_at_everything(run, asked))
     _charge_what_it_costs_now(run)
+
+
+async def _or_look_again(run: SubscriptionRun, numbers: Sequence[str], acting: Awaitable[None]) -> None:
+    """Act, and where PortOne does not answer on the way, keep in mind to look at these orders again.
+
+    Raises:
+        ActivityError: PortOne does not answer.
+    """
+    try:
+        await acting
+    except ActivityError:
+        for number in numbers:
+            run.state.ask_for_a_look(number)
+        raise
 
 
 def _of_others(run: SubscriptionRun, *, listening: bool) -> list[PaymentReported]:
@@ -193,10 +208,9 @@ async def settle_as_earlier(run: SubscriptionRun, payment: PaymentFact) -> None:
 # ---------------------------------------------------------------- looking at everything
 
 
-async def _look_at_everything(run: SubscriptionRun) -> None:
+async def _look_at_everything(run: SubscriptionRun, asked: Sequence[str]) -> None:
     """Look at all that PortOne has: the open order, what paid the running period, what was asked for, the key."""
     state = run.state
-    asked, state.looks_asked, state.look_asked = state.looks_asked, [], False
     if state.ended_at is None and run.charging:
         await _look_at_the_open_order(run)
     numbers = dict.fromkeys([*(order.merchant_uid for order in state.period_orders), *asked, run.merchant_uid])

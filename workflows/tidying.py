@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError
 
 from billing.domain import calls
 from billing.domain.both_sides import money_held
-from billing.domain.calls import MAY_CHARGE, CallKind, CallOnItsWay
+from billing.domain.calls import CallKind, CallOnItsWay
 from billing.domain.facts import ScheduleFact
 from billing.domain.instants import AT_ONCE
 from billing.domain.states import ENDED, CycleState
@@ -39,7 +39,8 @@ async def read_again(run: SubscriptionRun) -> None:
         await _read_key(run, call)
     elif call.about == run.merchant_uid and run.state.ended_at is None:
         run.state.row_look_at = workflow.now()
-    elif call.kind in MAY_CHARGE:
+    elif call.about.startswith(run.start.subscription_id):
+        # What somebody else had scheduled, and was taken back for a start, is theirs to schedule again.
         await _take_back(run, call)
     run.state.calls = [each for each in run.state.calls if each != call]
 
@@ -65,6 +66,9 @@ async def _take_back(run: SubscriptionRun, call: CallOnItsWay) -> None:
         row = await portone.find_schedule(call.about)
     rows = await portone.find_payments(call.about)
     await hand_on(run, [each for each in rows if money_held(each)])
+    if row is not None and row.status == "scheduled" and not _is_late(run):
+        # It stands all the same: read once more, until it is taken back or has run.
+        run.call_on_its_way(CallKind.UNSCHEDULE, call.about, workflow.now())
 
 
 # ---------------------------------------------------------------- after the end
@@ -109,7 +113,8 @@ async def _look_at_the_last_order(run: SubscriptionRun) -> None:
     paid = [each for each in rows if money_held(each)]
     ran = row is not None and row.status == "executed"
     judged = judge(run.expected(), rows, row, known_failures=state.known_failures)
-    unproven = ran and judged.finding in (Finding.PENDING, Finding.ABSENT) and not _has_failed(row)
+    not_shown = ran and judged.finding is Finding.ABSENT and not _has_failed(row)
+    unproven = (judged.finding is Finding.PENDING and (ran or bool(rows))) or not_shown
     still = row is not None and row.status == "scheduled"
     await hand_on(run, paid)
     state.booked = still
@@ -126,8 +131,10 @@ async def _look_at_the_last_order(run: SubscriptionRun) -> None:
 async def _write_what_it_came_to(run: SubscriptionRun, judged: Verdict, *, paid: bool) -> None:
     """What was told as unknown is known now; what was paid is written by the workflow that gives it back."""
     state = run.state
+    if not paid and state.cycle_state is not CycleState.UNKNOWN:
+        return
     charge = ChargeAtOrder.PAID
-    if not paid and state.cycle_state is CycleState.UNKNOWN:
+    if not paid:
         charge = ChargeAtOrder.REVOKED
         if judged.finding is Finding.DECLINED:
             charge = ChargeAtOrder.DECLINED

@@ -56,11 +56,11 @@ async def _found(run: SubscriptionRun) -> Verdict:
     """What PortOne has of the open order; who reported it, or asked for the look, is answered."""
     state = run.state
     reported = [bell for bell in state.bells if bell.merchant_uid == run.merchant_uid]
+    rows = await portone.find_payments(run.merchant_uid)
     state.bells = [bell for bell in state.bells if bell not in reported]
     for bell in reported:
         run.answer_bell(bell, Disposition.APPLIED)
     state.pending_look_at = None
-    rows = await portone.find_payments(run.merchant_uid)
     run.note_failures(rows)
     return judge(run.expected(), rows, known_failures=state.known_failures)
 

@@ -113,9 +113,8 @@ class Attempt:
 
     @property
     def may_have_run(self) -> bool:
-        """Whether something was sent of which PortOne's answer does not prove that it did nothing."""
-        proven = self.answer.outcome in (ChargeOutcome.DECLINED, ChargeOutcome.NOT_EXECUTED)
-        return self.sent_at is not None and not (proven and self.step is AttemptStep.SEND)
+        """Whether something was sent that is not proven to have done nothing: only what is, is to be sent again."""
+        return self.step is AttemptStep.LOOK_UP
 
     # ------------------------------------------------------------ going on
 

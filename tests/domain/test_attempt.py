@@ -96,6 +96,14 @@ def test_what_was_turned_away_and_is_stopped_never_left():
     assert not begun().may_have_run
 
 
+def test_what_is_proven_absent_is_not_sent_after_it_was_stopped():
+    attempt = sent()
+    while attempt.step is AttemptStep.LOOK_UP:
+        attempt = looked(attempt, ABSENT)
+    # It was to leave once more, and PortOne could not be asked at that moment.
+    assert not attempt.may_have_run
+
+
 def test_what_may_have_run_is_looked_up_to_its_end_and_sent_no_more():
     attempt = sent().stopped()
     assert attempt.may_have_run
