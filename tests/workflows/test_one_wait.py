@@ -21,9 +21,17 @@ async def pending(stack, uid):
     stack.answer_within(PATIENCE_SECONDS)
 
 
-async def test_what_is_reported_while_an_answer_is_written_is_heard_before_the_wait(stack):
-    uid = await stack.start()
-    await stack.settled(uid)
+async def test_a_command_that_comes_while_an_answer_is_written_is_heard_before_the_wait(stack):
+    uid = "turned_away"
+    stack.quick()
+    await stack.fault(path="again", kind="429_bare", count=4)
+    await stack.start(uid, expect=202)
+    number = (await stack.snapshot(uid))["merchant_uid"]
+
+    async def waits_to_send_again():
+        return f"look up {number}" in await stack.story(uid) and (await stack.snapshot(uid))["wakes_at"] is not None
+
+    await until(waits_to_send_again)
     began, go_on, record = asyncio.Event(), asyncio.Event(), stack.ledger.record
 
     async def slow(entry):
@@ -33,16 +41,25 @@ async def test_what_is_reported_while_an_answer_is_written_is_heard_before_the_w
         return await record(entry)
 
     stack.ledger.record = slow
-    bell = {"imp_uid": "imp_000000000001", "merchant_uid": "nobody-1", "status": "paid", "cancellation_id": ""}
+    # What is reported of a charge that is proven not to have run changes nothing, and is only written down.
+    bell = {"imp_uid": "imp_000000000001", "merchant_uid": number, "status": "failed", "cancellation_id": ""}
     await stack.handle(uid).signal("payment_reported", bell)
     await began.wait()
-    await stack.handle(uid).signal("payment_reported", {**bell, "imp_uid": "imp_000000000002"})
+    stack.answer_within(PATIENCE_SECONDS)
+    canceling = asyncio.create_task(stack.order(uid, "cancel", at="now"))
+
+    async def is_taken():
+        events = (await stack.handle(uid).fetch_history()).events
+        taken = [each for each in events if each.HasField("workflow_execution_update_accepted_event_attributes")]
+        return len(taken) > 1
+
+    await until(is_taken)
     go_on.set()
-
-    async def both_are_looked_up():
-        return "look up imp_000000000002" in await stack.story(uid)
-
-    await until(both_are_looked_up)
+    answer = await canceling
+    assert (answer["status"], answer["charge"]) == ("incomplete_expired", "none_planned")
+    # Slept through, it would have been sent once more before the command was heard.
+    assert [each for each in await stack.story(uid) if each.startswith("charge ")] == ["charge 9,900 KRW, period 1"]
+    assert (await stack.books(uid))["charges"] == []
 
 
 async def test_a_cancel_is_heard_while_the_outcome_of_the_first_charge_is_open(stack):
