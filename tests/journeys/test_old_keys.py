@@ -135,8 +135,10 @@ async def test_a_worker_that_dies_at_any_step_of_a_card_change_is_carried_on_fro
     answers = await asyncio.gather(*(change(stack, uid) for uid, _ in deaths))
     assert len(died) == len(points)
     new_keys = {answer["payment_method"]["customer_uid"] for answer in answers}
+    while sorted(open_schedules(stack).values()) != sorted(new_keys):
+        # Whose worker died before it scheduled is answered, and is scheduled by the next try, two seconds later.
+        await asyncio.sleep(0.02)
     assert keys(stack) == new_keys
-    assert sorted(open_schedules(stack).values()) == sorted(new_keys)
     seen.assert_one_key()
     assert seen.paths().count("customers") == len(points)
     for uid, _ in deaths:
