@@ -6,9 +6,10 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from billing.domain.subscription.reports import LookAgain, PaymentReported
+from billing.domain.subscription.start import subscription_workflow_id
 from billing.ledger import Ledger
 from workflows import ports
-from workflows.contracts import LookAgain, PaymentReported, subscription_workflow_id
 from workflows.fact_bell import report_fact
 from workflows.fact_contracts import ReportedFact
 from workflows.reconciliation_contracts import Bell, RingBells, Rung

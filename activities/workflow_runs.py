@@ -8,7 +8,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowQueryFail
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing.domain.both_sides import RunSays
-from workflows.contracts import SubscriptionSnapshot
+from billing.domain.subscription.snapshot import SubscriptionSnapshot
 
 QUERY = timedelta(seconds=10)
 """How long a workflow is waited for: the time of a long replay; without a worker it would be for ever."""

@@ -12,9 +12,10 @@ from api.repeating import repeating
 from api.running import is_gone
 from billing.domain.records import Disposition, LedgerEntry, WebhookDisposition
 from billing.domain.states import CycleState
+from billing.domain.subscription.reports import LookAgain, PaymentReported
+from billing.domain.subscription.start import subscription_workflow_id
 from billing.ledger import ReceivedWebhook
 from billing.observability import WEBHOOKS
-from workflows.contracts import LookAgain, PaymentReported, subscription_workflow_id
 from workflows.fact_bell import report_fact
 from workflows.fact_contracts import ReportedFact
 

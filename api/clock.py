@@ -23,8 +23,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from api.connections import own_connections
+from billing.domain.subscription.snapshot import SubscriptionSnapshot
+from billing.domain.subscription.start import subscription_workflow_id
 from billing.workflow_runner import ASK_AGAIN
-from workflows.contracts import SubscriptionSnapshot, subscription_workflow_id
 from workflows.subscription import SubscriptionWorkflow
 
 SEARCH_ATTRIBUTES: tuple[SearchAttributeKey[Any], ...] = (

@@ -22,8 +22,9 @@ from api.demo_report import CARD, Ending, Expected, find_card, print_report
 from api.local import links
 from api.ports import choose_ports
 from api.processes import AUTHORIZATION, LocalStack
+from billing.domain.subscription.start import subscription_workflow_id
 from billing.temporal import connect
-from workflows.contracts import payment_workflow_id, subscription_workflow_id
+from workflows.contracts import payment_workflow_id
 
 DAYS_A_YEAR = 365
 LOG_COLUMNS = 160

@@ -12,9 +12,10 @@ from temporalio.client import Client
 from api.security import require_api_key
 from billing.domain.deadlines import QuietWindow
 from billing.domain.dunning import DunningPolicy, RetryLadder
+from billing.domain.subscription.start import BillingPolicy
 from billing.ledger import CardVault, Endpoints, Ledger
 from billing.settings import Settings
-from workflows.contracts import BILLING_TASK_QUEUE, BillingPolicy
+from workflows.contracts import BILLING_TASK_QUEUE
 
 
 @dataclass(frozen=True, slots=True)

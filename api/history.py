@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from workflows.contracts import subscription_workflow_id
+from billing.domain.subscription.start import subscription_workflow_id
 
 OF_TEST_CLOCKS = frozenset(
     {

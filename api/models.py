@@ -27,9 +27,9 @@ from billing.domain.money import MAX_AMOUNT, MINOR_DIGITS, Money
 from billing.domain.pg_capabilities import PG_CAPABILITIES, provider_of
 from billing.domain.plans import MAX_TRIAL_DAYS, OnNoConsent, PlanTerms, TrialEnd
 from billing.domain.records import Customer
+from billing.domain.subscription.choices import RefundAtCancel, When
+from billing.domain.subscription.start import PortOneChannel
 from billing.domain.takeover import TakeOver
-from workflows.contracts import PortOneChannel
-from workflows.orders import RefundAtCancel, When
 
 _EXPIRY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])\Z")
 

@@ -22,7 +22,8 @@ from billing.domain import bounds
 from billing.domain.consent import MAX_SHOWN_LENGTH, ConsentDecision
 from billing.domain.parked import Decision
 from billing.domain.proration import ProrationMode
-from workflows.orders import AnswerConsent, ResumeAnchor, When
+from billing.domain.subscription.choices import ResumeAnchor, When
+from workflows.orders import AnswerConsent
 
 Locale = Annotated[str, Field(max_length=bounds.MAX_LOCALE, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 Who = Annotated[str, Field(min_length=1, max_length=bounds.MAX_WHO), Printable]

@@ -18,10 +18,10 @@ from api.failures import cannot_go_on, run_cannot_go_on
 from api.idempotency import Names, Once, answer
 from api.running import StillOpen, is_gone, require_temporal, within
 from api.views import subscription_view
+from billing.domain.message import Message
 from billing.domain.outcomes import CARD_GONE
+from billing.domain.subscription.answers import OrderAnswered
 from billing.ledger import SubscriptionRow
-from workflows.contracts import Message
-from workflows.orders import OrderAnswered
 from workflows.subscription import SubscriptionWorkflow
 
 Answered = TypeVar("Answered", bound=Message)

@@ -11,9 +11,10 @@ from api.errors import Problem
 from api.failures import cannot_go_on, run_cannot_go_on
 from api.ordering import ended
 from api.running import AWAY, is_gone, temporal_unavailable
+from billing.domain.subscription.answers import CancelPreview, Preview
+from billing.domain.subscription.snapshot import SubscriptionSnapshot
 from billing.ledger import SubscriptionRow
-from workflows.contracts import SubscriptionSnapshot
-from workflows.orders import CancelPreview, CancelSubscription, ChangePlan, Preview
+from workflows.orders import CancelSubscription, ChangePlan
 from workflows.subscription import SubscriptionWorkflow
 
 PATIENCE = timedelta(seconds=10)

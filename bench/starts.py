@@ -17,7 +17,7 @@ from temporalio.api.enums.v1 import EventType
 from bench.bare import Bare, running_bare
 from bench.figures import TIMES, Report, percentile
 from bench.parts import Parts, running_parts
-from workflows.contracts import subscription_workflow_id
+from billing.domain.subscription.start import subscription_workflow_id
 
 AT_ONCE = 16
 TRIAL = timedelta(days=30)

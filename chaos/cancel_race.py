@@ -37,6 +37,12 @@ from billing.domain.merchant_uid import new_incarnation
 from billing.domain.money import Money
 from billing.domain.plans import PlanTerms
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.subscription.answers import CancelAnswered, ChargeAtOrder, OrderAnswered
+from billing.domain.subscription.choices import When
+from billing.domain.subscription.records import Opening
+from billing.domain.subscription.reports import PaymentReported
+from billing.domain.subscription.start import StartSubscription
+from billing.domain.subscription.state import SubscriptionState
 from billing.emulator.cards import read_card
 from billing.emulator.console import act_in_console
 from billing.emulator.console_acts import ConsoleAct
@@ -45,11 +51,8 @@ from billing.emulator.faults import Fault
 from billing.emulator.keys import keep_key
 from chaos.in_process import InProcess, World, a_world
 from workflows import cancellation, loop, pausing, scheduling, tidying
-from workflows.contracts import PaymentReported, StartSubscription
-from workflows.orders import CancelAnswered, CancelSubscription, ChargeAtOrder, OrderAnswered, PauseSubscription, When
-from workflows.state_records import Opening
+from workflows.orders import CancelSubscription, PauseSubscription
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import SubscriptionState
 
 PRICE = Money(9900)
 TERMS = PlanTerms("월간 이용권", PRICE, Interval(IntervalUnit.MONTH))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from temporalio.api.enums.v1 import EventType
 
 from billing.domain.differences import DifferenceState
-from workflows.contracts import LookAgain, PaymentReported
+from billing.domain.subscription.reports import LookAgain, PaymentReported
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.reconciliation_contracts import StartReconciliation
 

@@ -15,11 +15,11 @@ from billing.domain.facts import PaymentFact
 from billing.domain.outcomes import ChargeOutcome
 from billing.domain.proration import ChangeQuote
 from billing.domain.records import Disposition
+from billing.domain.subscription.items_change import ItemsChange
+from billing.domain.subscription.records import Booking, Charge, OpenOrder, PeriodsBefore, Purpose
 from billing.domain.verdict import Expected, Finding, Verdict, judge
 from workflows import portone, showing
 from workflows.contracts import ChargeAgain, ChargeAnswer, RetrySchedule
-from workflows.orders import ChangePlan
-from workflows.state_records import Booking, Charge, OpenOrder, PeriodsBefore, Purpose
 from workflows.subscription_run import SubscriptionRun
 
 
@@ -37,7 +37,7 @@ def begin(
     *,
     order: OpenOrder | None = None,
     planned: datetime | None = None,
-    change: ChangePlan | None = None,
+    change: ItemsChange | None = None,
     costs: ChangeQuote | None = None,
     before: PeriodsBefore | None = None,
 ) -> None:

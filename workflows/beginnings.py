@@ -8,9 +8,9 @@ from billing.domain.calendar import Anchor, before_the_first
 from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact, ScheduleFact
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.subscription.records import Booking
 from billing.domain.verdict import Verdict
 from workflows import scheduling, telling
-from workflows.state_records import Booking
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid
 

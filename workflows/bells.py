@@ -13,8 +13,8 @@ from billing.domain.foreign import ForeignFact, Unexpected, judge_foreign
 from billing.domain.known_order import AskedOrder, Known
 from billing.domain.merchant_uid import parse_cycle_merchant_uid
 from billing.domain.records import Disposition
+from billing.domain.subscription.reports import PaymentReported
 from workflows import bookkeeping, policies
-from workflows.contracts import PaymentReported
 from workflows.fact_contracts import ReportedFact
 from workflows.ports import FactActivities, LedgerActivities, PaymentActivities
 from workflows.subscription_run import SubscriptionRun

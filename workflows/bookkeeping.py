@@ -11,8 +11,8 @@ from billing.domain.books import Books, PaidWith
 from billing.domain.both_sides import money_returned
 from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
+from billing.domain.subscription.records import PaidOrder
 from workflows import portone
-from workflows.state_records import PaidOrder
 
 if TYPE_CHECKING:
     from workflows.subscription_run import SubscriptionRun

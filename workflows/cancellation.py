@@ -10,20 +10,14 @@ from billing.domain.events import EventType
 from billing.domain.money import Money
 from billing.domain.records import RefundState
 from billing.domain.states import CycleState
+from billing.domain.subscription.answers import CancelAnswered, ChargeAtOrder, OrderAnswered
+from billing.domain.subscription.choices import RefundAtCancel, When
+from billing.domain.subscription.records import RefundsFor
 from workflows import bookkeeping, ending, leaving, refunding, stopping, telling
 from workflows.consent_need import withdraw
-from workflows.orders import (
-    CancelAnswered,
-    CancelSubscription,
-    ChargeAtOrder,
-    OrderAnswered,
-    RefundAtCancel,
-    UndoCancel,
-    When,
-)
+from workflows.orders import CancelSubscription, UndoCancel
 from workflows.pending_change import void_the_change
 from workflows.showing import snapshot
-from workflows.state_records import RefundsFor
 from workflows.subscription_run import SubscriptionRun
 
 BY_REQUEST = "canceled by request"

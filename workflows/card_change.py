@@ -16,6 +16,9 @@ from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import CARD_GONE, KeyOutcome
 from billing.domain.states import CycleState
+from billing.domain.subscription.answers import ChargeAtOrder, OrderAnswered
+from billing.domain.subscription.records import Purpose
+from billing.domain.subscription.start import PortOneChannel
 from workflows import (
     consent_need,
     dunning,
@@ -32,11 +35,10 @@ from workflows import (
     telling,
 )
 from workflows.attempts import Proven
-from workflows.contracts import IssueBillingKey, PortOneChannel
+from workflows.contracts import IssueBillingKey
 from workflows.issuing import NAME_TAKEN, discard_card, failure_code, issue_now, name_taken
-from workflows.orders import ChangePaymentMethod, ChargeAtOrder, OrderAnswered
+from workflows.orders import ChangePaymentMethod
 from workflows.showing import snapshot
-from workflows.state_records import Purpose
 from workflows.subscription_run import SubscriptionRun
 
 REPLACED = "replaced by another card"

@@ -15,12 +15,15 @@ from billing.domain.parked import ParkedKind
 from billing.domain.proration import ChangeQuote
 from billing.domain.records import ChargeIntent, ChargeKind, ChargeResult, PendingChange
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.subscription.answers import ChargeAtOrder, OrderAnswered
+from billing.domain.subscription.choices import When
+from billing.domain.subscription.items_change import ItemsChange
+from billing.domain.subscription.records import OpenOrder, PaidOrder, Purpose
 from billing.domain.verdict import Finding, Verdict
 from workflows import attempts, bookkeeping, first_period, parking, possible, quoting, scheduling, stopping, telling
 from workflows.attempts import Proven
-from workflows.orders import CancelChange, ChangePlan, ChargeAtOrder, OrderAnswered, When
+from workflows.orders import CancelChange, ChangePlan
 from workflows.showing import snapshot
-from workflows.state_records import OpenOrder, PaidOrder, Purpose
 from workflows.subscription_run import SubscriptionRun
 
 UNFINISHED = "PortOne has not finished an earlier payment of the open period; nothing was changed"
@@ -111,7 +114,7 @@ def _close_what_nothing_will_charge(run: SubscriptionRun, why: str) -> None:
 
 
 async def _change_with_the_next_period(
-    run: SubscriptionRun, order: ChangePlan, stopped: stopping.Stopped, *, first_cycle: int | None = None
+    run: SubscriptionRun, order: ItemsChange, stopped: stopping.Stopped, *, first_cycle: int | None = None
 ) -> OrderAnswered:
     """Let the change come with the open period, or with `first_cycle`, where the open one is owed as it is."""
     after = quoting.wanted(run, order)
@@ -128,7 +131,7 @@ async def _change_with_the_next_period(
     return _answer(run, stopped)
 
 
-async def _change_in_the_trial(run: SubscriptionRun, order: ChangePlan, stopped: stopping.Stopped) -> OrderAnswered:
+async def _change_in_the_trial(run: SubscriptionRun, order: ItemsChange, stopped: stopping.Stopped) -> OrderAnswered:
     """Nobody paid for the days of a trial: what is wanted takes the place of what is held, and the trial goes on."""
     after = quoting.wanted(run, order)
     told = telling.change(run, after, order.proration.value, now=True)
@@ -140,7 +143,7 @@ async def _change_in_the_trial(run: SubscriptionRun, order: ChangePlan, stopped:
     return _answer(run, stopped)
 
 
-async def _change_now(run: SubscriptionRun, order: ChangePlan, stopped: stopping.Stopped) -> OrderAnswered | None:
+async def _change_now(run: SubscriptionRun, order: ItemsChange, stopped: stopping.Stopped) -> OrderAnswered | None:
     await bookkeeping.follow(run)
     after, costs = quoting.wanted(run, order), quoting.quote(run, order, workflow.now())
     bill = costs.due_now
@@ -170,7 +173,7 @@ async def charged(run: SubscriptionRun, proven: Proven) -> OrderAnswered:
     return OrderAnswered(snapshot=snapshot(run), charge=ChargeAtOrder.PAID, merchant_uid=number, charged=payment.amount)
 
 
-async def _charge(run: SubscriptionRun, order: ChangePlan, costs: ChangeQuote, bill: Bill) -> None:
+async def _charge(run: SubscriptionRun, order: ItemsChange, costs: ChangeQuote, bill: Bill) -> None:
     run.state.changes += 1
     number, after = change_merchant_uid(run.start.subscription_id, run.state.changes), quoting.wanted(run, order)
     intent = ChargeIntent(
@@ -198,7 +201,7 @@ async def _charge(run: SubscriptionRun, order: ChangePlan, costs: ChangeQuote, b
 
 
 async def _declined(
-    run: SubscriptionRun, order: ChangePlan, amount: Money, number: str, verdict: Verdict
+    run: SubscriptionRun, order: ItemsChange, amount: Money, number: str, verdict: Verdict
 ) -> OrderAnswered:
     """Nothing is changed; money that moved in another way than ordered waits for a person."""
     after = quoting.wanted(run, order)
@@ -235,7 +238,7 @@ async def _declined(
 
 async def _apply_now(
     run: SubscriptionRun,
-    order: ChangePlan,
+    order: ItemsChange,
     after: PendingChange,
     costs: ChangeQuote,
     payment: PaymentFact | None,

@@ -8,6 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from billing.domain import refusals
+from billing.domain.subscription.answers import CancelAnswered, OrderAnswered
 from workflows import (
     cancellation,
     card_change,
@@ -23,14 +24,12 @@ from workflows import (
 )
 from workflows.orders import (
     AnswerConsent,
-    CancelAnswered,
     CancelChange,
     CancelSubscription,
     ChangePaymentMethod,
     ChangePlan,
     ChangeTrial,
     Decide,
-    OrderAnswered,
     PauseSubscription,
     ResumeSubscription,
     RetryNow,

@@ -16,9 +16,10 @@ from billing.domain.instants import AT_ONCE
 from billing.domain.plans import OnNoConsent
 from billing.domain.records import ConsentRecord, PendingChange
 from billing.domain.states import ConsentState, CycleState, SubscriptionStatus
+from billing.domain.subscription.answers import OrderAnswered
+from billing.domain.subscription.consent_answer import ConsentAnswer
 from workflows import ending, telling
 from workflows.consent_need import asking_plan, need, withdraw
-from workflows.orders import AnswerConsent, OrderAnswered
 from workflows.pending_change import void_the_change
 from workflows.showing import snapshot
 from workflows.subscription_run import SubscriptionRun
@@ -75,7 +76,7 @@ def gate_why(run: SubscriptionRun) -> str:
     return f"until the buyer consents, or {run.local(wanted.lapses_at)}"
 
 
-async def answer(run: SubscriptionRun, order: AnswerConsent) -> OrderAnswered:
+async def answer(run: SubscriptionRun, order: ConsentAnswer) -> OrderAnswered:
     """Note an explicit answer with what was shown; a refusal ends the subscription or holds the price, by the plan."""
     state, wanted = run.state, need(run)
     if wanted is None or state.consent_need != wanted:
@@ -91,7 +92,7 @@ async def answer(run: SubscriptionRun, order: AnswerConsent) -> OrderAnswered:
     return OrderAnswered(snapshot=snapshot(run))
 
 
-def grant_at_once(run: SubscriptionRun, wanted: ConsentNeed, order: AnswerConsent) -> None:
+def grant_at_once(run: SubscriptionRun, wanted: ConsentNeed, order: ConsentAnswer) -> None:
     """Keep an act that is consent and order in one, as evidence with the next write."""
     withdraw(run)
     run.state.consent_need = wanted
@@ -100,7 +101,7 @@ def grant_at_once(run: SubscriptionRun, wanted: ConsentNeed, order: AnswerConsen
     _keep_the_grant(run, order)
 
 
-def _keep_the_grant(run: SubscriptionRun, order: AnswerConsent) -> None:
+def _keep_the_grant(run: SubscriptionRun, order: ConsentAnswer) -> None:
     run.state.agree(ConsentState.GRANTED)
     run.keep_consent(_record(run, _evidence(order)))
     run.tell(EventType.CONSENT_GRANTED, "the buyer consented", telling.consent(run))
@@ -115,7 +116,7 @@ async def _ask(run: SubscriptionRun, wanted: ConsentNeed) -> None:
     await run.write(text)
 
 
-async def _grant(run: SubscriptionRun, order: AnswerConsent) -> None:
+async def _grant(run: SubscriptionRun, order: ConsentAnswer) -> None:
     state = run.state
     if state.consent is ConsentState.REFUSED and state.cancel_at_period_end:
         # The buyer thought better of it: the end that the refusal had set is taken back.
@@ -125,7 +126,7 @@ async def _grant(run: SubscriptionRun, order: AnswerConsent) -> None:
     await run.write("the buyer consented")
 
 
-async def _refuse(run: SubscriptionRun, order: AnswerConsent, wanted: ConsentNeed) -> None:
+async def _refuse(run: SubscriptionRun, order: ConsentAnswer, wanted: ConsentNeed) -> None:
     outcome = without_consent(asking_plan(run), wanted)
     run.state.agree(ConsentState.REFUSED)
     run.keep_consent(_record(run, _evidence(order)))
@@ -182,7 +183,7 @@ async def _hold_the_price(run: SubscriptionRun, why: str) -> None:
     await run.write(f"the price stays: {why}")
 
 
-def _evidence(order: AnswerConsent) -> ConsentEvidence:
+def _evidence(order: ConsentAnswer) -> ConsentEvidence:
     return ConsentEvidence(
         shown=order.shown,
         decision=order.decision,

@@ -17,6 +17,10 @@ from billing.domain.money import Money
 from billing.domain.parked import Decision, ParkedKind
 from billing.domain.records import ChargeResult, RefundState
 from billing.domain.states import CycleState
+from billing.domain.subscription.answers import ChargeAtOrder, OrderAnswered
+from billing.domain.subscription.choices import When
+from billing.domain.subscription.decision import DecisionTaken
+from billing.domain.subscription.records import ParkedItem, Purpose, RefundsFor
 from billing.domain.verdict import Finding, Verdict
 from workflows import (
     cancellation,
@@ -32,17 +36,16 @@ from workflows import (
 from workflows.bells import hand_on, judge_rows
 from workflows.foreign import settle_as_earlier
 from workflows.foreign_refunds import refunds_elsewhere
-from workflows.orders import CancelSubscription, ChargeAtOrder, Decide, OrderAnswered, When
+from workflows.orders import CancelSubscription
 from workflows.settling import settle, verify
 from workflows.showing import snapshot
-from workflows.state_records import ParkedItem, Purpose, RefundsFor
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid
 
-_Carry = Callable[[SubscriptionRun, Decide, ParkedItem], Awaitable[OrderAnswered | None]]
+_Carry = Callable[[SubscriptionRun, DecisionTaken, ParkedItem], Awaitable[OrderAnswered | None]]
 
 
-async def decide(run: SubscriptionRun, order: Decide) -> OrderAnswered | None:
+async def decide(run: SubscriptionRun, order: DecisionTaken) -> OrderAnswered | None:
     """Carry a decision out; None where a charge or refunds are under way, and it is answered when they are over.
 
     Raises:
@@ -54,7 +57,7 @@ async def decide(run: SubscriptionRun, order: Decide) -> OrderAnswered | None:
     return await _CARRY_OUT[item.kind](run, order, item)
 
 
-async def _write_down(run: SubscriptionRun, order: Decide, item: ParkedItem) -> None:
+async def _write_down(run: SubscriptionRun, order: DecisionTaken, item: ParkedItem) -> None:
     parking.decided(run, item, order)
     await run.write(f"{order.by} decided {order.decision.value}: {order.reason}"[:200])
 
@@ -62,7 +65,7 @@ async def _write_down(run: SubscriptionRun, order: Decide, item: ParkedItem) -> 
 # ---------------------------------------------------------------- the charge of the open period
 
 
-async def _about_the_charge(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered | None:
+async def _about_the_charge(run: SubscriptionRun, order: DecisionTaken, item: ParkedItem) -> OrderAnswered | None:
     """Mismatch, unknown or revoked: what PortOne has now is looked up first."""
     verdict = await verify(run)
     rows = await portone.find_payments(run.merchant_uid)
@@ -90,7 +93,7 @@ async def _about_the_charge(run: SubscriptionRun, order: Decide, item: ParkedIte
             return await _try_again(run, order, item)
 
 
-async def _found_paid(run: SubscriptionRun, order: Decide, item: ParkedItem, verdict: Verdict) -> OrderAnswered:
+async def _found_paid(run: SubscriptionRun, order: DecisionTaken, item: ParkedItem, verdict: Verdict) -> OrderAnswered:
     """PortOne shows by now that it is paid as ordered: that is booked, whatever was decided."""
     agreed = order.decision is Decision.PAID
     if agreed:
@@ -108,7 +111,7 @@ async def _found_paid(run: SubscriptionRun, order: Decide, item: ParkedItem, ver
 
 
 async def _count_as_paid(
-    run: SubscriptionRun, order: Decide, item: ParkedItem, rows: Sequence[PaymentFact]
+    run: SubscriptionRun, order: DecisionTaken, item: ParkedItem, rows: Sequence[PaymentFact]
 ) -> OrderAnswered:
     """Book what there is as the payment of the period, and let whatever else PortOne holds of it go back."""
     kept = _the_one_to_keep(run, rows)
@@ -151,7 +154,7 @@ def _the_one_to_keep(run: SubscriptionRun, rows: Sequence[PaymentFact]) -> Payme
     return next(iter([*exact, *holding, *returned[-1:]]), None)
 
 
-async def _count_as_declined(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered:
+async def _count_as_declined(run: SubscriptionRun, order: DecisionTaken, item: ParkedItem) -> OrderAnswered:
     """It was not paid: the schedule can run no more, and dunning goes on under the same number."""
     verdict = await _take_back_what_stands(run)
     if verdict is not None:
@@ -161,7 +164,7 @@ async def _count_as_declined(run: SubscriptionRun, order: Decide, item: ParkedIt
     return OrderAnswered(snapshot=snapshot(run), charge=ChargeAtOrder.DECLINED, merchant_uid=item.merchant_uid)
 
 
-async def _try_again(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered | None:
+async def _try_again(run: SubscriptionRun, order: DecisionTaken, item: ParkedItem) -> OrderAnswered | None:
     """Book a revoked charge again for its day, or charge now; always under the same number."""
     verdict = await _take_back_what_stands(run)
     if verdict is not None:
@@ -204,7 +207,9 @@ async def _take_back_what_stands(run: SubscriptionRun) -> Verdict | None:
 # ---------------------------------------------------------------- paid under an earlier number
 
 
-async def _about_an_earlier_number(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered | None:
+async def _about_an_earlier_number(
+    run: SubscriptionRun, order: DecisionTaken, item: ParkedItem
+) -> OrderAnswered | None:
     rows = [row for row in await portone.find_payments(item.merchant_uid) if money_held(row)]
     match order.decision:
         case Decision.END:
@@ -227,7 +232,7 @@ async def _about_an_earlier_number(run: SubscriptionRun, order: Decide, item: Pa
 
 
 async def _give_back_and_charge_anew(
-    run: SubscriptionRun, order: Decide, item: ParkedItem, number: str
+    run: SubscriptionRun, order: DecisionTaken, item: ParkedItem, number: str
 ) -> OrderAnswered | None:
     """All that PortOne holds of the period goes back; then its next number is charged, when that is due."""
     if run.state.generation >= possible.MOST_RENUMBERINGS:
@@ -241,7 +246,7 @@ async def _give_back_and_charge_anew(
     return await _charge_anew(run, order, number, Money(0, run.plan.price.currency))
 
 
-async def _charge_anew(run: SubscriptionRun, order: Decide, number: str, back: Money) -> OrderAnswered:
+async def _charge_anew(run: SubscriptionRun, order: DecisionTaken, number: str, back: Money) -> OrderAnswered:
     state = run.state
     state.move(CycleState.REFUNDED)
     if number == run.merchant_uid:
@@ -252,7 +257,7 @@ async def _charge_anew(run: SubscriptionRun, order: Decide, number: str, back: M
     return OrderAnswered(snapshot=snapshot(run), merchant_uid=number, refunded=back)
 
 
-async def _give_back(run: SubscriptionRun, number: str, order: Decide, item: ParkedItem) -> bool:
+async def _give_back(run: SubscriptionRun, number: str, order: DecisionTaken, item: ParkedItem) -> bool:
     """Let every row of a number that holds money go back; whether there is one."""
     rows = [row for row in await portone.find_payments(number) if money_held(row)]
     if rows:
@@ -293,7 +298,7 @@ def _not_given_back(run: SubscriptionRun, item: ParkedItem, back: Money, refusal
     )  # fmt: skip
 
 
-async def _end(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered:
+async def _end(run: SubscriptionRun, order: DecisionTaken, item: ParkedItem) -> OrderAnswered:
     """End now, truthfully: what PortOne holds of an order that pays for nothing goes back by itself."""
     await _write_down(run, order, item)
     reason = f"decided by {order.by}: {order.reason}"
@@ -307,7 +312,7 @@ async def _end(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAn
 # ---------------------------------------------------------------- other orders of the subscription
 
 
-async def _about_a_refund_elsewhere(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered:
+async def _about_a_refund_elsewhere(run: SubscriptionRun, order: DecisionTaken, item: ParkedItem) -> OrderAnswered:
     """Take the refund as it is, or end; the books follow what PortOne holds by now."""
     rows = [row for row in await portone.find_payments(item.merchant_uid) if row.imp_uid == item.imp_uid]
     held = sum(money_held(row) for row in rows)
@@ -321,7 +326,7 @@ async def _about_a_refund_elsewhere(run: SubscriptionRun, order: Decide, item: P
     return OrderAnswered(snapshot=snapshot(run), merchant_uid=item.merchant_uid)
 
 
-async def _about_a_change(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered | None:
+async def _about_a_change(run: SubscriptionRun, order: DecisionTaken, item: ParkedItem) -> OrderAnswered | None:
     if order.decision is Decision.END:
         return await _end(run, order, item)
     if order.decision is Decision.REFUND:
@@ -338,7 +343,7 @@ async def _change_given_back(run: SubscriptionRun, item: ParkedItem, back: Money
     return OrderAnswered(snapshot=snapshot(run), merchant_uid=item.merchant_uid, refunded=back)
 
 
-async def _count_toward_the_next_bills(run: SubscriptionRun, order: Decide, item: ParkedItem) -> OrderAnswered:
+async def _count_toward_the_next_bills(run: SubscriptionRun, order: DecisionTaken, item: ParkedItem) -> OrderAnswered:
     """The money of a change that was not applied becomes credit; the open charge follows the smaller bill."""
     rows = [row for row in await portone.find_payments(item.merchant_uid) if money_held(row)]
     if not rows:

@@ -9,10 +9,10 @@ from billing.domain.dunning import EndAction
 from billing.domain.events import EventType
 from billing.domain.merchant_uid import MAX_GENERATION
 from billing.domain.states import CycleState, DunningState, SubscriptionStatus
+from billing.domain.subscription.records import Booking
 from billing.domain.verdict import Finding, Verdict
 from workflows import failing, policies, scheduling, telling
 from workflows.ports import LedgerActivities
-from workflows.state_records import Booking
 from workflows.subscription_run import SubscriptionRun
 
 

@@ -7,11 +7,11 @@ from temporalio import workflow
 from billing.domain.events import EventType
 from billing.domain.facts import ScheduleFact
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.subscription.records import Booking
+from billing.domain.subscription.state import SubscriptionState
 from billing.domain.verdict import Verdict
 from workflows import portone, scheduling, telling
-from workflows.state_records import Booking
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import SubscriptionState
 
 APART = timedelta(seconds=90)
 """Two instants closer than this are the same one: a schedule is registered up to a minute later than it is due."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from billing.domain.delivery import DeliveryState
-from workflows.contracts import Message
+from billing.domain.message import Message
 
 
 def event_delivery_workflow_id(endpoint_id: str, customer_uid: str) -> str:

@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
+from billing.domain.message import Message
 from billing.domain.money import Money
-from workflows.contracts import Message
 
 
 class ReportedFact(Message):

@@ -5,10 +5,10 @@ from temporalio import workflow
 from billing.domain.events import EventType
 from billing.domain.outcomes import CARD_GONE
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.subscription.records import Opening
 from billing.domain.verdict import Finding, Verdict
 from workflows import old_keys, telling
 from workflows.issuing import discard_card
-from workflows.state_records import Opening
 from workflows.subscription_run import SubscriptionRun
 
 

@@ -8,6 +8,8 @@ from temporalio.exceptions import ApplicationError
 
 from billing.domain.records import ChargeResult
 from billing.domain.states import CycleState
+from billing.domain.subscription.answers import CancelAnswered, ChargeAtOrder, OrderAnswered
+from billing.domain.subscription.records import Purpose
 from billing.domain.verdict import Finding
 from workflows import (
     cancellation,
@@ -24,8 +26,6 @@ from workflows import (
 )
 from workflows.attempts import Proven
 from workflows.bells import hand_on
-from workflows.orders import CancelAnswered, ChargeAtOrder, OrderAnswered
-from workflows.state_records import Purpose
 from workflows.subscription_run import SubscriptionRun
 
 _Follow = Callable[[SubscriptionRun, Proven], Awaitable[OrderAnswered | None]]

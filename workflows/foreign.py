@@ -19,11 +19,11 @@ from billing.domain.money import Money
 from billing.domain.parked import ParkedKind
 from billing.domain.records import ChargeResult
 from billing.domain.states import CycleState
+from billing.domain.subscription.answers import ChargeAtOrder
+from billing.domain.subscription.reports import PaymentReported
 from billing.domain.verdict import Finding, Verdict
 from workflows import bells, bookkeeping, elsewhere, parking, policies, portone, stopping, telling
-from workflows.contracts import PaymentReported
 from workflows.foreign_refunds import refunds_elsewhere
-from workflows.orders import ChargeAtOrder
 from workflows.settling import STANDING, settle, stand, verify
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid

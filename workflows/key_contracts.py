@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from billing.domain.facts import BillingKeyFact, ScheduleFact
+from billing.domain.message import Message
 from billing.domain.parked import ParkedRecord
 from billing.domain.takeover import KeyPayment
-from workflows.contracts import Message
 
 
 def left_schedule_workflow_id(merchant_uid: str) -> str:

@@ -12,9 +12,10 @@ from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import CARD_GONE, ChargeOutcome
 from billing.domain.records import ChargeIntent, ChargeKind, ChargeResult, Disposition, LedgerEntry, WebhookDisposition
 from billing.domain.states import CycleState
+from billing.domain.subscription.reports import PaymentReported
 from billing.domain.verdict import Expected, Finding, Verdict, judge
 from workflows import policies
-from workflows.contracts import ChargeAnswer, ChargeOnetime, PaymentReported, PaymentSettled, StartKeyInPayment
+from workflows.contracts import ChargeAnswer, ChargeOnetime, PaymentSettled, StartKeyInPayment
 from workflows.issuing import discard_card
 from workflows.ports import BillingKeyActivities, LedgerActivities, PaymentActivities
 

@@ -18,9 +18,11 @@ from billing.domain.known_order import AskedOrder, Known
 from billing.domain.money import Money
 from billing.domain.parked import DECISIONS, Decision, DecisionRecord, ParkedKind, ParkedRecord
 from billing.domain.records import ChargeResult, Disposition, LedgerEntry, RefundState, WebhookDisposition
+from billing.domain.refund_messages import RefundSettled, StartRefund
 from billing.domain.states import CycleState
+from billing.domain.subscription.reports import LookAgain
+from billing.domain.subscription.start import subscription_workflow_id
 from workflows import fact_entry, policies, within_bounds
-from workflows.contracts import LookAgain, RefundSettled, StartRefund, subscription_workflow_id
 from workflows.fact_contracts import FactDecided, FactSettled, FactState, ReportedFact, StartLateFact
 from workflows.orders import Decide
 from workflows.ports import LedgerActivities, PaymentActivities

@@ -14,6 +14,7 @@ from temporalio import workflow
 from billing.domain import calls
 from billing.domain.instants import AT_ONCE
 from billing.domain.states import ENDED, BoundaryAction, CycleState, at_boundary
+from billing.domain.subscription.records import Opening
 from workflows import (
     consent_need,
     consenting,
@@ -32,7 +33,6 @@ from workflows import (
     unpaid,
 )
 from workflows.settling import STANDING, settle, verify
-from workflows.state_records import Opening
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_skipped
 

@@ -8,6 +8,7 @@ from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import CARD_GONE, KeyOutcome
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.subscription.records import Opening, Purpose
 from billing.domain.verdict import Finding
 from workflows import (
     attempts,
@@ -26,7 +27,6 @@ from workflows.attempts import Proven
 from workflows.contracts import IssueBillingKey, KeyAnswer
 from workflows.issuing import discard_card, failure_code, found, issue_once
 from workflows.settling import stand
-from workflows.state_records import Opening, Purpose
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid, settle_skipped
 

@@ -16,8 +16,8 @@ from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
 from billing.domain.parked import DECISIONS, Decision, ParkedKind
 from billing.domain.records import RefundState
+from billing.domain.refund_messages import StartRefund
 from workflows import left_entry, policies, within_bounds
-from workflows.contracts import StartRefund
 from workflows.fact_contracts import FactDecided, FactState
 from workflows.orders import Decide
 from workflows.owing import OWED_REFUND, StartOwedRefund

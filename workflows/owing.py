@@ -8,10 +8,11 @@ from temporalio.workflow import ParentClosePolicy
 
 from billing.domain.books import PaidWith
 from billing.domain.events import EventType
+from billing.domain.message import Message
 from billing.domain.money import Money
 from billing.domain.parked import ParkedKind, ParkedRecord
+from billing.domain.refund_messages import RefundSettled
 from workflows import left_entry
-from workflows.contracts import Message, RefundSettled
 
 if TYPE_CHECKING:
     from workflows.subscription_run import SubscriptionRun

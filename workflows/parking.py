@@ -11,10 +11,10 @@ from billing.domain.events import EventType
 from billing.domain.facts import PaymentFact
 from billing.domain.parked import DecisionRecord, ParkedKind, ParkedRecord
 from billing.domain.states import CycleState
+from billing.domain.subscription.decision import DecisionTaken
+from billing.domain.subscription.records import ParkedItem
+from billing.domain.subscription.state import SubscriptionState
 from workflows import telling
-from workflows.orders import Decide
-from workflows.state_records import ParkedItem
-from workflows.subscription_state import SubscriptionState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +107,7 @@ def reason_of(state: SubscriptionState) -> str | None:
     return state.parked_reason or next((each.reason for each in state.parked), None)
 
 
-def decided(run: "SubscriptionRun", item: ParkedItem, order: Decide) -> None:
+def decided(run: "SubscriptionRun", item: ParkedItem, order: DecisionTaken) -> None:
     """Write down with the next write what a person decided, and announce it; what stood stands no longer."""
     run.keep_decision(
         DecisionRecord(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from billing.domain.calendar import Anchor
 from billing.domain.shares import day_of
+from billing.domain.subscription.choices import ResumeAnchor
+from billing.domain.subscription.records import PeriodsBefore
 from workflows import bookkeeping
-from workflows.orders import ResumeAnchor
-from workflows.state_records import PeriodsBefore
 
 if TYPE_CHECKING:
     from workflows.subscription_run import SubscriptionRun

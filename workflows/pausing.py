@@ -4,8 +4,10 @@ from temporalio import workflow
 
 from billing.domain.events import EventType
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.subscription.answers import ChargeAtOrder, OrderAnswered
+from billing.domain.subscription.choices import When
 from workflows import consent_need, stopping, telling
-from workflows.orders import ChargeAtOrder, OrderAnswered, PauseSubscription, When
+from workflows.orders import PauseSubscription
 from workflows.showing import snapshot
 from workflows.subscription_run import SubscriptionRun
 

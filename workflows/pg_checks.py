@@ -17,9 +17,9 @@ from billing.domain.pg_rules import (
 )
 from billing.domain.plans import PlanTerms
 from billing.domain.records import PendingChange
+from billing.domain.subscription.state import SubscriptionState
 from workflows.orders import ChangePaymentMethod, ChangePlan, Order
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import SubscriptionState
 
 
 def of_key(run: SubscriptionRun, provider: str | None) -> PgRefusal | None:

@@ -15,6 +15,10 @@ from billing.domain.parked import DECISIONS, Decision
 from billing.domain.plans import MAX_TRIAL_DAYS, PlanTerms
 from billing.domain.records import PendingChange
 from billing.domain.states import ENDED, ConsentState, CycleState, SubscriptionStatus
+from billing.domain.subscription.choices import When
+from billing.domain.subscription.decision import DecisionTaken
+from billing.domain.subscription.records import ParkedItem
+from billing.domain.subscription.state import SubscriptionState
 from workflows.orders import (
     AnswerConsent,
     CancelChange,
@@ -28,10 +32,7 @@ from workflows.orders import (
     ResumeSubscription,
     RetryNow,
     UndoCancel,
-    When,
 )
-from workflows.state_records import ParkedItem
-from workflows.subscription_state import SubscriptionState
 
 OWING = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
 ANSWERED = frozenset({ConsentState.GRANTED, ConsentState.REFUSED, ConsentState.LAPSED})
@@ -45,7 +46,7 @@ def decisions(state: SubscriptionState) -> tuple[Decision, ...]:
     return tuple(DECISIONS[state.parked[0].kind]) if state.parked else ()
 
 
-def item_of(order: Decide, state: SubscriptionState) -> ParkedItem:
+def item_of(order: DecisionTaken, state: SubscriptionState) -> ParkedItem:
     """What a decision is about.
 
     Raises:

@@ -7,9 +7,11 @@ from temporalio.exceptions import ApplicationError
 from billing.domain.bills import Bill
 from billing.domain.money import Money
 from billing.domain.states import SubscriptionStatus
+from billing.domain.subscription.answers import CancelPreview, Preview
+from billing.domain.subscription.choices import When
+from billing.domain.subscription.records import PaidOrder
 from workflows import bookkeeping, cancellation, first_period, possible, quoting, refunding, turnover
-from workflows.orders import CancelPreview, CancelSubscription, ChangePlan, Preview, When
-from workflows.state_records import PaidOrder
+from workflows.orders import CancelSubscription, ChangePlan
 from workflows.subscription_run import SubscriptionRun
 
 

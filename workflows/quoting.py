@@ -6,19 +6,19 @@ from datetime import datetime
 from billing.domain.calendar import Anchor
 from billing.domain.proration import ChangeQuote, change_now
 from billing.domain.records import PendingChange
+from billing.domain.subscription.items_change import ItemsChange
+from billing.domain.subscription.records import PaidOrder
 from workflows import bookkeeping
-from workflows.orders import ChangePlan
 from workflows.reminders import RENEWAL
-from workflows.state_records import PaidOrder
 from workflows.subscription_run import SubscriptionRun
 
 
-def wanted(run: SubscriptionRun, order: ChangePlan) -> PendingChange:
+def wanted(run: SubscriptionRun, order: ItemsChange) -> PendingChange:
     """What is held after the order, whole."""
     return order.instead_of(run.held(), run.state.pending_change)
 
 
-def quote(run: SubscriptionRun, order: ChangePlan, at: datetime) -> ChangeQuote:
+def quote(run: SubscriptionRun, order: ItemsChange, at: datetime) -> ChangeQuote:
     """What the order costs at `at`: the preview shows it, and the charge is what it says.
 
     Within the running period a coupon that the order does not name goes on as that period was billed; a new period

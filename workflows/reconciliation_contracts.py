@@ -10,8 +10,8 @@ from enum import StrEnum
 from pydantic import Field
 
 from billing.domain.differences import Difference, RunState
+from billing.domain.message import Message
 from billing.domain.windows import Window
-from workflows.contracts import Message
 
 DEMAND_PREFIX = "reconciliation/"
 """What the workflow ids of reconciliations asked for by hand begin with."""

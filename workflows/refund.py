@@ -26,17 +26,13 @@ from billing.domain.pg_capabilities import capability
 from billing.domain.pg_rules import PgRefusal, refusal_of_part
 from billing.domain.records import ChargeResult, LedgerEntry, RefundRecord, RefundState
 from billing.domain.refund_mark import mark_of, marked
+from billing.domain.refund_messages import RefundSettled, StartRefund
 from billing.domain.refund_split import RefundablePayment
 from billing.domain.states import CycleState
+from billing.domain.subscription.reports import LookAgain
+from billing.domain.subscription.start import subscription_workflow_id
 from workflows import policies
-from workflows.contracts import (
-    CancelAnswer,
-    CancelPayment,
-    LookAgain,
-    RefundSettled,
-    StartRefund,
-    subscription_workflow_id,
-)
+from workflows.contracts import CancelAnswer, CancelPayment
 from workflows.ports import LedgerActivities, PaymentActivities
 
 _BY_ITSELF = "admin"

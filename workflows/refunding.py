@@ -14,12 +14,13 @@ from billing.domain.facts import PaymentFact
 from billing.domain.instants import AT_ONCE
 from billing.domain.money import Money
 from billing.domain.records import RefundState
+from billing.domain.refund_messages import RefundSettled, StartRefund
+from billing.domain.subscription.choices import RefundAtCancel
+from billing.domain.subscription.records import RefundsFor, RefundUnderWay
 from workflows import bookkeeping, owing, policies
-from workflows.contracts import RefundSettled, StartRefund, refund_workflow_id
-from workflows.orders import RefundAtCancel
+from workflows.contracts import refund_workflow_id
 from workflows.owing import StartOwedRefund
 from workflows.refund import RefundWorkflow
-from workflows.state_records import RefundsFor, RefundUnderWay
 from workflows.subscription_run import SubscriptionRun
 
 

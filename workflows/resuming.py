@@ -11,10 +11,13 @@ from temporalio import workflow
 from billing.domain.consent import ConsentDecision
 from billing.domain.events import EventType
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.subscription.answers import ChargeAtOrder, OrderAnswered
+from billing.domain.subscription.choices import ResumeAnchor
+from billing.domain.subscription.records import PeriodsBefore, Purpose
 from billing.domain.verdict import Finding, Verdict
 from workflows import attempts, bookkeeping, consent_need, consenting, dunning, ending, scheduling, stopping, telling
 from workflows.attempts import Proven
-from workflows.orders import ChargeAtOrder, OrderAnswered, ResumeAnchor, ResumeSubscription
+from workflows.orders import ResumeSubscription
 from workflows.pause_rest import (
     credit_the_rest,
     has_rest,
@@ -27,7 +30,6 @@ from workflows.pause_rest import (
 )
 from workflows.settling import settle, stand
 from workflows.showing import snapshot
-from workflows.state_records import PeriodsBefore, Purpose
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid, settle_skipped
 

@@ -5,13 +5,14 @@ from datetime import datetime
 from temporalio import workflow
 
 from billing.domain.states import CycleState
+from billing.domain.subscription.answers import ChargeAtOrder, OrderAnswered
+from billing.domain.subscription.records import Purpose
 from billing.domain.verdict import Finding
 from workflows import attempts, dunning, scheduling, stopping
 from workflows.attempts import Proven
-from workflows.orders import ChargeAtOrder, OrderAnswered, RetryNow
+from workflows.orders import RetryNow
 from workflows.settling import settle, stand
 from workflows.showing import snapshot
-from workflows.state_records import Purpose
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid
 

@@ -19,9 +19,9 @@ from billing.domain.pg_capabilities import capability, provider_of
 from billing.domain.pg_capability import PgCapability
 from billing.domain.records import ChargeResult
 from billing.domain.states import CycleState
+from billing.domain.subscription.records import Booking
 from workflows import policies, portone
 from workflows.contracts import RegisterSchedule, Reschedule, ScheduleAnswer
-from workflows.state_records import Booking
 from workflows.subscription_run import SubscriptionRun
 
 ALREADY_REGISTERED = ("이미 등록된 merchant_uid", "already registered")

@@ -6,9 +6,9 @@ from dataclasses import replace
 from billing.domain.events import EventType
 from billing.domain.records import Disposition
 from billing.domain.states import CycleState
+from billing.domain.subscription.reports import PaymentReported
 from billing.domain.verdict import Finding, Verdict, judge
 from workflows import dunning, elsewhere, portone, telling
-from workflows.contracts import PaymentReported
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid
 

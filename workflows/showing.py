@@ -9,8 +9,8 @@ from temporalio.common import SearchAttributeKey
 from billing.domain.coupons import Coupon
 from billing.domain.records import SubscriptionLife, SubscriptionRecord
 from billing.domain.states import ConsentState, SubscriptionStatus
+from billing.domain.subscription.snapshot import SubscriptionSnapshot
 from workflows import parking, possible
-from workflows.contracts import SubscriptionSnapshot
 
 if TYPE_CHECKING:
     from workflows.subscription_run import SubscriptionRun

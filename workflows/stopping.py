@@ -18,9 +18,9 @@ from billing.domain.events import EventType
 from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.instants import AT_ONCE
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.subscription.answers import ChargeAtOrder
 from billing.domain.verdict import Finding, Verdict, judge
 from workflows import attempts, consent_need, policies, portone, scheduling, telling
-from workflows.orders import ChargeAtOrder
 from workflows.settling import settle, verify
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_paid

@@ -7,6 +7,11 @@ from temporalio.common import VersioningBehavior
 
 from billing.domain.calendar import Anchor
 from billing.domain.states import ENDED, SubscriptionStatus
+from billing.domain.subscription.answers import CancelAnswered, CancelPreview, OrderAnswered, Preview
+from billing.domain.subscription.reports import LookAgain, PaymentReported
+from billing.domain.subscription.snapshot import SubscriptionSnapshot
+from billing.domain.subscription.start import StartSubscription
+from billing.domain.subscription.state import SubscriptionState
 from workflows import (
     first_period,
     loop,
@@ -19,27 +24,21 @@ from workflows import (
     tidying,
     within_bounds,
 )
-from workflows.contracts import LookAgain, PaymentReported, StartSubscription, SubscriptionSnapshot
 from workflows.orders import (
     AnswerConsent,
-    CancelAnswered,
     CancelChange,
-    CancelPreview,
     CancelSubscription,
     ChangePaymentMethod,
     ChangePlan,
     ChangeTrial,
     Decide,
     Order,
-    OrderAnswered,
     PauseSubscription,
-    Preview,
     ResumeSubscription,
     RetryNow,
     UndoCancel,
 )
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import SubscriptionState
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)

@@ -30,14 +30,17 @@ from billing.domain.records import (
     RefundRecord,
     WebhookDisposition,
 )
+from billing.domain.refund_messages import RefundSettled
 from billing.domain.states import CycleState
+from billing.domain.subscription.answers import CancelAnswered, OrderAnswered
+from billing.domain.subscription.records import OpenOrder
+from billing.domain.subscription.reports import PaymentReported
+from billing.domain.subscription.start import PortOneChannel, StartSubscription
+from billing.domain.subscription.state import SubscriptionState
 from billing.domain.verdict import Expected
 from workflows import first_period, parking, policies, showing
-from workflows.contracts import PaymentReported, PortOneChannel, RefundSettled, StartSubscription
-from workflows.orders import CancelAnswered, Order, OrderAnswered
+from workflows.orders import Order
 from workflows.ports import LedgerActivities
-from workflows.state_records import OpenOrder
-from workflows.subscription_state import SubscriptionState
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from billing.domain.money import Money
 from billing.domain.parked import DECISIONS
 from billing.domain.records import PendingChange
 from billing.domain.states import CycleState
-from workflows.state_records import ParkedItem
+from billing.domain.subscription.records import ParkedItem
 
 if TYPE_CHECKING:
     from workflows.subscription_run import SubscriptionRun

@@ -14,10 +14,10 @@ from billing.domain.calls import CallKind, CallOnItsWay
 from billing.domain.facts import ScheduleFact
 from billing.domain.instants import AT_ONCE
 from billing.domain.states import ENDED, CycleState
+from billing.domain.subscription.answers import ChargeAtOrder
 from billing.domain.verdict import Finding, Verdict, judge
 from workflows import leaving, old_keys, policies, portone, stopping
 from workflows.bells import hand_on
-from workflows.orders import ChargeAtOrder
 from workflows.subscription_run import SubscriptionRun
 
 GIVES_UP_AFTER = timedelta(days=1)

@@ -7,14 +7,15 @@ from temporalio import workflow
 from billing.domain.events import EventType
 from billing.domain.plans import TrialEnd
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.subscription.answers import ChargeAtOrder, OrderAnswered
+from billing.domain.subscription.records import Purpose
 from billing.domain.verdict import Finding
 from workflows import attempts, consent_need, consenting, dunning, first_period, pausing, scheduling, stopping, telling
 from workflows.attempts import Proven
-from workflows.orders import ChangeTrial, ChargeAtOrder, OrderAnswered
+from workflows.orders import ChangeTrial
 from workflows.reminders import TRIAL
 from workflows.settling import settle, stand
 from workflows.showing import snapshot
-from workflows.state_records import Purpose
 from workflows.subscription_run import SubscriptionRun
 from workflows.turnover import settle_skipped
 

@@ -12,9 +12,9 @@ from billing.domain.calendar import Anchor, days_later, time_zone
 from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact, PaymentFact
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.subscription.records import PaidOrder
 from billing.domain.verdict import Verdict
 from workflows import bookkeeping, first_period, telling
-from workflows.state_records import PaidOrder
 from workflows.subscription_run import SubscriptionRun
 
 

@@ -7,10 +7,10 @@ from temporalio import workflow
 from billing.domain.attempt import CONCLUSIVE, PENDING_ENDS_AFTER, PENDING_LOOK, PENDING_LOOK_LATER
 from billing.domain.records import Disposition
 from billing.domain.states import CycleState
+from billing.domain.subscription.records import Booking, Purpose
 from billing.domain.verdict import Finding, Verdict, judge
 from workflows import attempts, dunning, portone
 from workflows.settling import settle, stand
-from workflows.state_records import Booking, Purpose
 from workflows.subscription_run import SubscriptionRun
 
 # ---------------------------------------------------------------- nothing will be tried until somebody acts

@@ -11,8 +11,9 @@ from temporalio.exceptions import ApplicationError
 from billing.domain import bounds
 from billing.domain.consent import MAX_SHOWN_LENGTH
 from billing.domain.customer_uid import is_valid_customer_uid
+from billing.domain.subscription.consent_answer import ConsentAnswer
+from billing.domain.subscription.start import StartSubscription
 from billing.domain.takeover import TakeOver
-from workflows.contracts import StartSubscription
 from workflows.orders import (
     AnswerConsent,
     CancelSubscription,
@@ -84,7 +85,7 @@ def _faults(order: Order) -> list[Checked]:
     return found
 
 
-def _of_an_answer(answer: AnswerConsent) -> list[Checked]:
+def _of_an_answer(answer: ConsentAnswer) -> list[Checked]:
     blank = not answer.shown.strip() or not answer.by.strip() or not answer.locale.strip()
     return [
         ("shown", "must not be blank, nor by, nor locale" if blank else None),

@@ -28,16 +28,16 @@ from api.views import bill_view, instant, standing_view
 from billing.domain.bills import Holding
 from billing.domain.consent import ConsentDecision
 from billing.domain.records import PendingChange
+from billing.domain.subscription.answers import CancelAnswered
+from billing.domain.subscription.choices import ResumeAnchor
 from billing.ledger import SubscriptionRow
 from workflows.orders import (
-    CancelAnswered,
     CancelChange,
     CancelSubscription,
     ChangePaymentMethod,
     ChangePlan,
     ChangeTrial,
     PauseSubscription,
-    ResumeAnchor,
     ResumeSubscription,
     RetryNow,
     UndoCancel,

@@ -15,8 +15,8 @@ from api.ordering import find_subscription, names_of, new_order_id, place, send_
 from api.overdue import cursor_of, overdue_periods, run_of
 from api.strict_route import StrictRoute
 from api.views import decision_view, overdue_view, parked_view
+from billing.domain.subscription.start import subscription_workflow_id
 from billing.ledger import Cursor, ParkedRow
-from workflows.contracts import subscription_workflow_id
 from workflows.fact_contracts import FactDecided
 from workflows.late_fact import LateFactWorkflow
 from workflows.orders import Decide

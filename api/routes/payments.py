@@ -24,15 +24,9 @@ from api.views import charge_view, payment_view, refund_view
 from billing.domain.merchant_uid import new_payment_merchant_uid
 from billing.domain.money import Money
 from billing.domain.records import RefundState
+from billing.domain.refund_messages import RefundSettled, StartRefund
 from billing.domain.states import CycleState
-from workflows.contracts import (
-    PaymentSettled,
-    RefundSettled,
-    StartKeyInPayment,
-    StartRefund,
-    payment_workflow_id,
-    refund_workflow_id,
-)
+from workflows.contracts import PaymentSettled, StartKeyInPayment, payment_workflow_id, refund_workflow_id
 from workflows.key_in_payment import KeyInPaymentWorkflow
 from workflows.refund import RefundWorkflow
 

@@ -31,13 +31,9 @@ from billing.domain.merchant_uid import cycle_merchant_uid, new_incarnation
 from billing.domain.plans import MAX_TRIAL_DAYS, PlanTerms
 from billing.domain.records import SubscriptionRecord
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.subscription.snapshot import SubscriptionSnapshot
+from billing.domain.subscription.start import BillingPolicy, StartSubscription, subscription_workflow_id
 from billing.domain.takeover import TakeOverRefusal
-from workflows.contracts import (
-    BillingPolicy,
-    StartSubscription,
-    SubscriptionSnapshot,
-    subscription_workflow_id,
-)
 from workflows.subscription import SubscriptionWorkflow
 
 router = APIRouter(

@@ -6,7 +6,7 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from billing.domain.calendar import Interval, IntervalUnit
 from billing.domain.money import Money
 from billing.domain.plans import PlanTerms
-from workflows.contracts import StartSubscription
+from billing.domain.subscription.start import StartSubscription
 
 END_OF_TIME = "9999-12-31T23:59:59Z"
 MONTHLY = {"name": "a", "price": {"amount": 9900}, "interval": {"unit": "month"}}

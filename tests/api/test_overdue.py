@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from api import overdue
 from api.app import create_app
 from api.overdue import look
+from billing.domain.subscription.reports import LookAgain
 from billing.observability import OVERDUE_LOOKED_AT, OVERDUE_PERIODS
 from tests.api.requests import assert_problem
 from tests.brick import Brick
@@ -22,7 +23,6 @@ from tests.journeys.plans import thirty_days
 from tests.line import on_a_line
 from tests.reconciled import only_portone_moves, silence
 from tests.stack import AUTH, patient_client, served
-from workflows.contracts import LookAgain
 
 TOLD = "subscription.overdue"
 

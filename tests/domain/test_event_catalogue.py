@@ -10,10 +10,10 @@ from billing.domain.event_catalogue import CATALOGUE, as_json, event
 from billing.domain.event_data import ChargeData, PlanData, RefundData, SubscriptionData
 from billing.domain.events import EventType
 from billing.domain.instants import rfc3339
+from billing.domain.message import Message
 from billing.domain.money import Money
 from billing.domain.plans import PlanTerms
 from billing.domain.states import CycleState, SubscriptionStatus
-from workflows.contracts import Message
 
 AT = datetime(2026, 1, 31, 0, 0, 30, tzinfo=UTC)
 KST = timezone(timedelta(hours=9))

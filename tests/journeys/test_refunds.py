@@ -11,10 +11,10 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
+from billing.domain.refund_messages import StartRefund
 from billing.emulator.envelope import Refusal
 from tests.facts import console, current, kept, order_of, parked, refunds_add_up, stands, state_of, told, until
 from tests.stack import summaries
-from workflows.contracts import StartRefund
 from workflows.refund import RefundWorkflow
 
 BUSINESS = {"name": "월간 이용권", "amount": 9900, "interval": "month", "tax_free": 3000, "vat_amount": 627}

@@ -8,12 +8,13 @@ from datetime import datetime
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
+from billing.domain.subscription.snapshot import SubscriptionSnapshot
+from billing.domain.subscription.start import StartSubscription
+from billing.domain.subscription.state import SubscriptionState
 from workflows import policies
-from workflows.contracts import StartSubscription, SubscriptionSnapshot
 from workflows.ports import PaymentActivities
 from workflows.subscription import SubscriptionWorkflow
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import SubscriptionState
 
 PATCH = "look-before-each-step"
 

@@ -12,14 +12,15 @@ from billing.domain.money import Money
 from billing.domain.proration import ProrationMode
 from billing.domain.records import PendingChange
 from billing.domain.states import SubscriptionStatus
+from billing.domain.subscription.choices import RefundAtCancel, ResumeAnchor, When
+from billing.domain.subscription.records import PaidOrder
+from billing.domain.subscription.start import PortOneChannel, StartSubscription
+from billing.domain.subscription.state import SubscriptionState
 from tests.workflows.day_book import DayBook, discount_of, goes_on, price_of
 from workflows import bookkeeping, first_period, pause_rest, quoting, refunding, showing
-from workflows.contracts import PortOneChannel, StartSubscription
-from workflows.orders import ChangePlan, RefundAtCancel, ResumeAnchor, When
+from workflows.orders import ChangePlan
 from workflows.previewing import preview
-from workflows.state_records import PaidOrder
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import SubscriptionState
 from workflows.turnover import turn
 
 BEGUN = datetime(2026, 1, 30, 23, 30, tzinfo=UTC)

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
+from billing.domain.subscription.reports import PaymentReported
 from billing.ledger import ReceivedWebhook
 from tests.facts import console, current, order_of, refunds_add_up, until
 from tests.stack import now
 from workflows import policies
-from workflows.contracts import PaymentReported
 
 pytestmark = pytest.mark.soak
 

@@ -16,14 +16,15 @@ from billing.domain.proration import ProrationMode
 from billing.domain.records import PendingChange
 from billing.domain.shares import day_of, share
 from billing.domain.states import SubscriptionStatus
+from billing.domain.subscription.choices import When
+from billing.domain.subscription.records import PaidOrder
+from billing.domain.subscription.start import PortOneChannel, StartSubscription
+from billing.domain.subscription.state import SubscriptionState
 from tests.domain.drawn import MONTHLY, coupons, terms
 from workflows import possible, quoting
-from workflows.contracts import PortOneChannel, StartSubscription
-from workflows.orders import CancelChange, ChangePlan, ChangeTrial, When
+from workflows.orders import CancelChange, ChangePlan, ChangeTrial
 from workflows.previewing import preview
-from workflows.state_records import PaidOrder
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import SubscriptionState
 from workflows.turnover import turn
 
 BEGUN = datetime(2026, 1, 30, 23, 30, tzinfo=UTC)

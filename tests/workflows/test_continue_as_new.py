@@ -8,7 +8,7 @@ from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import WorkflowExecutionStatus
 
 from api.clock import SubscriptionClock
-from workflows.contracts import PaymentReported
+from billing.domain.subscription.reports import PaymentReported
 
 
 @pytest.mark.soak

@@ -9,13 +9,13 @@ from billing.domain.calendar import Anchor, Interval, IntervalUnit
 from billing.domain.money import Money
 from billing.domain.plans import PlanTerms
 from billing.domain.records import PendingChange
+from billing.domain.subscription.choices import ResumeAnchor
+from billing.domain.subscription.start import StartSubscription
+from billing.domain.subscription.state import SubscriptionState
 from billing.domain.takeover import TakeOver
 from tests.workflows.lives import Life
 from workflows import first_period, pause_rest, within_bounds
-from workflows.contracts import StartSubscription
-from workflows.orders import ResumeAnchor
 from workflows.subscription_run import SubscriptionRun
-from workflows.subscription_state import SubscriptionState
 from workflows.turnover import turn
 
 MONTH, YEAR = Interval(IntervalUnit.MONTH), Interval(IntervalUnit.YEAR)

@@ -19,10 +19,10 @@ from billing.domain.coupons import Coupon
 from billing.domain.money import Money
 from billing.domain.plans import PlanTerms
 from billing.domain.proration import ProrationMode
+from billing.domain.subscription.choices import RefundAtCancel, ResumeAnchor, When
 from tests.domain.drawn import MONTHLY, coupons
 from tests.workflows.lives import Life
 from workflows import bookkeeping, pause_rest, quoting
-from workflows.orders import RefundAtCancel, ResumeAnchor, When
 
 DAYS = Interval(IntervalUnit.DAY, 30)
 YEARLY = Interval(IntervalUnit.YEAR)

@@ -27,10 +27,9 @@ from billing.domain.states import (
     SubscriptionStatus,
     walk,
 )
-from billing.domain.takeover import Standing
-from workflows.contracts import PaymentReported, PortOneChannel
-from workflows.orders import CancelAnswered, ResumeAnchor
-from workflows.state_records import (
+from billing.domain.subscription.answers import CancelAnswered
+from billing.domain.subscription.choices import ResumeAnchor
+from billing.domain.subscription.records import (
     Booking,
     Charge,
     Opening,
@@ -40,6 +39,9 @@ from workflows.state_records import (
     RefundsFor,
     RefundUnderWay,
 )
+from billing.domain.subscription.reports import PaymentReported
+from billing.domain.subscription.start import PortOneChannel
+from billing.domain.takeover import Standing
 
 HEARD_LIMIT = 100
 """How many bells are remembered to drop their twins; the ledger's inbox already dropped most of them."""

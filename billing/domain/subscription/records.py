@@ -10,8 +10,10 @@ from billing.domain.calendar import Anchor
 from billing.domain.money import Money
 from billing.domain.parked import ParkedKind
 from billing.domain.proration import ChangeQuote
-from workflows.contracts import RefundSettled, StartRefund
-from workflows.orders import CancelAnswered, ChangePlan, Decide
+from billing.domain.refund_messages import RefundSettled, StartRefund
+from billing.domain.subscription.answers import CancelAnswered
+from billing.domain.subscription.decision import DecisionTaken
+from billing.domain.subscription.items_change import ItemsChange
 
 
 class Booking(StrEnum):
@@ -87,7 +89,7 @@ class Charge(BaseModel):
     order: OpenOrder
     retries: bool = False
     planned: datetime | None = None
-    change: ChangePlan | None = None
+    change: ItemsChange | None = None
     costs: ChangeQuote | None = None
     before: PeriodsBefore | None = None
 
@@ -133,5 +135,5 @@ class RefundsFor(BaseModel):
 
     reason: str
     cancel: CancelAnswered | None = None
-    decision: Decide | None = None
+    decision: DecisionTaken | None = None
     item: ParkedItem | None = None
