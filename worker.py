@@ -39,17 +39,17 @@ from billing.process import keep_what_is_loaded
 from billing.settings import Settings, load_settings
 from billing.temporal import connect
 from billing.workflow_runner import DatedRunner, without_context, without_versioning_behavior
-from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
+from workflows.billing_key.workflow import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
 from workflows.contracts import BILLING_TASK_QUEUE
-from workflows.event_contracts import sending_task_queue
-from workflows.event_delivery import EventDeliveryWorkflow
-from workflows.key_in_payment import KeyInPaymentWorkflow
-from workflows.late_fact import LateFactWorkflow
-from workflows.left_schedule import LeftScheduleWorkflow
-from workflows.owed_refund import OwedRefundWorkflow
-from workflows.reconciliation import ReconciliationWorkflow
-from workflows.refund import RefundWorkflow
-from workflows.subscription import SubscriptionWorkflow
+from workflows.events.contracts import sending_task_queue
+from workflows.events.workflow import EventDeliveryWorkflow
+from workflows.one_time_payment.workflow import KeyInPaymentWorkflow
+from workflows.reconciliation.workflow import ReconciliationWorkflow
+from workflows.refund.owed_refund import OwedRefundWorkflow
+from workflows.refund.workflow import RefundWorkflow
+from workflows.subscription.workflow import SubscriptionWorkflow
+from workflows.unexpected_payment.left_schedule import LeftScheduleWorkflow
+from workflows.unexpected_payment.workflow import LateFactWorkflow
 
 WORKFLOWS: Sequence[type] = (
     SubscriptionWorkflow,

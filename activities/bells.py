@@ -10,9 +10,9 @@ from billing.domain.subscription.reports import LookAgain, PaymentReported
 from billing.domain.subscription.start import subscription_workflow_id
 from billing.ledger import Ledger
 from workflows import ports
-from workflows.fact_bell import report_fact
-from workflows.fact_contracts import ReportedFact
-from workflows.reconciliation_contracts import Bell, RingBells, Rung
+from workflows.reconciliation.contracts import Bell, RingBells, Rung
+from workflows.unexpected_payment.contracts import ReportedFact
+from workflows.unexpected_payment.reporting import report_fact
 
 _RPC = timedelta(seconds=10)
 

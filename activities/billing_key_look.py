@@ -12,7 +12,7 @@ from billing.domain.takeover import KeyPayment
 from billing.domain.windows import SCHEDULES_LONGEST, Window
 from billing.portone import Page, Payment, PortOneClient, PortOneError, PortOneUnavailableError, Schedule
 from workflows import ports
-from workflows.key_contracts import KeyPaymentsAsked, KeyPaymentsFound
+from workflows.billing_key.contracts import KeyPaymentsAsked, KeyPaymentsFound
 
 RowT = TypeVar("RowT", Payment, Schedule)
 

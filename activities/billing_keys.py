@@ -10,8 +10,8 @@ from billing.domain.outcomes import KeyOutcome
 from billing.domain.pg_capabilities import capability
 from billing.portone import PortOneClient, PortOneError
 from workflows import ports
+from workflows.billing_key.contracts import KeyDeleted
 from workflows.contracts import DeleteBillingKey, IssueBillingKey, KeyAnswer
-from workflows.key_contracts import KeyDeleted
 
 REQUESTER = "extra[requester]"
 NO_REASON = "deleted by the merchant"

@@ -15,7 +15,7 @@ from billing.ledger import Deliveries, Parcel, Sent
 from billing.observability import EVENT_DELIVERIES
 from billing.signing import event_body, signed_headers
 from workflows import ports
-from workflows.event_contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent
+from workflows.events.contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent
 
 TIMEOUT_SECONDS = 20.0
 """Standard Webhooks asks for 15 to 30; the activity's own 45 leave room for two ledger transactions beside it."""

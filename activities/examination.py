@@ -19,7 +19,7 @@ from billing.domain.reconciliation import compare_key, compare_order, compare_ru
 from billing.ledger import Ledger
 from billing.observability import DIFFERENCES
 from billing.portone import Payment, PortOneClient, Schedule
-from workflows.reconciliation_contracts import Bell, CompareSlice
+from workflows.reconciliation.contracts import Bell, CompareSlice
 
 Look = Callable[[], Awaitable[list[Found]]]
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from temporalio import activity
 
 from workflows import ports
-from workflows.fact_bell import report_fact
-from workflows.fact_contracts import ReportedFact
+from workflows.unexpected_payment.contracts import ReportedFact
+from workflows.unexpected_payment.reporting import report_fact
 
 
 class FactActivities(ports.FactActivities):

@@ -13,7 +13,7 @@ from billing.domain.pg_capabilities import capability
 from billing.domain.records import LedgerEntry
 from billing.ledger import EventStream, Ledger, LedgerConflictError, LedgerError
 from workflows import ports
-from workflows.delivery_bell import ring_all
+from workflows.events.delivery_bell import ring_all
 
 
 class LedgerActivities(ports.LedgerActivities):

@@ -7,8 +7,8 @@ from temporalio import activity
 from temporalio.common import WorkflowIDConflictPolicy
 
 from workflows import ports
-from workflows.key_contracts import StartLeftSchedule
-from workflows.left_schedule import LeftScheduleWorkflow
+from workflows.billing_key.contracts import StartLeftSchedule
+from workflows.unexpected_payment.left_schedule import LeftScheduleWorkflow
 
 RPC_TIMEOUT = timedelta(seconds=5)
 

@@ -24,7 +24,7 @@ from billing.portone import Page, PortOneClient, PortOneError, PortOneRefusedErr
 from billing.portone.models import RowT
 from billing.settings import Settings
 from workflows import ports
-from workflows.reconciliation_contracts import (
+from workflows.reconciliation.contracts import (
     BeginReconciliation,
     CompareSlice,
     EndReconciliation,

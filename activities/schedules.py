@@ -12,8 +12,8 @@ from billing.domain.facts import ScheduleFact
 from billing.domain.outcomes import CARD_GONE, ScheduleOutcome
 from billing.portone import PortOneClient, PortOneError
 from workflows import ports
+from workflows.billing_key.contracts import Unscheduled
 from workflows.contracts import RegisterSchedule, Reschedule, ScheduleAnswer, Unschedule
-from workflows.key_contracts import Unscheduled
 
 WINDOW_DAYS = 89
 """PortOne lists schedules in windows of at most three months (facts.md 2.3)."""

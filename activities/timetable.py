@@ -24,8 +24,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from billing.settings import Settings
 from workflows.contracts import BILLING_TASK_QUEUE
-from workflows.reconciliation import ReconciliationWorkflow
-from workflows.reconciliation_contracts import StartReconciliation
+from workflows.reconciliation.contracts import StartReconciliation
+from workflows.reconciliation.workflow import ReconciliationWorkflow
 
 OFTEN, DAILY = "reconciliation", "reconciliation-daily"
 """The ids of the schedules, and what the workflow ids of their runs begin with."""

@@ -19,11 +19,11 @@ from api.idempotency import forgetting_old_keys
 from api.overdue import looking_for_overdue
 from api.routes import (
     billing_keys,
+    commands,
     consents,
     event_endpoints,
     events,
     health,
-    orders,
     parked,
     payments,
     pgs,
@@ -75,7 +75,7 @@ def create_app(
 
     for routes in (
         subscriptions,
-        orders,
+        commands,
         consents,
         parked,
         timeline,

@@ -16,8 +16,8 @@ from billing.domain.subscription.reports import LookAgain, PaymentReported
 from billing.domain.subscription.start import subscription_workflow_id
 from billing.ledger import ReceivedWebhook
 from billing.observability import WEBHOOKS
-from workflows.fact_bell import report_fact
-from workflows.fact_contracts import ReportedFact
+from workflows.unexpected_payment.contracts import ReportedFact
+from workflows.unexpected_payment.reporting import report_fact
 
 SWEEP_SECONDS = 5.0
 """How soon a bell that could not be rung is tried again."""

@@ -26,7 +26,7 @@ from api.connections import own_connections
 from billing.domain.subscription.snapshot import SubscriptionSnapshot
 from billing.domain.subscription.start import subscription_workflow_id
 from billing.workflow_runner import ASK_AGAIN
-from workflows.subscription import SubscriptionWorkflow
+from workflows.subscription.workflow import SubscriptionWorkflow
 
 SEARCH_ATTRIBUTES: tuple[SearchAttributeKey[Any], ...] = (
     SearchAttributeKey.for_keyword("CustomerUid"),

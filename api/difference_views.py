@@ -3,7 +3,7 @@
 from api.views import Json, instant
 from billing.domain.differences import SENTENCES
 from billing.ledger import DifferenceRow, RunRow
-from workflows.reconciliation_contracts import ReconciliationShown
+from workflows.reconciliation.contracts import ReconciliationShown
 
 
 def difference_view(row: DifferenceRow) -> Json:

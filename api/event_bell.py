@@ -11,7 +11,7 @@ from datetime import timedelta
 from api.dependencies import Desk
 from api.repeating import repeating
 from billing.ledger import EventStream
-from workflows.delivery_bell import ring_all
+from workflows.events.delivery_bell import ring_all
 
 SWEEP_SECONDS = 5.0
 """How soon a bell that could not be rung is tried again."""

@@ -6,7 +6,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
 from workflows.contracts import BILLING_TASK_QUEUE
-from workflows.event_contracts import sending_task_queue
+from workflows.events.contracts import sending_task_queue
 
 _WORKFLOWS = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
 _ACTIVITIES = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY

@@ -6,16 +6,18 @@ from typing import TypeVar
 from temporalio.client import WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
+from api.commanding import ended
 from api.dependencies import Desk
 from api.errors import Problem
 from api.failures import cannot_go_on, run_cannot_go_on
-from api.ordering import ended
 from api.running import AWAY, is_gone, temporal_unavailable
 from billing.domain.subscription.answers import CancelPreview, Preview
 from billing.domain.subscription.snapshot import SubscriptionSnapshot
 from billing.ledger import SubscriptionRow
-from workflows.orders import CancelSubscription, ChangePlan
-from workflows.subscription import SubscriptionWorkflow
+from workflows.subscription.commands.cancel import CancelSubscription
+from workflows.subscription.commands.change_plan import ChangePlan
+from workflows.subscription.commands.skip import SkipPeriods
+from workflows.subscription.workflow import SubscriptionWorkflow
 
 PATIENCE = timedelta(seconds=10)
 """How long a worker may take to answer a query: it may have to replay the run first."""
@@ -39,11 +41,24 @@ async def ask_cancel(desk: Desk, record: SubscriptionRow, order: CancelSubscript
     return await _asked(desk, record, "preview_cancel", order, CancelPreview)
 
 
+async def ask_skip(desk: Desk, record: SubscriptionRow, message: SkipPeriods) -> Preview:
+    """When the next charge would be after that skip, and what it would be; nothing is changed by asking.
+
+    Raises:
+        Problem: as `ask`.
+    """
+    return await _asked(desk, record, "preview_skip", message, Preview)
+
+
 _Told = TypeVar("_Told", Preview, CancelPreview)
 
 
 async def _asked(
-    desk: Desk, record: SubscriptionRow, name: str, order: ChangePlan | CancelSubscription | None, told: type[_Told]
+    desk: Desk,
+    record: SubscriptionRow,
+    name: str,
+    order: ChangePlan | CancelSubscription | SkipPeriods | None,
+    told: type[_Told],
 ) -> _Told:
     handle = desk.temporal.get_workflow_handle_for(SubscriptionWorkflow.run, record.workflow_id)
     try:

@@ -20,8 +20,8 @@ from billing.ledger import DifferenceRow, Ledger
 from billing.settings import Settings, load_settings
 from billing.temporal import connect
 from workflows.contracts import BILLING_TASK_QUEUE
-from workflows.reconciliation import ReconciliationWorkflow
-from workflows.reconciliation_contracts import DEMAND_PREFIX, ReconciliationShown, StartReconciliation
+from workflows.reconciliation.contracts import DEMAND_PREFIX, ReconciliationShown, StartReconciliation
+from workflows.reconciliation.workflow import ReconciliationWorkflow
 
 NOTHING_OPEN, DIFFERENCES_OPEN, NOT_COMPARED = 0, 1, 2
 """What the command exits with."""

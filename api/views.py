@@ -119,6 +119,7 @@ def life_view(life: SubscriptionLife) -> Json:
         "paused_at": instant(life.paused_at),
         "resumes_at": instant(life.resumes_at),
         "trial_end": instant(life.trial_ends_at),
+        "skip": {"periods": life.skipped_periods, "from": instant(life.skipped_from)} if life.skipped_periods else None,
         "dunning": life.dunning.value,
         "dunning_policy": dunning_view(life.dunning_policy),
         "consent": life.consent.value,

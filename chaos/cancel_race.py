@@ -30,19 +30,26 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
 from billing.domain.calendar import Anchor, Interval, IntervalUnit
 from billing.domain.merchant_uid import new_incarnation
 from billing.domain.money import Money
 from billing.domain.plans import PlanTerms
+from billing.domain.refusals import RefusedError
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.subscription import ending, scheduling
 from billing.domain.subscription.answers import CancelAnswered, ChargeAtOrder, OrderAnswered
 from billing.domain.subscription.choices import When
-from billing.domain.subscription.records import Opening
+from billing.domain.subscription.opening import Opening, OpeningStep
+from billing.domain.subscription.paid import Paid
+from billing.domain.subscription.period import Period
+from billing.domain.subscription.periods import Periods
+from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.reports import PaymentReported
 from billing.domain.subscription.start import StartSubscription
 from billing.domain.subscription.state import SubscriptionState
+from billing.domain.subscription.subscription import Subscription
 from billing.emulator.cards import read_card
 from billing.emulator.console import act_in_console
 from billing.emulator.console_acts import ConsoleAct
@@ -50,9 +57,13 @@ from billing.emulator.envelope import Refusal
 from billing.emulator.faults import Fault
 from billing.emulator.keys import keep_key
 from chaos.in_process import InProcess, World, a_world
-from workflows import cancellation, loop, pausing, scheduling, tidying
-from workflows.orders import CancelSubscription, PauseSubscription
-from workflows.subscription_run import SubscriptionRun
+from workflows.charge import registering
+from workflows.subscription import loop
+from workflows.subscription.commands import cancel, pause
+from workflows.subscription.commands.cancel import CancelSubscription
+from workflows.subscription.commands.pause import PauseSubscription
+from workflows.subscription.desk import Desk
+from workflows.subscription.ledger import record
 
 PRICE = Money(9900)
 TERMS = PlanTerms("월간 이용권", PRICE, Interval(IntervalUnit.MONTH))
@@ -86,7 +97,9 @@ class Interleaving:
     seed: int
     draw: random.Random = field(init=False)
     uid: str = field(init=False)
-    run: SubscriptionRun = field(init=False)
+    run: Subscription = field(init=False)
+    recording: Recording = field(init=False)
+    desk: Desk = field(default_factory=Desk)
     number: str = ""
     armed: bool = False
     looked: bool = False
@@ -98,6 +111,7 @@ class Interleaving:
         self.draw = random.Random(self.seed)
         self.uid = f"race_{self.seed}"
         self.run = self._running()
+        self.recording = Recording(self.run)
 
     async def live(self) -> str | None:
         """Run it; answers what does not agree, None when everything does."""
@@ -114,26 +128,23 @@ class Interleaving:
 
     # -------------------------------------------------------------- before
 
-    def _running(self) -> SubscriptionRun:
+    def _running(self) -> Subscription:
         now = self.world.now(self.uid).replace(microsecond=0)
         start = StartSubscription(
             subscription_id=new_incarnation(self.draw.randbytes(16)), customer_uid=self.uid, plan=TERMS
         )
         due_at = now + timedelta(days=20)
         state = SubscriptionState(
-            anchor=Anchor.at(due_at, TERMS.zone),
             started_at=now - timedelta(days=10),
-            due_at=due_at,
             status=SubscriptionStatus.ACTIVE,
-            opening=Opening.OVER,
-            cycle=2,
-            first_cycle=2,
-            paid_cycles=1,
-            period_start=now - timedelta(days=10),
-            period_end=due_at,
-            last_paid=PRICE,
+            opening=Opening(step=OpeningStep.OVER),
+            period=Period(cycle=2, due_at=due_at),
+            periods=Periods(
+                anchor=Anchor.at(due_at, TERMS.zone), first_cycle=2, start=now - timedelta(days=10), end=due_at
+            ),
+            paid=Paid(cycles=1, last_price=PRICE),
         )
-        return SubscriptionRun(start, state)
+        return Subscription(start, state)
 
     async def _stand_at_portone(self) -> None:
         """The next charge stands there; in one case of four it was declined once, and its retry stands there."""
@@ -141,25 +152,27 @@ class Interleaving:
         card = read_card(CARD, account.world.clock.now(self.uid), sentence="")
         with account.world.store.writing():
             keep_key(account.world, self.uid, {**CARD, "pg": "nice"}, card)
-        await run.write("begin", intents=[run.intent()])
+        self.recording.write("begin", self.world.now(self.uid), intents=[run.intent()])
         scheduling.begin(run)
-        assert (await scheduling.try_once(run)).stands
-        self.number = run.merchant_uid
+        assert (await registering.try_once(run, self.recording)).stands
+        await record(self.recording)
+        self.number = run.terms.merchant_uid
         if self.draw.random() < RETRIES:
             self._fault("decline", "schedule")
-            await self._pass(run.state.due_at - self.world.now(self.uid) + timedelta(seconds=1))
+            await self._pass(run.state.period.due_at - self.world.now(self.uid) + timedelta(seconds=1))
             while run.state.status is not SubscriptionStatus.PAST_DUE:
                 await self._step()
-            while not run.state.booked:
+            while not run.state.schedule.stands:
                 await self._step()
             account.faults.clear()
-        left = run.state.due_at - self.world.now(self.uid)
+        left = run.state.period.due_at - self.world.now(self.uid)
         # Most orders come close to the charge: some before its second, some after it.
         await self._pass(left - timedelta(seconds=self.draw.choice((3600, 20, 5, 2, 1, 0, -1, -3, -400))))
 
     async def _step(self) -> None:
         """One step of the subscription; where it would wait, the time it waits for passes."""
-        rest = await loop.take(self.run)
+        rest = await loop.take(self.run, self.recording, self.desk)
+        await record(self.recording)
         if rest is not None and rest.until is not None:
             await self._pass(rest.until - self.world.now(self.uid))
 
@@ -168,17 +181,19 @@ class Interleaving:
     async def _order(self) -> Told | None:
         """What was told; None where the command was refused, since PortOne did not answer or the outcome is open."""
         try:
-            return await self._told()
-        except (ApplicationError, ActivityError):
-            return None
+            told = await self._told()
+        except (RefusedError, ActivityError):
+            told = None
+        await record(self.recording)
+        return told
 
     async def _told(self) -> Told:
         when = self.draw.choice((When.NOW, When.PERIOD_END))
         if self.run.state.status is SubscriptionStatus.ACTIVE and self.draw.random() < PAUSES:
             self.pausing = True
-            paused = await pausing.pause(self.run, PauseSubscription(at=When.NOW))
+            paused = await pause.work(self.run, self.recording, PauseSubscription(at=When.NOW))
             return _told_by_pause(paused, self.run)
-        answer = await cancellation.carry_out(self.run, CancelSubscription(at=when))
+        answer = await cancel.work(self.run, self.recording, CancelSubscription(at=when))
         assert answer is not None
         return _told_by_cancel(answer)
 
@@ -220,7 +235,7 @@ class Interleaving:
         """The webhooks that PortOne has queued so far ring, in any order, some of them twice."""
         ours = [body for body in self.world.sent if body["merchant_uid"].startswith(self.run.start.subscription_id)]
         if ours:
-            self.run.state.hear(PaymentReported(**self.draw.choice(ours)))
+            self.run.state.reports.note(PaymentReported(**self.draw.choice(ours)))
 
     async def _somebody_executes(self) -> None:
         self._in_the_console(act="execute")
@@ -290,12 +305,12 @@ class Interleaving:
         world, state = self.world, self.run.state
         world.account.faults.clear()
         for _ in range(_MOST_STEPS):
-            open_yet = state.row_look_at is not None or state.calls or state.charge is not None
-            if not (tidying.is_tidying(self.run) if state.ended_at is not None else open_yet):
+            open_yet = state.schedule.look_at is not None or state.in_flight.calls or state.in_flight.charge is not None
+            if not (ending.is_tidying(self.run, world.now(self.uid)) if state.ended_at is not None else open_yet):
                 break
             await self._step()
         else:
-            return f"it does not come to rest: {state.calls}, {state.row_look_at}"
+            return f"it does not come to rest: {state.in_flight.calls}, {state.schedule.look_at}"
         await self._pass(AFTERWARDS if state.ended_at is not None else timedelta(0))
         booked = {row.merchant_uid: row for row in await world.ledger.list_charges(customer_uid=self.uid)}
         paid = [row for row in self._money() if row["imp_uid"] not in world.handed_on]
@@ -315,10 +330,10 @@ def _told_by_cancel(answer: CancelAnswered) -> Told:
     return Told(answer.charge, answer.charged_imp_uid, answer.charged_amount.amount if answer.charged_amount else None)
 
 
-def _told_by_pause(answer: OrderAnswered, run: SubscriptionRun) -> Told:
+def _told_by_pause(answer: OrderAnswered, run: Subscription) -> Told:
     paid = answer.charge is ChargeAtOrder.PAID
     return Told(
-        answer.charge, run.state.last_paid_imp_uid if paid else None, answer.charged.amount if answer.charged else None
+        answer.charge, run.state.paid.last_imp_uid if paid else None, answer.charged.amount if answer.charged else None
     )
 
 

@@ -26,7 +26,7 @@ from billing.ledger import Ledger
 from billing.portone import PortOneClient
 from billing.settings import Settings
 from worker import activities_of
-from workflows.fact_contracts import ReportedFact
+from workflows.unexpected_payment.contracts import ReportedFact
 
 _RUNTIME = "__temporal_workflow_runtime"
 """Where `temporalio.workflow` looks for what it runs in: an attribute of the event loop."""

@@ -21,9 +21,9 @@ from billing.domain.states import (
     DUNNING_STEPS,
     SUBSCRIPTION_STEPS,
 )
+from billing.domain.subscription import next_step
 from billing.emulator.fault_kinds import CALLS, KINDS, MOMENTS
 from billing.settings import Settings, variable
-from workflows import next_step
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -86,8 +86,8 @@ Where one period ends and the next would begin, of all that is planned the first
 _NEXT_STEP = """
 ## The next step
 
-What a subscription does next, from `workflows/next_step.py`: the first row that applies to the period, and what is \
-due beside it.
+What a subscription does next, from `billing/domain/subscription/next_step.py`: the first row that applies to the \
+period, and what is due beside it.
 No row waits: the run does, in one place, until the earliest instant of all of them, a notification or a command.
 What follows at once from what was done comes before the next command; what an instant brings comes after it.
 """

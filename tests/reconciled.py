@@ -8,8 +8,8 @@ from temporalio.api.enums.v1 import EventType
 
 from billing.domain.differences import DifferenceState
 from billing.domain.subscription.reports import LookAgain, PaymentReported
-from workflows.reconciliation import ReconciliationWorkflow
-from workflows.reconciliation_contracts import StartReconciliation
+from workflows.reconciliation.contracts import StartReconciliation
+from workflows.reconciliation.workflow import ReconciliationWorkflow
 
 SIGNALS = {"payment_reported": PaymentReported, "look_again": LookAgain}
 

@@ -13,6 +13,13 @@ from temporalio import activity
 from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact
 from billing.domain.known_order import AskedOrder, Known
 from billing.domain.records import LedgerEntry
+from workflows.billing_key.contracts import (
+    KeyDeleted,
+    KeyPaymentsAsked,
+    KeyPaymentsFound,
+    StartLeftSchedule,
+    Unscheduled,
+)
 from workflows.contracts import (
     CancelAnswer,
     CancelPayment,
@@ -28,10 +35,8 @@ from workflows.contracts import (
     ScheduleAnswer,
     Unschedule,
 )
-from workflows.event_contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent
-from workflows.fact_contracts import ReportedFact
-from workflows.key_contracts import KeyDeleted, KeyPaymentsAsked, KeyPaymentsFound, StartLeftSchedule, Unscheduled
-from workflows.reconciliation_contracts import (
+from workflows.events.contracts import DeliveryDue, NextDelivery, SendAnswer, SendEvent
+from workflows.reconciliation.contracts import (
     BeginReconciliation,
     CompareSlice,
     EndReconciliation,
@@ -41,6 +46,7 @@ from workflows.reconciliation_contracts import (
     Rung,
     SliceCompared,
 )
+from workflows.unexpected_payment.contracts import ReportedFact
 
 
 class BillingKeyActivities(ABC):

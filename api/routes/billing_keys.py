@@ -19,7 +19,7 @@ from api.running import within
 from api.starting import RPC_TIMEOUT, begin
 from api.strict_route import StrictRoute
 from api.views import billing_key_view
-from workflows.billing_key import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
+from workflows.billing_key.workflow import DeleteBillingKeyWorkflow, IssueBillingKeyWorkflow
 from workflows.contracts import (
     BillingKeySettled,
     StartDeleteBillingKey,

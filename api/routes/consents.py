@@ -4,9 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter, Depends
 
+from api.commanding import find_subscription
 from api.dependencies import DeskDep, caller_of
 from api.models import CustomerUid
-from api.ordering import find_subscription
 from api.strict_route import StrictRoute
 from api.views import consent_view
 

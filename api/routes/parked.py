@@ -6,20 +6,20 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 
 from api.attempt import Attempt
+from api.command_models import DecisionBody
+from api.commanding import find_subscription, names_of, new_order_id, place, send_update
 from api.dependencies import Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import OnceDep, answer
 from api.models import CustomerUid
-from api.order_models import DecisionBody
-from api.ordering import find_subscription, names_of, new_order_id, place, send_update
 from api.overdue import cursor_of, overdue_periods, run_of
 from api.strict_route import StrictRoute
 from api.views import decision_view, overdue_view, parked_view
 from billing.domain.subscription.start import subscription_workflow_id
 from billing.ledger import Cursor, ParkedRow
-from workflows.fact_contracts import FactDecided
-from workflows.late_fact import LateFactWorkflow
-from workflows.orders import Decide
+from workflows.subscription.commands.decide import Decide
+from workflows.unexpected_payment.contracts import FactDecided
+from workflows.unexpected_payment.workflow import LateFactWorkflow
 
 router = APIRouter(prefix="/v1/parked", tags=["parked"], dependencies=[Depends(caller_of)], route_class=StrictRoute)
 

@@ -27,8 +27,8 @@ from billing.domain.records import RefundState
 from billing.domain.refund_messages import RefundSettled, StartRefund
 from billing.domain.states import CycleState
 from workflows.contracts import PaymentSettled, StartKeyInPayment, payment_workflow_id, refund_workflow_id
-from workflows.key_in_payment import KeyInPaymentWorkflow
-from workflows.refund import RefundWorkflow
+from workflows.one_time_payment.workflow import KeyInPaymentWorkflow
+from workflows.refund.workflow import RefundWorkflow
 
 router = APIRouter(prefix="/v1/payments", tags=["payments"], dependencies=[Depends(caller_of)], route_class=StrictRoute)
 

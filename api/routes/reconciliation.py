@@ -21,8 +21,8 @@ from api.strict_route import StrictRoute
 from api.views import Json
 from billing.domain.differences import DifferenceState, RunState
 from billing.ledger import Cursor, DifferenceRow
-from workflows.reconciliation import ReconciliationWorkflow
-from workflows.reconciliation_contracts import DEMAND_PREFIX, ReconciliationShown, StartReconciliation
+from workflows.reconciliation.contracts import DEMAND_PREFIX, ReconciliationShown, StartReconciliation
+from workflows.reconciliation.workflow import ReconciliationWorkflow
 
 router = APIRouter(
     prefix="/v1/reconciliation", tags=["reconciliation"], dependencies=[Depends(caller_of)], route_class=StrictRoute

@@ -13,11 +13,11 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from api.attempt import Attempt
+from api.commanding import find_shown, find_subscription
 from api.dependencies import Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import OnceDep, answer
 from api.models import CustomerId, CustomerUid, PlanId, SubscriptionBody
-from api.ordering import find_shown, find_subscription
 from api.pg_rules import check_holding, check_issue
 from api.running import is_gone, within
 from api.starting import RPC_TIMEOUT, begin
@@ -34,7 +34,7 @@ from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.subscription.snapshot import SubscriptionSnapshot
 from billing.domain.subscription.start import BillingPolicy, StartSubscription, subscription_workflow_id
 from billing.domain.takeover import TakeOverRefusal
-from workflows.subscription import SubscriptionWorkflow
+from workflows.subscription.workflow import SubscriptionWorkflow
 
 router = APIRouter(
     prefix="/v1/subscriptions", tags=["subscriptions"], dependencies=[Depends(caller_of)], route_class=StrictRoute

@@ -10,12 +10,12 @@ from pydantic import AfterValidator, Field, model_validator
 from api.advances import Advance, Advances, ClockStatus, why_refused
 from api.attempt import Attempt
 from api.clock import NoTestClockError, Step, WorldTime, world_time
+from api.commanding import find_subscription
 from api.dependencies import Desk, DeskDep, caller_of, desk_of
 from api.distance import FARTHEST, read_distance
 from api.errors import Problem
 from api.idempotency import OnceDep, answer
 from api.models import Body, CustomerUid, InstantField
-from api.ordering import find_subscription
 from api.strict_route import StrictRoute
 from api.views import Json, instant, subscription_view
 from billing.domain import bounds

@@ -21,6 +21,9 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 MAX_PAUSE_DAYS = 1_095
 """How far ahead a pause may end by itself: as long as the longest period."""
 
+MAX_SKIPPED_PERIODS = 120
+"""Periods skipped before the next charge: ten years of months, as far as a pause may reach."""
+
 MAX_CYCLES = 9_999
 """Periods of a fixed term, and of a coupon."""
 

@@ -68,6 +68,13 @@ CATALOGUE: Mapping[EventType, CataloguedEvent] = MappingProxyType(
         _E.SUBSCRIPTION_CANCELED: _OF("A subscription has ended: canceled, or not paid to the end.", SubscriptionData),
         _E.SUBSCRIPTION_EXPIRED: _OF("A subscription of a fixed term has run to its end.", SubscriptionData),
         _E.SUBSCRIPTION_PAUSE_SCHEDULED: _OF("A subscription will pause with its period.", SubscriptionData),
+        _E.SUBSCRIPTION_SKIP_SCHEDULED: _OF(
+            "The next periods are skipped: nothing is charged before `next_charge_at`.", SubscriptionData
+        ),
+        _E.SUBSCRIPTION_SKIP_UNDONE: _OF("Periods that had not begun are not skipped after all.", SubscriptionData),
+        _E.SUBSCRIPTION_SKIPPED: _OF(
+            "A skipped period has begun: nothing was paid for it, so the service is not to be given.", SubscriptionData
+        ),
         _E.SUBSCRIPTION_PAUSED: _OF("A subscription is paused; nothing is charged.", SubscriptionData),
         _E.SUBSCRIPTION_RESUMED: _OF("A paused subscription goes on.", SubscriptionData),
         _E.SUBSCRIPTION_RENEWAL_UPCOMING: _OF("A charge comes soon, at `next_charge_at`.", SubscriptionData),

@@ -112,7 +112,7 @@ def change_now(  # noqa: PLR0917 - the order of a sentence: this instead of that
     )
 
 
-def _into_a_new_period(  # noqa: PLR0917 - as above
+def _into_a_new_period(
     new: Holding, credit: BillLine, at: datetime, mode: ProrationMode, balance: int, least: int
 ) -> ChangeQuote:
     lines = period_lines(new)

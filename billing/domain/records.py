@@ -85,6 +85,8 @@ class SubscriptionLife:
         paused_at: UTC, since when it is paused.
         resumes_at: UTC, when it goes on by itself.
         trial_ends_at: UTC, the end of the trial while it is one.
+        skipped_periods: how many periods before the next charge are skipped.
+        skipped_from: UTC, when the first of them begins; None where none is.
         dunning: where the retries of the open period stand.
         dunning_policy: by which it is dunned for as long as it lives; None for one that was started before there was
             such a policy.
@@ -112,12 +114,15 @@ class SubscriptionLife:
     access: bool = True
     grace_ends_at: datetime | None = None
     allowed_decisions: tuple[str, ...] = ()
+    skipped_periods: int = 0
+    skipped_from: datetime | None = None
 
     def __post_init__(self) -> None:
         require_utc("paused_at", self.paused_at)
         require_utc("resumes_at", self.resumes_at)
         require_utc("trial_ends_at", self.trial_ends_at)
         require_utc("grace_ends_at", self.grace_ends_at)
+        require_utc("skipped_from", self.skipped_from)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,63 +1,73 @@
-"""Why an order is refused that makes no sense at this moment, and what to do instead: one way out for every code."""
+"""Why a command is refused that makes no sense at this moment, and what to do instead: one way out for every code."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
-_PAY = "have it paid first (POST …/retry, or another card by POST …/payment-method)"
-_LOOK = "GET /v1/subscriptions/{customer_uid} shows where it stands"
-
-WAYS: Mapping[str, str] = MappingProxyType(
-    {
-        "SubscriptionEnded": "start a new one by POST /v1/subscriptions",
-        "already_decided": "GET /v1/parked shows what stands",
-        "already_paused": "resume it by POST …/resume",
-        "before_the_pause": "give a later resumes_at, or pause with at: now",
-        "cancel_is_set": "undo the cancel first, by POST …/undo-cancel",
-        "change_unpaid": f"{_PAY}, or take that change back (DELETE …/pending-change)",
-        "charge_mismatch": "decide that (GET /v1/parked)",
-        "charge_open": f"{_LOOK}; ask again when it is known, or end it by POST …/cancel",
-        "charge_running": "ask again in a moment",
-        "consent_answered": "a refusal may be thought better of; what was granted is taken back by POST …/cancel",
-        "consent_needed": "end it with consent, or give ends_at, and the buyer is asked",
-        "consent_not_asked": "consent.requested says when it is",
-        "consent_refused": "leave it paused, or cancel it by POST …/cancel",
-        "currency_changed": "start a new subscription in the other currency, and cancel this one",
-        "currency_differs": "let it go back instead (refund), or end it (end)",
-        "does_not_fit": "change plan, quantity and coupon together, so that they fit",
-        "hard_declined": "bring another card by POST …/payment-method; it is charged at once",
-        "in_the_past": "give an instant that lies ahead",
-        "no_attempt_planned": f"{_PAY}: the change is part of what is owed",
-        "no_payment": "look at PortOne's console, and take another decision",
-        "no_payment_method": "bring a card first, by POST …/payment-method",
-        "no_pending_change": f"{_LOOK}: pending_change is what would be taken back",
-        "not_active": "wait until it is active; what is paused takes a change with at: period_end, a trial another "
-        "end by POST …/trial",
-        "not_allowed": "take one of these decisions",
-        "not_begun": "wait for the first charge, or cancel it by POST …/cancel",
-        "not_canceled": f"{_LOOK}: cancel_at_period_end is what would be undone",
-        "not_paused": f"{_LOOK}; to pause it is POST …/pause",
-        "not_trialing": f"{_LOOK}; another plan or price comes by POST …/change-plan",
-        "nothing_parked": "GET /v1/parked shows what stands",
-        "nothing_to_retry": f"{_LOOK}: the next charge is made by itself on its day",
-        "parked": "decide that first (GET /v1/parked, POST /v1/parked/{customer_uid})",
-        "pause_unpaid": f"{_PAY}, or cancel it by POST …/cancel",
-        "portone_unavailable": "send the same request again in a moment",
-        "period_unpaid": f"{_PAY}, or change with the period after it (at: period_end)",
-        "same_billing_key": "bring another card, or POST …/retry to charge this one",
-        "several_parked": "name the parked_id (GET /v1/parked)",
-        "term_ends": "let it end, or change to a plan that goes on, by POST …/change-plan",
-        "term_is_over": "take a plan with more periods, or without max_cycles",
-        "too_far_ahead": "give an earlier instant",
-        "too_many_changes": "wait for the next period, which counts anew, or end this one (POST …/cancel)",
-    }
-)
-"""What to do where an order is refused with this code, in words that follow the reason."""
+from dataclasses import dataclass
 
 
-def told(code: str, reason: str) -> str:
-    """The text of a refusal: the reason, and what to do.
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One stable code with which commands are refused.
+
+    Args:
+        code: stable, as the API tells it.
+        way: what to do instead, in words that follow the reason.
+        status: of the HTTP answer: 409 where the subscription is not there now, 422 where the request itself is wrong,
+            503 where neither is, and somebody does not answer.
+        field: of the request that is wrong, for 422.
+    """
+
+    code: str
+    way: str
+    status: int = 409
+    field: str | None = None
+
+    def told(self, reason: str) -> str:
+        """The text of the refusal: the reason, and what to do."""
+        return f"{reason}; {self.way}" if self.way else reason
+
+
+class RefusedError(Exception):
+    """A command is refused: nothing was done."""
+
+    def __init__(self, refusal: Refusal, reason: str) -> None:
+        super().__init__(refusal.told(reason))
+        self.refusal = refusal
+
+
+def need(condition: bool, refusal: Refusal, reason: str) -> None:
+    """Refuse where a condition does not hold.
 
     Raises:
-        KeyError: a code without a way out: a defect of the caller.
+        RefusedError: it does not.
     """
-    return f"{reason}; {WAYS[code]}"
+    if not condition:
+        raise RefusedError(refusal, reason)
+
+
+PAY = "have it paid first (POST …/retry, or another card by POST …/payment-method)"
+LOOK = "GET /v1/subscriptions/{customer_uid} shows where it stands"
+
+ENDED = Refusal("SubscriptionEnded", "start a new one by POST /v1/subscriptions")
+NOT_BEGUN = Refusal("not_begun", "wait for the first charge, or cancel it by POST …/cancel")
+OUT_OF_BOUNDS = Refusal("out_of_bounds", "", status=422, field="body")
+TOO_FAR_AHEAD = Refusal("too_far_ahead", "give an earlier instant", status=422, field="at")
+IN_THE_PAST = Refusal("in_the_past", "give an instant that lies ahead", status=422, field="at")
+PARKED = Refusal("parked", "decide that first (GET /v1/parked, POST /v1/parked/{customer_uid})")
+TOO_MANY_CHANGES = Refusal(
+    "too_many_changes", "wait for the next period, which counts anew, or end this one (POST …/cancel)"
+)
+CANCEL_IS_SET = Refusal("cancel_is_set", "undo the cancel first, by POST …/undo-cancel")
+NO_PAYMENT_METHOD = Refusal("no_payment_method", "bring a card first, by POST …/payment-method")
+TERM_ENDS = Refusal("term_ends", "let it end, or change to a plan that goes on, by POST …/change-plan")
+ALREADY_PAUSED = Refusal("already_paused", "resume it by POST …/resume")
+NOT_ACTIVE = Refusal(
+    "not_active",
+    "wait until it is active; what is paused takes a change with at: period_end, a trial another end by POST …/trial",
+)
+CHARGE_OPEN = Refusal("charge_open", f"{LOOK}; ask again when it is known, or end it by POST …/cancel")
+CHARGE_RUNNING = Refusal("charge_running", "ask again in a moment")
+CHARGE_UNKNOWN = Refusal("charge_unknown", "ask again in a moment")
+CHARGE_MISMATCH = Refusal("charge_mismatch", "decide that (GET /v1/parked)")
+PORTONE_UNAVAILABLE = Refusal("portone_unavailable", "send the same request again in a moment", status=503)
+
+AT_ANY_TIME = (ENDED, NOT_BEGUN, OUT_OF_BOUNDS, CHARGE_OPEN, CHARGE_UNKNOWN, PORTONE_UNAVAILABLE)
+"""What every command may be refused with."""

@@ -10,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.billing_key_look import KeyActivities
 from billing.domain.windows import SCHEDULES_LONGEST
 from billing.portone import Page, Payment, Schedule
-from workflows.key_contracts import KeyPaymentsAsked
+from workflows.billing_key.contracts import KeyPaymentsAsked
 
 NOW = datetime(2027, 3, 1, 9, tzinfo=UTC)
 

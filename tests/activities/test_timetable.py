@@ -8,7 +8,7 @@ from temporalio.client import ScheduleActionStartWorkflow, ScheduleOverlapPolicy
 from temporalio.service import RPCError
 
 from activities.timetable import DAILY, OFTEN, keep_schedules
-from workflows.reconciliation_contracts import StartReconciliation
+from workflows.reconciliation.contracts import StartReconciliation
 
 
 def every(stack, hours):

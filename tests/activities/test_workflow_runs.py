@@ -16,7 +16,7 @@ from billing.domain.differences import Difference
 from billing.domain.states import CycleState
 from billing.temporal import DATA_CONVERTER
 from tests.reconciled import current, rung
-from workflows.reconciliation_contracts import Bell, RingBells, Rung
+from workflows.reconciliation.contracts import Bell, RingBells, Rung
 
 
 async def life_of(stack, uid):

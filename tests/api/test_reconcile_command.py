@@ -14,7 +14,7 @@ from api.cli import app
 from api.reconcile import DIFFERENCES_OPEN, NOT_COMPARED, NOTHING_OPEN, compare, read_instant
 from tests.reconciled import console as act
 from tests.reconciled import current, order_of
-from workflows.reconciliation_contracts import StartReconciliation
+from workflows.reconciliation.contracts import StartReconciliation
 
 RUNNER = CliRunner()
 

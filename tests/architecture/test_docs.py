@@ -16,9 +16,9 @@ from billing.domain.event_catalogue import CATALOGUE, CATALOGUED_PING, PING
 from billing.domain.money import MAX_AMOUNT
 from billing.domain.pg_capabilities import PG_CAPABILITIES
 from billing.domain.plans import MAX_TRIAL_DAYS
+from billing.domain.refusals import OUT_OF_BOUNDS
 from billing.domain.states import CONSENT_STEPS, CYCLE_STEPS, DUNNING_STEPS, SUBSCRIPTION_STEPS
 from billing.settings import Settings, variable
-from workflows.within_bounds import OUT_OF_BOUNDS
 
 ROOT = Path(__file__).parents[2]
 GENERATE = ROOT / "docs" / "generate.py"
@@ -40,7 +40,7 @@ def test_every_code_of_the_door_and_every_bound_is_documented() -> None:
     page = (ROOT / "docs" / "reference" / "errors.md").read_text()
     door = ("failures", "strict_route", "serving", "security", "body_limit", "routes/health")
     source = "\n".join((ROOT / "api" / f"{name}.py").read_text() for name in door)
-    codes = set(re.findall(r'\(\s*[45][0-9]{2},\s*"([a-z_]+)"', source)) | set(CODES.values()) | {OUT_OF_BOUNDS}
+    codes = set(re.findall(r'\(\s*[45][0-9]{2},\s*"([a-z_]+)"', source)) | set(CODES.values()) | {OUT_OF_BOUNDS.code}
     assert {code for code in codes if f"`{code}`" not in page} == set()
     for bound in (bounds.MAX_PAUSE_DAYS, MAX_TRIAL_DAYS, bounds.MAX_CYCLES, bounds.MAX_QUANTITY, MAX_AMOUNT):
         assert f"{bound:,}" in page

@@ -18,7 +18,7 @@ from billing.ledger import Ledger
 from billing.settings import Settings
 from tests.deploy.fleet import Fleet, until
 from worker import WORKFLOWS, running_worker, version_of
-from workflows.subscription import SubscriptionWorkflow
+from workflows.subscription.workflow import SubscriptionWorkflow
 
 RUNNER = CliRunner()
 

@@ -18,8 +18,8 @@ from tests.deploy.fleet import Fleet
 from tests.events.conftest import body_of, paid
 from tests.patience import PATIENCE_SECONDS
 from worker import create_event_worker
-from workflows import delivery_bell
-from workflows.event_delivery import EventDeliveryWorkflow
+from workflows.events import delivery_bell
+from workflows.events.workflow import EventDeliveryWorkflow
 
 COMPLETED = WorkflowExecutionStatus.COMPLETED
 

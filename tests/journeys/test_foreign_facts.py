@@ -28,8 +28,8 @@ from tests.facts import (
 )
 from tests.reconciled import reconcile
 from tests.stack import summaries
-from workflows.fact_bell import report_fact
-from workflows.fact_contracts import ReportedFact
+from workflows.unexpected_payment.contracts import ReportedFact
+from workflows.unexpected_payment.reporting import report_fact
 
 # ---------------------------------------------------------------- late approvals
 

@@ -19,8 +19,8 @@ from tests.facts import (
     until,
 )
 from tests.journeys.parked import count_of, decisions_of, holds, mispriced, unknowable
-from workflows.fact_bell import report_fact
-from workflows.fact_contracts import ReportedFact
+from workflows.unexpected_payment.contracts import ReportedFact
+from workflows.unexpected_payment.reporting import report_fact
 
 
 async def test_a_charge_of_another_amount_stands_parked_and_may_be_taken_as_paid(stack):

@@ -21,8 +21,8 @@ from tests.facts import (
     until,
 )
 from tests.journeys.parked import decisions_of, holds, mispriced, stands_as
-from workflows.fact_bell import report_fact
-from workflows.fact_contracts import ReportedFact
+from workflows.unexpected_payment.contracts import ReportedFact
+from workflows.unexpected_payment.reporting import report_fact
 
 # ---------------------------------------------------------------- refunded elsewhere
 

@@ -10,7 +10,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from billing.domain.pg_capabilities import PG_CAPABILITIES
 from tests.soaking import soaking
 from tests.stack import CARD, now, running_stack
-from workflows.orders import ChangePlan
+from workflows.subscription.commands.change_plan import ChangePlan
 
 KEY_IN = {
     "이니시스": ("html5_inicis", "inicis"),

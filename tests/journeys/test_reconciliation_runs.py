@@ -12,8 +12,8 @@ from billing.domain.differences import DifferenceState, RunState
 from billing.domain.windows import Window
 from tests.reconciled import console, current, facts, kinds, order_of, reconcile, rows, rung, start_run
 from worker import reconciling
-from workflows.reconciliation import ReconciliationWorkflow
-from workflows.reconciliation_contracts import CompareSlice, Leg, Stretch
+from workflows.reconciliation.contracts import CompareSlice, Leg, Stretch
+from workflows.reconciliation.workflow import ReconciliationWorkflow
 
 pytestmark = pytest.mark.soak
 

@@ -15,7 +15,7 @@ from billing.domain.refund_messages import StartRefund
 from billing.emulator.envelope import Refusal
 from tests.facts import console, current, kept, order_of, parked, refunds_add_up, stands, state_of, told, until
 from tests.stack import summaries
-from workflows.refund import RefundWorkflow
+from workflows.refund.workflow import RefundWorkflow
 
 BUSINESS = {"name": "월간 이용권", "amount": 9900, "interval": "month", "tax_free": 3000, "vat_amount": 627}
 

@@ -4,7 +4,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner
 
 from api.replay import replay_all
 from worker import WORKFLOWS
-from workflows.subscription import SubscriptionWorkflow
+from workflows.subscription.workflow import SubscriptionWorkflow
 
 
 def with_subscription(variant):

@@ -13,8 +13,8 @@ from billing.domain.subscription.start import StartSubscription
 from billing.domain.subscription.state import SubscriptionState
 from workflows import policies
 from workflows.ports import PaymentActivities
-from workflows.subscription import SubscriptionWorkflow
-from workflows.subscription_run import SubscriptionRun
+from workflows.subscription.desk import Desk
+from workflows.subscription.workflow import SubscriptionWorkflow
 
 PATCH = "look-before-each-step"
 
@@ -34,7 +34,7 @@ class AddedActivity(SubscriptionWorkflow):
         return await super().run(start, carried)
 
     async def _next_step(self) -> None:
-        await look_first(self._run)
+        await look_first(self)
         await super()._next_step()
 
 
@@ -52,7 +52,7 @@ class PatchedActivity(SubscriptionWorkflow):
 
     async def _next_step(self) -> None:
         if workflow.patched(PATCH):
-            await look_first(self._run)
+            await look_first(self)
         await super()._next_step()
 
 
@@ -70,7 +70,7 @@ class DeprecatedPatch(SubscriptionWorkflow):
 
     async def _next_step(self) -> None:
         workflow.deprecate_patch(PATCH)
-        await look_first(self._run)
+        await look_first(self)
         await super()._next_step()
 
 
@@ -81,7 +81,7 @@ class RemovedTimer(SubscriptionWorkflow):
     @workflow.init
     def __init__(self, start: StartSubscription, carried: SubscriptionState | None = None) -> None:
         super().__init__(start, carried)
-        self._run = WithoutTimer(self._run.start, self._run.state)
+        self._desk = WithoutTimer()
 
     @workflow.run
     async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
@@ -95,7 +95,7 @@ class OtherWords(SubscriptionWorkflow):
     @workflow.init
     def __init__(self, start: StartSubscription, carried: SubscriptionState | None = None) -> None:
         super().__init__(start, carried)
-        self._run = WithOtherWords(self._run.start, self._run.state)
+        self._desk = WithOtherWords()
 
     @workflow.run
     async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
@@ -118,21 +118,21 @@ class Clumsy(SubscriptionWorkflow):
         raise KeyError("no such period")
 
 
-class WithoutTimer(SubscriptionRun):
+class WithoutTimer(Desk):
     async def wait(self, until: datetime | None, summary: str) -> None:  # noqa: ARG002 - it named the timer
         if until is None or until > workflow.now():
             self.stirred = False
             await workflow.wait_condition(lambda: self.stirred)
 
 
-class WithOtherWords(SubscriptionRun):
+class WithOtherWords(Desk):
     async def wait(self, until: datetime | None, summary: str) -> None:
         await super().wait(until, f"in other words: {summary}")
 
 
-async def look_first(run: SubscriptionRun) -> None:
-    if not run.opened:
+async def look_first(run: SubscriptionWorkflow) -> None:
+    if not run._opened:
         return
     await workflow.execute_activity_method(
-        PaymentActivities.find_payments, run.merchant_uid, summary="look first", **policies.LOOK_UP
+        PaymentActivities.find_payments, run._subscription.terms.merchant_uid, summary="look first", **policies.LOOK_UP
     )

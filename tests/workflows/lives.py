@@ -7,21 +7,19 @@ of the running days is still paid, what each order holds, what the ledger shows 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from billing.domain.calendar import Anchor
 from billing.domain.money import Money
 from billing.domain.proration import ProrationMode
 from billing.domain.records import PendingChange
 from billing.domain.states import SubscriptionStatus
+from billing.domain.subscription import change_quote, first_period, pause_rest, projections, returns
 from billing.domain.subscription.choices import RefundAtCancel, ResumeAnchor, When
-from billing.domain.subscription.records import PaidOrder
+from billing.domain.subscription.orders import PaidOrder
+from billing.domain.subscription.period_close import turn
 from billing.domain.subscription.start import PortOneChannel, StartSubscription
-from billing.domain.subscription.state import SubscriptionState
+from billing.domain.subscription.subscription import Subscription, begin
 from tests.workflows.day_book import DayBook, discount_of, goes_on, price_of
-from workflows import bookkeeping, first_period, pause_rest, quoting, refunding, showing
-from workflows.orders import ChangePlan
-from workflows.previewing import preview
-from workflows.subscription_run import SubscriptionRun
-from workflows.turnover import turn
+from workflows.subscription.commands.change_plan import ChangePlan
+from workflows.subscription.previewing import preview
 
 BEGUN = datetime(2026, 1, 30, 23, 30, tzinfo=UTC)
 
@@ -31,19 +29,22 @@ class Life:
 
     def __init__(self, plan, quantity=1, coupon=None, pg=None, begun=BEGUN, billing_day=None):
         start = StartSubscription(
-            subscription_id="s" + "0" * 19, customer_uid="buyer", plan=plan, channel=PortOneChannel(pg=pg)
+            subscription_id="s" + "0" * 19,
+            customer_uid="buyer",
+            plan=plan,
+            quantity=quantity,
+            coupon=coupon,
+            channel=PortOneChannel(pg=pg),
         )
-        state = SubscriptionState(
-            anchor=Anchor.at(begun, plan.zone), started_at=begun, due_at=begun, quantity=quantity, coupon=coupon
-        )
+        state = begin(start, begun)
         state.status = SubscriptionStatus.ACTIVE
-        self.run, self.now, self.ended, self.steps = SubscriptionRun(start, state), begun, False, 0
+        self.run, self.now, self.ended, self.steps = Subscription(start, state), begun, False, 0
         self.portone, self.charged, self.refunded = {}, [], []
         self.held, self.pending = PendingChange(plan, quantity, coupon), None
         self.coupon_used, self.billed, self.counted = 0, None, None
         self.book = DayBook(least=1000 if pg == "kcp" else 0)
         first_period.lay(self.run, begun, billing_day)
-        self._begin(state.paid_days)
+        self._begin(state.periods.paid_days)
 
     @property
     def state(self):
@@ -54,19 +55,19 @@ class Life:
     def agrees(self):
         """Both sides say the same at this moment."""
         self.steps += 1
-        book, books = self.book, bookkeeping.books_of(self.run)
+        book, books = self.book, self.run.terms.books()
         book.adds_up()
         assert book.paid_in - book.paid_back == sum(paid - back for paid, back in self.portone.values())
-        assert self.state.balance == -book.credit
+        assert self.state.paid.balance == -book.credit
         assert books.still_paid(self.now) == book.left
         assert books.owed(self.now) == max(0, book.left + book.credit)
         assert [[each.merchant_uid, each.amount] for each in books.orders if each.amount] == [
             each for each in book.purse if each[1]
         ]
         assert books.held == max(0, book.net() + book.credit) == sum(won for _, won in book.purse)
-        shown = showing.life(self.run)
+        shown = projections.life(self.run, self.now)
         assert shown.balance == -book.credit
-        if not self.ended and self.state.paused_at is None and self.run.next_charge_at() is not None:
+        if not self.ended and self.state.pause.since is None and self.run.terms.next_charge_at() is not None:
             bill = preview(self.run, None, self.now).bill
             price = self._next_price()
             assert bill.amount.amount == book.due(price - book.credit, price)
@@ -113,22 +114,22 @@ class Life:
         """Somebody refunds, here or in PortOne's console; it is told more than once."""
         self.portone[number][1] += amount
         for _ in range(2):
-            after = bookkeeping.books_of(self.run).went_back(number, number, self.portone[number][1])
-            bookkeeping.keep(self.run, after)
+            after = self.run.terms.books().went_back(number, number, self.portone[number][1])
+            self.run.keep(after)
         self.book.refund(number, amount)
         self.agrees()
 
     # ------------------------------------------------------------ time
 
     def _day(self, at):
-        return at.astimezone(ZoneInfo(self.state.paid_by.terms.zone)).date()
+        return at.astimezone(ZoneInfo(self.state.paid.by.terms.zone)).date()
 
     def _days(self):
-        start, end = self.run.whole_period()
+        start, end = self.run.terms.whole_period()
         return max(1, (self._day(end) - self._day(start)).days)
 
     def _index(self):
-        start, _ = self.run.whole_period()
+        start, _ = self.run.terms.whole_period()
         return min((self._day(self.now) - self._day(start)).days, self._days())
 
     def wait(self, hours):
@@ -136,35 +137,35 @@ class Life:
         if self.ended:
             return
         until = self.now + timedelta(hours=hours)
-        while not self.ended and self.state.paused_at is None and self.state.period_end <= until:
-            self.now = self.state.period_end
+        while not self.ended and self.state.pause.since is None and self.state.periods.end <= until:
+            self.now = self.state.periods.end
             self.book.used = len(self.book.sold)
             self._boundary()
             self.agrees()
         self.now = max(self.now, until)
-        if not self.ended and self.state.paused_at is None:
+        if not self.ended and self.state.pause.since is None:
             self.book.used = self._index()
         self.agrees()
 
     def _boundary(self):
-        if self.state.pause_at_period_end:
+        if self.state.pause.at_period_end:
             self._stop()
         elif not self.book.another_begins((self.pending or self.held).plan.max_cycles):
-            assert self.run.term_is_paid
+            assert self.run.terms.term_is_paid
             self.ended = True
         else:
-            assert not self.run.term_is_paid
+            assert not self.run.terms.term_is_paid
             self._begin()
 
     def _begin(self, entered=0):
         """The next period is charged and begins."""
         wanted, price = self.pending or self.held, self._next_price()
-        coupon, bill = self._coupon(wanted), self.run.bill()
+        coupon, bill = self._coupon(wanted), self.run.terms.bill()
         assert preview(self.run, None, self.now).bill == bill
         paid = self._charge(bill.amount.amount)
-        self.state.paid_cycles += 1
+        self.state.paid.cycles += 1
         turn(self.run, None, paid)
-        self.state.status, self.state.paused_at = SubscriptionStatus.ACTIVE, None
+        self.state.status, self.state.pause.since = SubscriptionStatus.ACTIVE, None
         self.counted = None
         self._take(wanted, coupon, billed=True)
         self.billed, self.pending = coupon, None
@@ -181,20 +182,20 @@ class Life:
             return
         wanted = self._wanted(order)
         if order.at is When.PERIOD_END:
-            self.pending = self.state.pending_change = wanted
-            assert self.run.bill() == told.bill
+            self.pending = self.state.items.pending = wanted
+            assert self.run.terms.bill() == told.bill
         else:
             self._change_now(order, wanted, told)
         self.agrees()
 
     def _change_now(self, order, wanted, told):
-        costs, after = quoting.quote(self.run, order, self.now), quoting.wanted(self.run, order)
+        costs, after = change_quote.quote(self.run, order, self.now), change_quote.wanted(self.run, order)
         assert (costs.due_now, after) == (told.due_now, wanted)
         paid = self._charge(costs.due_now.amount.amount if costs.due_now else 0)
-        another = self.run.has_another_calendar(wanted.plan)
-        self.state.pending_change = None
-        quoting.hold(self.run, after, costs, paid)
-        assert self.run.bill() == told.bill
+        another = self.run.terms.has_another_calendar(wanted.plan)
+        self.state.items.pending = None
+        change_quote.apply(self.run, after, costs, paid)
+        assert self.run.terms.bill() == told.bill
         mode, number = order.proration.value, paid.merchant_uid if paid else None
         named = order.coupon is not None or order.without_coupon
         coupon = self._coupon(wanted) if named or another else self.billed
@@ -210,13 +211,13 @@ class Life:
         assert charged == (paid.amount.amount if paid else 0)
 
     def _stop(self):
-        self.state.paused_at, self.state.pause_at_period_end = self.now, False
+        self.state.pause.since, self.state.pause.at_period_end = self.now, False
         self.state.status = SubscriptionStatus.PAUSED
 
     def pause(self, *, at_period_end=False):
         """Pause now, or with the period."""
         if at_period_end:
-            self.state.pause_at_period_end = not self.run.term_is_paid
+            self.state.pause.at_period_end = not self.run.terms.term_is_paid
         else:
             self._stop()
         self.agrees()
@@ -226,16 +227,16 @@ class Life:
         run, book = self.run, self.book
         wanted = self.pending or self.held
         last = not book.another_begins(wanted.plan.max_cycles)
-        same_calendar = not run.has_another_calendar(wanted.plan)
+        same_calendar = not run.terms.has_another_calendar(wanted.plan)
         old = anchor is ResumeAnchor.OLD and same_calendar and not last
-        within = self.state.paused_at < self.state.period_end
-        gives_days = within and not book.touched and (not old or self.now < self.state.period_end)
+        within = self.state.pause.since < self.state.periods.end
+        gives_days = within and not book.touched and (not old or self.now < self.state.periods.end)
         chosen = pause_rest.last_anchor(run, anchor)
         assert chosen is (ResumeAnchor.OLD if old else ResumeAnchor.NEW)
         assert pause_rest.has_rest(run, chosen, self.now) == gives_days
         if gives_days:
             pause_rest.use_the_rest(run, chosen, self.now)
-            self.state.paused_at, self.state.status = None, SubscriptionStatus.ACTIVE
+            self.state.pause.since, self.state.status = None, SubscriptionStatus.ACTIVE
             if old:
                 book.stand_still(self._index())
             assert book.used == self._index()
@@ -246,7 +247,7 @@ class Life:
     def _go_on_charged(self, anchor, *, declined):
         before, stood = pause_rest.noted(self.run), self.state.model_copy(deep=True)
         pause_rest.credit_the_rest(self.run, self.now)
-        if self.run.term_is_paid:
+        if self.run.terms.term_is_paid:
             self.book.cut()
             assert not self.book.another_begins((self.pending or self.held).plan.max_cycles)
             self.ended = True
@@ -257,25 +258,25 @@ class Life:
             assert self.state == stood
             return
         self.book.cut()
-        self._begin(self.state.paid_days)
+        self._begin(self.state.periods.paid_days)
 
     def cancel(self, how=RefundAtCancel.PRORATED):
         """End now, with a refund; answers what went back."""
         book = self.book
         owed = 0 if how is RefundAtCancel.NONE else max(0, book.left + book.credit)
         expected = sum(won for _, won in book.purse) if how is RefundAtCancel.FULL else owed
-        assert refunding.to_give_back(self.run, how, self.now) == expected
+        assert self.run.terms.gives_back(how, self.now) == expected
         if how is not RefundAtCancel.NONE:
             wanted = expected
-            bookkeeping.keep(self.run, bookkeeping.books_of(self.run).settled(self.now))
+            self.run.keep(self.run.terms.books().settled(self.now))
             book.cut()
-            for order, part in bookkeeping.books_of(self.run).through(wanted):
+            for order, part in self.run.terms.books().through(wanted):
                 self.portone[order.merchant_uid][1] += part
                 self.refunded.append(part)
-                bookkeeping.gave_back(self.run, order, part)
+                returns.gave_back(self.run, order, part)
                 book.refund(order.merchant_uid, part)
             assert sum(self.refunded) == expected
-            assert self.state.balance >= 0
+            assert self.state.paid.balance >= 0
         self.ended = True
         self.agrees()
         return expected

@@ -6,26 +6,29 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from temporalio.exceptions import ApplicationError
 
-from billing.domain.calendar import Anchor, Interval, IntervalUnit
+from billing.domain.calendar import Interval, IntervalUnit
 from billing.domain.coupons import Coupon
 from billing.domain.money import Money
 from billing.domain.plans import PlanTerms
 from billing.domain.proration import ProrationMode
 from billing.domain.records import PendingChange
+from billing.domain.refusals import RefusedError
 from billing.domain.shares import day_of, share
 from billing.domain.states import SubscriptionStatus
+from billing.domain.subscription import change_quote
 from billing.domain.subscription.choices import When
-from billing.domain.subscription.records import PaidOrder
+from billing.domain.subscription.orders import PaidOrder
+from billing.domain.subscription.period_close import turn
 from billing.domain.subscription.start import PortOneChannel, StartSubscription
-from billing.domain.subscription.state import SubscriptionState
+from billing.domain.subscription.subscription import Subscription, begin
 from tests.domain.drawn import MONTHLY, coupons, terms
-from workflows import possible, quoting
-from workflows.orders import CancelChange, ChangePlan, ChangeTrial
-from workflows.previewing import preview
-from workflows.subscription_run import SubscriptionRun
-from workflows.turnover import turn
+from workflows.subscription.commands import registry
+from workflows.subscription.commands.cancel_change import CancelChange
+from workflows.subscription.commands.change_plan import ChangePlan
+from workflows.subscription.commands.change_trial import ChangeTrial
+from workflows.subscription.commands.command import MOST_RENUMBERINGS
+from workflows.subscription.previewing import preview
 
 BEGUN = datetime(2026, 1, 30, 23, 30, tzinfo=UTC)
 INTERVALS = [MONTHLY, Interval(IntervalUnit.MONTH, 3), Interval(IntervalUnit.YEAR), Interval(IntervalUnit.DAY, 10)]
@@ -57,13 +60,16 @@ class Books:
 
     def __init__(self, plan, quantity, coupon, pg=None):
         start = StartSubscription(
-            subscription_id="s" + "0" * 19, customer_uid="buyer", plan=plan, channel=PortOneChannel(pg=pg)
+            subscription_id="s" + "0" * 19,
+            customer_uid="buyer",
+            plan=plan,
+            quantity=quantity,
+            coupon=coupon,
+            channel=PortOneChannel(pg=pg),
         )
-        state = SubscriptionState(
-            anchor=Anchor.at(BEGUN, plan.zone), started_at=BEGUN, due_at=BEGUN, quantity=quantity, coupon=coupon
-        )
+        state = begin(start, BEGUN)
         state.status = SubscriptionStatus.ACTIVE
-        self.run, self.now = SubscriptionRun(start, state), BEGUN
+        self.run, self.now = Subscription(start, state), BEGUN
         self.charged = self.used = self.forfeited = 0
         self.renew()
 
@@ -72,9 +78,9 @@ class Books:
         return self.run.state
 
     def renew(self):
-        if self.state.period_start is not None:
+        if self.state.periods.start is not None:
             self.use_up(len(self.days))
-        expected, bill = preview(self.run, None, self.now).bill, self.run.bill()
+        expected, bill = preview(self.run, None, self.now).bill, self.run.terms.bill()
         assert bill == expected
         self.charged += bill.amount.amount
         paid = PaidOrder(merchant_uid="n", imp_uid="i", amount=bill.amount) if bill.amount.amount else None
@@ -82,12 +88,12 @@ class Books:
         self.begin_days()
 
     def begin_days(self):
-        self.now = self.state.period_start
+        self.now = self.state.periods.start
         _, days = self.day()
-        self.days = [self.state.paid_by] * days
+        self.days = [self.state.paid.by] * days
 
     def day(self):
-        return day_of(*self.run.whole_period(), self.now, self.state.paid_by.terms.zone)
+        return day_of(*self.run.terms.whole_period(), self.now, self.state.paid.by.terms.zone)
 
     def use_up(self, day):
         days = len(self.days)
@@ -95,33 +101,33 @@ class Books:
             self.used += share(holding.value().amount, n, n + 1, days)
 
     def order(self, part, order):
-        _, end = self.run.whole_period()
+        _, end = self.run.terms.whole_period()
         self.now += (end - self.now) * part
         self.now = self.now.replace(microsecond=0)
         told = preview(self.run, order, self.now)
         assert told.refused is None
-        after = quoting.wanted(self.run, order)
+        after = change_quote.wanted(self.run, order)
         if order.at is When.PERIOD_END:
-            self.state.pending_change = after
-            assert self.run.bill() == told.bill
+            self.state.items.pending = after
+            assert self.run.terms.bill() == told.bill
             return
         day, days = self.day()
-        rest = share(self.state.paid_by.value().amount, day, days, days)
-        costs = quoting.quote(self.run, order, self.now)
+        rest = share(self.state.paid.by.value().amount, day, days, days)
+        costs = change_quote.quote(self.run, order, self.now)
         assert costs.due_now == told.due_now
         paid = costs.due_now.amount.amount if costs.due_now else 0
         self.charged += paid
         if costs.new_period:
             self.use_up(day)
             self.forfeited += rest if order.proration is ProrationMode.NONE else 0
-        self.state.pending_change = None
+        self.state.items.pending = None
         with_order = PaidOrder(merchant_uid="x", imp_uid="j", amount=Money(paid)) if paid else None
-        quoting.hold(self.run, after, costs, with_order)
-        assert self.run.bill() == told.bill
+        change_quote.apply(self.run, after, costs, with_order)
+        assert self.run.terms.bill() == told.bill
         if costs.new_period:
             self.begin_days()
         else:
-            self.days[day:] = [self.state.paid_by] * (days - day)
+            self.days[day:] = [self.state.paid.by] * (days - day)
 
 
 def lived(plan, quantity, coupon, sequence, pg):
@@ -139,7 +145,7 @@ def lived(plan, quantity, coupon, sequence, pg):
 def test_whatever_is_ordered_and_previewed_the_money_is_right_to_the_won(plan, quantity, coupon, sequence, pg):
     books = lived(plan, quantity, coupon, sequence, pg)
     books.use_up(len(books.days))
-    assert books.charged + books.state.balance == books.used + books.forfeited
+    assert books.charged + books.state.paid.balance == books.used + books.forfeited
 
 
 @pytest.mark.soak
@@ -147,7 +153,7 @@ def test_whatever_is_ordered_and_previewed_the_money_is_right_to_the_won(plan, q
 @given(plans, st.integers(1, 5), maybe_coupons, steps, pgs)
 def test_the_orders_of_a_period_never_hold_more_than_was_charged(plan, quantity, coupon, sequence, pg):
     books = lived(plan, quantity, coupon, sequence, pg)
-    held = sum(order.amount.amount for order in books.state.period_orders)
+    held = sum(order.amount.amount for order in books.state.paid.orders)
     assert 0 <= held <= books.charged
 
 
@@ -162,11 +168,11 @@ def test_other_quantities_do_not_use_up_or_lose_the_coupon_of_the_running_period
         if quantity is None:
             books.renew()
             periods += 1
-            with_coupon += books.state.paid_by.coupon is not None
+            with_coupon += books.state.paid.by.coupon is not None
         else:
-            before = books.state.paid_by.coupon
+            before = books.state.paid.by.coupon
             books.order(part, ChangePlan(quantity=quantity, at=When.NOW))
-            assert books.state.paid_by.coupon == before
+            assert books.state.paid.by.coupon == before
     allowed = {"once": 1, "forever": periods}.get(coupon.duration.value, coupon.duration_cycles)
     assert with_coupon == min(periods, allowed)
 
@@ -187,7 +193,7 @@ def test_a_pending_change_to_a_longer_interval_is_counted_from_its_day():
     yearly = terms_of_9900(price=99_000, interval=Interval(IntervalUnit.YEAR))
     books.order(0.3, ChangePlan(plan=yearly))
     books.renew()
-    assert (books.state.period_end - books.state.period_start) == timedelta(days=365)
+    assert (books.state.periods.end - books.state.periods.start) == timedelta(days=365)
     assert books.charged == 9_900 + 99_000
 
 
@@ -202,8 +208,8 @@ def test_an_order_that_replaces_a_pending_one_is_judged_by_what_it_makes_of_it()
         "change plan, quantity and coupon together, so that they fit"
     )
     # At once it is two of what is held now, whatever is pending.
-    possible.check(ChangePlan(quantity=2, at=When.NOW), books.state, books.run.plan, books.now, "buyer")
-    assert quoting.wanted(books.run, ChangePlan(quantity=2, at=When.NOW)) == PendingChange(terms_of_9900(), 2)
+    registry.check(ChangePlan(quantity=2, at=When.NOW), books.run, books.now)
+    assert change_quote.wanted(books.run, ChangePlan(quantity=2, at=When.NOW)) == PendingChange(terms_of_9900(), 2)
 
 
 def terms_of_9900(price=9_900, interval=MONTHLY):
@@ -215,9 +221,9 @@ def terms_of_9900(price=9_900, interval=MONTHLY):
 )
 def test_an_order_that_would_need_another_number_than_there_are_letters_is_refused(order):
     books = Books(terms_of_9900(), 1, None)
-    books.state.generation = possible.MOST_RENUMBERINGS
-    books.state.pending_change = books.run.held()
+    books.state.period.generation = MOST_RENUMBERINGS
+    books.state.items.pending = books.run.terms.held()
     books.state.status = SubscriptionStatus.TRIALING
-    with pytest.raises(ApplicationError, match="too many changes") as refusal:
-        possible.check(order, books.state, books.run.plan, books.now, "buyer")
-    assert refusal.value.type == "too_many_changes"
+    with pytest.raises(RefusedError, match="too many changes") as refusal:
+        registry.check(order, books.run, books.now)
+    assert refusal.value.refusal.code == "too_many_changes"

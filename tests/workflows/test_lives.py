@@ -19,10 +19,10 @@ from billing.domain.coupons import Coupon
 from billing.domain.money import Money
 from billing.domain.plans import PlanTerms
 from billing.domain.proration import ProrationMode
+from billing.domain.subscription import change_quote, pause_rest, returns
 from billing.domain.subscription.choices import RefundAtCancel, ResumeAnchor, When
 from tests.domain.drawn import MONTHLY, coupons
 from tests.workflows.lives import Life
-from workflows import bookkeeping, pause_rest, quoting
 
 DAYS = Interval(IntervalUnit.DAY, 30)
 YEARLY = Interval(IntervalUnit.YEAR)
@@ -59,10 +59,10 @@ class Lives(RuleBasedStateMachine):
         return not self.life.ended
 
     def active(self):
-        return self.alive() and self.life.state.paused_at is None
+        return self.alive() and self.life.state.pause.since is None
 
     def paused(self):
-        return self.alive() and self.life.state.paused_at is not None
+        return self.alive() and self.life.state.pause.since is not None
 
     def changes_now(self):
         return self.active() and self.life.book.used < len(self.life.book.sold)
@@ -148,7 +148,7 @@ def a_refund_leaves_nothing_to_credit():
     life = paid_month()
     life.refund("n0", 30_000)
     life.change(plan=plan_of(3_000), at=NOW)
-    assert (life.charged, life.state.balance) == ([30_000, 3_000], 0)
+    assert (life.charged, life.state.paid.balance) == ([30_000, 3_000], 0)
 
 
 def a_partial_refund_leaves_what_is_still_paid():
@@ -156,15 +156,15 @@ def a_partial_refund_leaves_what_is_still_paid():
     life.refund("n0", 12_000)
     life.wait(10 * 24)
     life.change(plan=plan_of(3_000), at=NOW)
-    assert life.state.balance == 2_000 - (20_000 - 12_000)
+    assert life.state.paid.balance == 2_000 - (20_000 - 12_000)
 
 
 def a_refund_of_a_credit_uses_it_up():
     life = Life(plan_of(100_000, YEARLY))
     life.change(plan=plan_of(10_000, MONTHLY), at=NOW)
-    assert life.state.balance == -90_000
+    assert life.state.paid.balance == -90_000
     life.refund("n0", 90_000)
-    assert life.state.balance == 0
+    assert life.state.paid.balance == 0
     life.wait(31 * 24)
     assert life.charged == [100_000, 10_000]
 
@@ -197,7 +197,7 @@ def a_refund_of_used_days_leaves_the_rest_as_days():
     life.wait(5 * 24)
     life.resume()
     life.wait(27 * 24)
-    assert (life.charged, life.state.balance) == ([1_000], 0)
+    assert (life.charged, life.state.paid.balance) == ([1_000], 0)
 
 
 def paused_days_are_no_used_days():
@@ -212,7 +212,7 @@ def paid_days_are_not_lost_on_the_old_billing_day():
     life.pause()
     life.wait(40 * 24)
     life.resume(OLD)
-    assert (life.charged, life.state.balance) == ([1_000], -1_000 + 667)
+    assert (life.charged, life.state.paid.balance) == ([1_000], -1_000 + 667)
     life.wait(20 * 24)
     assert life.charged == [1_000, 1_000 - 333]
 
@@ -253,9 +253,9 @@ def a_balance_nets_to_nothing_with_a_refund():
     life = paid_month(9_000)
     life.change(quantity=2, at=NOW)
     life.change(quantity=1, at=NOW)
-    assert life.state.balance == -9_000
+    assert life.state.paid.balance == -9_000
     assert life.cancel(PRORATED) == 18_000
-    assert life.state.balance == 0
+    assert life.state.paid.balance == 0
 
 
 def all_that_is_owed_goes_back_through_the_order_that_paid_it():
@@ -309,10 +309,10 @@ TODAY = {
     "days that stood still are forfeited": (books.Books, "kept", nothing_goes_back),
     "a term counts periods begun": (books.Books, "part_left", lambda _self, _at: 0),
     "the last period has a billing day, too": (pause_rest, "last_anchor", pause_rest.possible_anchor),
-    "a refund of ours changes nothing": (bookkeeping, "gave_back", lambda *_: None),
+    "a refund of ours changes nothing": (returns, "gave_back", lambda *_: None),
     "credit has no order": (books, "_newest", lambda *_: ()),
     "a coupon is used up by nothing": (bills.Holding, "discounted", property(lambda self: self.coupon is not None)),
-    "a coupon of the running period is not counted": (quoting, "_uses_its_coupon", lambda *_: False),
+    "a coupon of the running period is not counted": (change_quote, "_uses_its_coupon", lambda *_: False),
 }
 """The rules as they were, each of which is caught by the life beside it."""
 

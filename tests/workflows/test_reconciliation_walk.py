@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from billing.domain.windows import Window
-from workflows.reconciliation import MOST_REREADS, ReconciliationWalk
-from workflows.reconciliation_contracts import Leg, ReconciliationPlan, SliceCompared, Stretch
+from workflows.reconciliation.contracts import Leg, ReconciliationPlan, SliceCompared, Stretch
+from workflows.reconciliation.workflow import MOST_REREADS, ReconciliationWalk
 
 AT = datetime(2027, 1, 31, tzinfo=UTC)
 WINDOW = Window(AT, AT + timedelta(days=3))

@@ -7,7 +7,6 @@ from billing.domain.bills import Bill
 from billing.domain.message import Message
 from billing.domain.money import Money
 from billing.domain.states import SubscriptionStatus
-from billing.domain.subscription.snapshot import SubscriptionSnapshot
 from billing.domain.takeover import Standing
 
 
@@ -49,12 +48,11 @@ class CancelAnswered(Message):
 
 
 class OrderAnswered(Message):
-    """What an order did: where the subscription stands now, and what became of a charge that it met or made.
+    """What a command did, and what became of a charge that it met or made.
 
-    `done` is False where the order was understood and came to nothing, with a stable `code`: a declined card, say.
+    `done` is False where the command was understood and came to nothing, with a stable `code`: a declined card, say.
     """
 
-    snapshot: SubscriptionSnapshot
     done: bool = True
     code: str | None = None
     message: str | None = None

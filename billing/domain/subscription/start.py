@@ -68,5 +68,5 @@ class StartSubscription(Message):
     vault_handle: str | None = None
     channel: PortOneChannel = PortOneChannel()
     customer: Customer = Customer()
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] = {}  # noqa: RUF012 - pydantic copies it for each
     policy: BillingPolicy = BillingPolicy()

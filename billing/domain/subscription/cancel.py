@@ -1,0 +1,30 @@
+"""A cancel: with the end of the period, or as it was answered."""
+
+from pydantic import BaseModel
+
+from billing.domain.subscription.answers import CancelAnswered, ChargeAtOrder
+
+
+class Cancel(BaseModel):
+    """A cancel that was asked for; `answered` is what a cancel that ended the subscription was answered."""
+
+    at_period_end: bool = False
+    reason: str | None = None
+    answered: CancelAnswered | None = None
+
+    def comes_with_the_period(self, reason: str | None) -> None:
+        """The subscription ends with its period."""
+        self.at_period_end, self.reason = True, reason or self.reason
+
+    def is_taken_back(self) -> None:
+        """It does not end with its period."""
+        self.at_period_end, self.reason = False, None
+
+    def is_answered(self, answered: CancelAnswered) -> None:
+        """What the cancel did, as far as it is known."""
+        self.answered = answered
+
+    def charge_came_to(self, charge: ChargeAtOrder) -> None:
+        """What was open when it was answered is known now."""
+        if self.answered is not None:
+            self.answered = self.answered.model_copy(update={"charge": charge})

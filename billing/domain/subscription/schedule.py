@@ -1,0 +1,90 @@
+"""The open period's schedule at PortOne: whether it stands there, who charges next, and what is in doubt."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+
+class ChargedBy(StrEnum):
+    """Who will run the next attempt of the open period: never two of them (docs/concepts/dunning.md)."""
+
+    SCHEDULE = "schedule"
+    RESCHEDULE = "reschedule"
+    AGAIN = "again"
+
+
+class Schedule(BaseModel):
+    """The schedule of the open period.
+
+    `stands` says that PortOne may charge it by itself: only then is there something to revoke. `reschedules` says that
+    a failed or revoked one is to stand again, `tries` how often it was sent, `next_try_at` when it is sent again.
+    `look_at` is when a row that is in doubt is read again, for the `doubts`-th time.
+    """
+
+    stands: bool = False
+    charged_by: ChargedBy = ChargedBy.SCHEDULE
+    reschedules: bool = False
+    tries: int = 0
+    next_try_at: datetime | None = None
+    look_at: datetime | None = None
+    doubts: int = 0
+
+    def begin(self, *, anew: bool) -> None:
+        """It is registered from now on; `anew` lets a failed or revoked one stand again."""
+        self.reschedules, self.tries, self.next_try_at = anew, 0, None
+
+    def try_at(self, at: datetime | None, *, again: bool = False) -> None:
+        """It is sent at `at`; `again` where a try came to nothing."""
+        self.next_try_at = at
+        self.tries += 1 if again else 0
+
+    def has_arrived(self, charged_by: ChargedBy, look_at: datetime | None = None) -> None:
+        """It stands at PortOne; the next attempt after it is `charged_by`. Its row is read again at `look_at`."""
+        self.stands, self.charged_by = True, charged_by
+        self.tries, self.next_try_at, self.look_at = 0, None, look_at
+
+    def may_stand(self) -> None:
+        """Nobody knows whether it was taken back: it counts as standing."""
+        self.stands = True
+
+    def stands_no_more(self) -> None:
+        """It has run, or was taken back; a doubt about it stays."""
+        self.stands = False
+
+    def is_revoked(self) -> None:
+        """It was read back as revoked."""
+        self.stands, self.look_at = False, None
+
+    def is_followed(self, charged_by: ChargedBy) -> None:
+        """It stands as somebody has set it up in PortOne's console."""
+        self.stands, self.charged_by = True, charged_by
+
+    def was_read(self, *, stands: bool) -> None:
+        """Its row was read after the end."""
+        self.stands = stands
+
+    def charge_ourselves(self) -> None:
+        """PortOne does not book the next attempt: we charge it on its day."""
+        self.charged_by = ChargedBy.AGAIN
+
+    def wait_for_another_number(self) -> None:
+        """Nothing of another order number is registered yet."""
+        self.charged_by = ChargedBy.SCHEDULE
+
+    def begin_next(self) -> "Schedule":
+        """That of the next period: nothing stands."""
+        return Schedule(look_at=self.look_at, doubts=self.doubts)
+
+    def look(self, at: datetime | None) -> None:
+        """Its row is read again at `at`; None when no more."""
+        self.look_at = at
+
+    def look_again(self, at: datetime) -> None:
+        """It was read in vain, and is read again at `at`."""
+        self.look_at = at
+        self.doubts += 1
+
+    def is_out_of_doubt(self) -> None:
+        """What became of it is known."""
+        self.doubts = 0

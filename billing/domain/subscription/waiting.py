@@ -1,0 +1,23 @@
+"""What the ledger knows of a wait: a run that waits beyond what follows from its row says until when.
+
+So whoever reads the ledger alone can tell a run that waits on purpose from one that cannot go on (`overdue.due_by`).
+"""
+
+from datetime import datetime, timedelta
+
+from billing.domain.overdue import due_by
+from billing.domain.subscription import projections
+from billing.domain.subscription.recording import Recording
+from billing.domain.subscription.subscription import Subscription
+
+UNSAID = timedelta(minutes=15)
+"""A wait that ends so soon after what its row says is not written: what is overdue is told with some leeway."""
+
+
+def say(subscription: Subscription, recording: Recording, until: datetime | None, now: datetime) -> None:
+    """Write until when the run waits, where its row would say before that it should have moved."""
+    if until is None or subscription.state.ended_at is not None:
+        return
+    known = due_by(projections.record(subscription, now))
+    if known is not None and until > known + UNSAID and until > now:
+        recording.write(f"waits until {subscription.terms.local(until)}", now, waits_until=until)

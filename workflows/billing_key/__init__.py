@@ -1,0 +1,1 @@
+"""Billing keys: issued, looked at, deleted when nothing charges them any more."""

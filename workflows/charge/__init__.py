@@ -1,0 +1,1 @@
+"""Charging: scheduling at PortOne, sending, stopping, looking up, and what follows from what was proven."""

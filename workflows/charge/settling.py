@@ -1,0 +1,91 @@
+"""A look at the open period, and what follows from what it proved."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from temporalio import workflow
+
+from billing.domain.records import Disposition
+from billing.domain.states import CycleState
+from billing.domain.subscription import console_changes
+from billing.domain.subscription.period_close import settle_paid
+from billing.domain.subscription.recording import Recording
+from billing.domain.subscription.reports import PaymentReported
+from billing.domain.subscription.standing import STANDING, stand
+from billing.domain.subscription.subscription import Subscription
+from billing.domain.verdict import Finding, Verdict, judge
+from workflows.charge import declines, look_up, portone
+
+
+async def verify(subscription: Subscription, recording: Recording, bells: Sequence[PaymentReported] = ()) -> Verdict:
+    """Look the current cycle up, by `imp_uid` where a webhook named one and by `merchant_uid`, and judge it.
+
+    Without a webhook the schedule row is read too: it tells "not run yet" from "lost".
+    """
+    if not bells:
+        rows = await portone.find_payments(subscription.terms.merchant_uid)
+        row = await portone.find_schedule(subscription.terms.merchant_uid)
+        subscription.state.period.note_failures(rows)
+        return replace(
+            judge(subscription.terms.expected(), rows, row, known_failures=subscription.state.period.known_failures),
+            schedule=row,
+        )
+    reported = await portone.find_payment(bells[-1].imp_uid)
+    rows = await portone.find_payments(subscription.terms.merchant_uid)
+    subscription.state.period.note_failures(rows)
+    ours = {row.imp_uid for row in rows}
+    if reported is not None and reported.merchant_uid == subscription.terms.merchant_uid:
+        ours.add(reported.imp_uid)
+    for bell in bells:
+        # A webhook that names somebody else's payment, or none that exists, is counted and has no effect.
+        recording.answer(bell, Disposition.APPLIED if bell.imp_uid in ours else Disposition.MISMATCH)
+    known = reported if reported is not None and reported.imp_uid in ours else None
+    return judge(
+        subscription.terms.expected(), rows, reported=known, known_failures=subscription.state.period.known_failures
+    )
+
+
+async def settle(
+    subscription: Subscription, recording: Recording, verdict: Verdict, *, by_deadline: bool = False
+) -> None:
+    """Write what a look proved and turn to what follows from it."""
+    if by_deadline and verdict.finding not in (Finding.PAID, Finding.DECLINED):
+        subscription.state.period.looked_in_vain()
+    match verdict.finding:
+        case Finding.PAID:
+            if subscription.state.schedule.stands and subscription.state.arrears.failed_attempts:
+                # A late approval may have come while the retry still stands at PortOne: it must not run.
+                await portone.unschedule(
+                    subscription, recording, subscription.terms.customer_uid, subscription.terms.merchant_uid
+                )
+            settle_paid(subscription, recording, workflow.now(), verdict)
+        case Finding.DECLINED:
+            await _settle_declined(subscription, recording, verdict)
+        case Finding.MISMATCH:
+            stand(subscription, recording, workflow.now(), CycleState.MISMATCH, verdict)
+        case Finding.REVOKED:
+            if subscription.state.schedule.stands:
+                # What we took back ourselves is no news.
+                stand(subscription, recording, workflow.now(), CycleState.REVOKED, verdict)
+        case Finding.PENDING | Finding.ABSENT:
+            _settle_open(subscription, recording, workflow.now(), verdict, by_deadline=by_deadline)
+
+
+async def _settle_declined(subscription: Subscription, recording: Recording, verdict: Verdict) -> None:
+    if console_changes.ran_before_its_day(subscription, workflow.now()):
+        console_changes.note_the_early_decline(subscription, recording, workflow.now(), verdict)
+        return
+    await declines.after_found_decline(subscription, recording, verdict)
+    if subscription.state.arrears.hard_declined:
+        await look_up.check_the_key(subscription, recording)
+
+
+def _settle_open(
+    subscription: Subscription, recording: Recording, now: datetime, verdict: Verdict, *, by_deadline: bool
+) -> None:
+    if console_changes.follow_the_schedule(subscription, recording, now, verdict.schedule):
+        return
+    exhausted = by_deadline and subscription.start.policy.deadlines.exhausted(subscription.state.period.looks)
+    if exhausted and subscription.state.period.state not in STANDING:
+        stand(subscription, recording, now, CycleState.UNKNOWN, verdict)

@@ -1,0 +1,1 @@
+"""PortOne, the ledger and the workflows compared."""

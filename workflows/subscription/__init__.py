@@ -1,0 +1,1 @@
+"""The workflow of a subscription, its loop, its steps and its commands."""

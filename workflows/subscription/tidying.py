@@ -1,0 +1,169 @@
+"""What is left to do when a call was never answered, and when a subscription has ended: read again, take back, hand on.
+
+A run that has ended stays until nothing of it is on its way any more; then nobody can be charged by it.
+"""
+
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from billing.domain.both_sides import money_held
+from billing.domain.calls import CallKind, CallOnItsWay
+from billing.domain.facts import ScheduleFact
+from billing.domain.instants import AT_ONCE
+from billing.domain.states import ENDED, CycleState
+from billing.domain.subscription import dunning, ending
+from billing.domain.subscription.answers import ChargeAtOrder
+from billing.domain.subscription.recording import Recording
+from billing.domain.subscription.subscription import Subscription
+from billing.domain.verdict import Finding, Verdict, judge
+from workflows.billing_key import old_keys
+from workflows.charge import portone
+from workflows.subscription import left_on_key
+from workflows.unexpected_payment.notifications import hand_on
+
+GIVES_UP_AFTER = timedelta(days=1)
+"""How long an ended subscription asks what is left on its key; then the reconciliation is who finds it."""
+
+_DELETES = 3
+"""How often an ended subscription tries to delete a key whose deletion is not answered; then it is left, and told."""
+
+_ABOUT_A_KEY = frozenset({CallKind.ISSUE_KEY, CallKind.DELETE_KEY})
+
+
+# ---------------------------------------------------------------- calls whose window is over
+
+
+async def read_again(subscription: Subscription, recording: Recording) -> None:
+    """Read once more what an unanswered call was about, now that it cannot be carried out any more."""
+    call = subscription.state.in_flight.over(workflow.now())[0]
+    if call.kind in _ABOUT_A_KEY:
+        await _read_key(subscription, recording, call)
+    elif call.about == subscription.terms.merchant_uid and subscription.state.ended_at is None:
+        subscription.state.schedule.look(workflow.now())
+    elif call.about.startswith(subscription.start.subscription_id):
+        # What somebody else had scheduled, and was taken back for a start, is theirs to schedule again.
+        await _take_back(subscription, recording, call)
+    subscription.state.in_flight.is_over(call)
+
+
+async def _read_key(subscription: Subscription, recording: Recording, call: CallOnItsWay) -> None:
+    """A key that was to be deleted, or that may have been issued for nobody, is not left behind."""
+    charged = (
+        subscription.state.method.is_there
+        and call.about == subscription.terms.customer_uid
+        and subscription.state.status not in ENDED
+    )
+    key = await portone.find_key(call.about)
+    if key is None or charged:
+        return
+    if subscription.state.status in ENDED and subscription.state.after_end.tries < _DELETES:
+        subscription.state.after_end.one_more_try()
+        await old_keys.delete(subscription, recording, call.about, "nothing is charged by it")
+    else:
+        subscription.state.leave_key(call.about)
+
+
+async def _take_back(subscription: Subscription, recording: Recording, call: CallOnItsWay) -> None:
+    """An order number that nothing is to charge any more: what stands is revoked, and what ran is handed on."""
+    row = await portone.find_schedule(call.about)
+    if row is not None and row.status == "scheduled":
+        await portone.unschedule(subscription, recording, row.customer_uid, call.about, f"take back {call.about}")
+        row = await portone.find_schedule(call.about)
+    rows = await portone.find_payments(call.about)
+    await hand_on(subscription, recording, [each for each in rows if money_held(each)])
+    if row is not None and row.status == "scheduled" and not _is_late(subscription, workflow.now()):
+        # It stands all the same: read once more, until it is taken back or has run.
+        subscription.state.in_flight.is_unanswered(
+            CallKind.UNSCHEDULE, call.about, workflow.now(), subscription.start.policy.quiet
+        )
+
+
+# ---------------------------------------------------------------- after the end
+
+
+def is_tidying(subscription: Subscription, now: datetime) -> bool:
+    """Whether an ended subscription still has something to do or to wait for."""
+    state = subscription.state
+    if (
+        state.in_flight.charge is not None
+        or state.refunds.under_way
+        or state.in_flight.calls
+        or subscription.state.keys_are_left
+    ):
+        return True
+    return state.schedule.look_at is not None or (
+        ending.asks_what_is_left(subscription) and not _is_late(subscription, now)
+    )
+
+
+def next_at(subscription: Subscription) -> datetime | None:
+    """When an ended subscription does something by itself; None where it only waits for what is on its way."""
+    if subscription.state.schedule.look_at is not None or ending.asks_what_is_left(subscription):
+        return subscription.state.after_end.at or AT_ONCE
+    return None
+
+
+async def go_on(subscription: Subscription, recording: Recording) -> None:
+    """Ask what is left on the key; where a charge was in doubt when it ended, its order is looked up too."""
+    state = subscription.state
+    state.after_end.at_once()
+    try:
+        if state.schedule.look_at is not None:
+            await _look_at_the_last_order(subscription, recording)
+        await left_on_key.look_once_more(subscription, recording)
+    except ActivityError:
+        state.after_end.try_again(workflow.now())
+
+
+async def _look_at_the_last_order(subscription: Subscription, recording: Recording) -> None:
+    state, number = subscription.state, subscription.terms.merchant_uid
+    row = await portone.find_schedule(number)
+    if row is not None and row.status == "scheduled":
+        await portone.unschedule(subscription, recording, subscription.terms.customer_uid, number)
+        row = await portone.find_schedule(number)
+    rows = await portone.find_payments(number)
+    paid = [each for each in rows if money_held(each)]
+    ran = row is not None and row.status == "executed"
+    judged = judge(subscription.terms.expected(), rows, row, known_failures=state.period.known_failures)
+    not_shown = ran and judged.finding is Finding.ABSENT and not _has_failed(row)
+    unproven = (judged.finding is Finding.PENDING and (ran or bool(rows))) or not_shown
+    still = row is not None and row.status == "scheduled"
+    await hand_on(subscription, recording, paid)
+    state.schedule.was_read(stands=still)
+    open_ended = still or unproven or state.in_flight.may_charge(number)
+    state.schedule.look(workflow.now() if open_ended and not _is_late(subscription, workflow.now()) else None)
+    if open_ended:
+        state.after_end.try_again(workflow.now())
+    else:
+        _write_what_it_came_to(subscription, recording, workflow.now(), judged, paid=bool(paid))
+
+
+def _write_what_it_came_to(
+    subscription: Subscription, recording: Recording, now: datetime, judged: Verdict, *, paid: bool
+) -> None:
+    """What was told as unknown is known now; what was paid is written by the workflow that gives it back."""
+    state = subscription.state
+    if not paid and state.period.state is not CycleState.UNKNOWN:
+        return
+    charge = ChargeAtOrder.PAID
+    if not paid:
+        charge = ChargeAtOrder.REVOKED
+        if judged.finding is Finding.DECLINED:
+            charge = ChargeAtOrder.DECLINED
+            dunning.write_the_last_decline(subscription, recording, now, judged)
+        else:
+            state.period.move(CycleState.REVOKED)
+            recording.close_order(CycleState.REVOKED, state.end_reason or "taken back", now)
+            recording.write("the charge was taken back", now)
+    state.cancel.charge_came_to(charge)
+
+
+def _has_failed(row: ScheduleFact | None) -> bool:
+    return row is not None and row.payment_status == "failed"
+
+
+def _is_late(subscription: Subscription, now: datetime) -> bool:
+    ended_at = subscription.state.ended_at
+    return ended_at is not None and now >= ended_at + GIVES_UP_AFTER
