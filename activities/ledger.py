@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from temporalio import activity
 
 from activities.errors import of_ledger
+from billing import fail_points
 from billing.domain.facts import BillingKeyFact
 from billing.domain.known_order import AskedOrder, Known
 from billing.domain.pg_capabilities import capability
@@ -29,10 +30,14 @@ class LedgerActivities(ports.LedgerActivities):
         Dies it after the commit, Temporal does it again: the step changes nothing, and its bells are still to be rung.
         Ringing never fails a step that is written: what could not be rung is left to the sweep of the api.
         """
+        if fail_points.ARE_ON:
+            fail_points.reach("before record", *_names(entry))
         try:
             waiting = await self._ledger.record(entry)
         except LedgerConflictError as error:
             raise of_ledger(error) from None
+        if fail_points.ARE_ON:
+            fail_points.reach("after record", *_names(entry))
         if waiting:
             await self._ring(waiting)
 
@@ -67,3 +72,10 @@ class LedgerActivities(ports.LedgerActivities):
         """The workflow id of the living subscription that a billing key is charged for."""
         record = await self._ledger.subscription_on_key(customer_uid)
         return record.workflow_id if record else None
+
+
+def _names(entry: LedgerEntry) -> tuple[str, ...]:
+    told = [each.merchant_uid for each in entry.intents]
+    told += [each.merchant_uid for each in entry.results]
+    told += [each.merchant_uid for each in entry.payments]
+    return (*told, entry.subscription.customer_uid) if entry.subscription is not None else tuple(told)

@@ -10,7 +10,7 @@ from temporalio import activity
 from activities.cards import CARD_IS_GONE, VaultedCards
 from activities.errors import of_ledger, of_portone
 from activities.notices import NoticeUrls
-from billing import portone
+from billing import fail_points, portone
 from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
 from billing.domain.outcomes import CARD_GONE, ChargeOutcome
@@ -62,14 +62,14 @@ class PaymentActivities(ports.PaymentActivities):
             notice_url=self._notices.of(order.workflow_id, order.merchant_uid),
             product_type=self._product_type,
         )
-        if not await self._may_send(order.merchant_uid, order.send_no):
+        if not await self._may_send(order):
             return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message=ALREADY_SENT)
         return _translated(await self._client.charge_again(request))
 
     @activity.defn
     async def retry_schedule(self, order: RetrySchedule) -> ChargeAnswer:
         """Let PortOne charge a failed or revoked schedule now, at most once for each `send_no`."""
-        if not await self._may_send(order.merchant_uid, order.send_no):
+        if not await self._may_send(order):
             return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message=ALREADY_SENT)
         return _translated(await self._client.retry_schedule(order.merchant_uid))
 
@@ -78,7 +78,7 @@ class PaymentActivities(ports.PaymentActivities):
         """Charge a card from the vault now, at most once for each `send_no`."""
         card = await self._cards.open(order.vault_handle)
         if card is None:
-            if not await self._may_send(order.merchant_uid, order.send_no):
+            if not await self._may_send(order):
                 # An earlier try of this activity may have sent it, and then the card was used or ran out.
                 return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message=ALREADY_SENT, worth_resending=False)
             return ChargeAnswer(
@@ -99,7 +99,7 @@ class PaymentActivities(ports.PaymentActivities):
             notice_url=self._notices.of(order.workflow_id, order.merchant_uid),
             product_type=self._product_type,
         )
-        if not await self._may_send(order.merchant_uid, order.send_no):
+        if not await self._may_send(order):
             return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message=ALREADY_SENT)
         answer = await self._client.charge_onetime(request)
         if answer.outcome in (ChargeOutcome.PAID, ChargeOutcome.DECLINED):
@@ -163,11 +163,21 @@ class PaymentActivities(ports.PaymentActivities):
             message=answer.message,
         )
 
-    async def _may_send(self, merchant_uid: str, send_no: int) -> bool:
+    async def _may_send(self, order: ChargeAgain | RetrySchedule | ChargeOnetime) -> bool:
+        if fail_points.ARE_ON:
+            fail_points.reach("before mark_sent", *_names(order))
         try:
-            return await self._ledger.mark_sent(merchant_uid, send_no, datetime.now(UTC))
+            may = await self._ledger.mark_sent(order.merchant_uid, order.send_no, datetime.now(UTC))
         except LedgerConflictError as error:
             raise of_ledger(error) from None
+        if fail_points.ARE_ON:
+            fail_points.reach("after mark_sent", *_names(order))
+        return may
+
+
+def _names(order: ChargeAgain | RetrySchedule | ChargeOnetime) -> tuple[str, ...]:
+    customer_uid = None if isinstance(order, RetrySchedule) else order.customer_uid
+    return (order.merchant_uid, customer_uid) if customer_uid else (order.merchant_uid,)
 
 
 def _readable(rows: Iterable[portone.Payment]) -> list[PaymentFact]:

@@ -17,7 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.examination import payment_facts, schedule_facts
 from billing.clocks import Clocks
 from billing.domain.audit import Book, Judgement, Leeways, Violation, judge
-from billing.domain.audit.books import Books, Database, LedgerBooks, ProviderBooks, Run
+from billing.domain.audit.books import Books, Database, ExpectedPeriod, Journal, LedgerBooks, ProviderBooks, Run
 from billing.domain.audit.runs import SUBSCRIPTION
 from billing.domain.both_sides import BOOKED
 from billing.domain.clock import Clock
@@ -59,7 +59,10 @@ class Audit:
 
 
 class Auditor:
-    """Reads the books of one installation, and judges them."""
+    """Reads the books of one installation, and judges them.
+
+    `journal` and `expected` are brought by whoever knows what was asked for; production has none.
+    """
 
     def __init__(
         self,
@@ -70,7 +73,10 @@ class Auditor:
         *,
         told: Told,
         task_queue: str,
+        journal: Journal | None = None,
+        expected: tuple[ExpectedPeriod, ...] | None = None,
     ) -> None:
+        self._journal, self._expected = journal, expected
         self._settings = settings
         self._client = client
         self._ledger = ledger
@@ -111,6 +117,8 @@ class Auditor:
             ledger=ledger,
             provider=provider,
             runs=tuple(await self._runs(ledger)),
+            journal=self._journal,
+            expected=self._expected,
             max_amount=self._settings.max_amount,
         )
 

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from activities.examination import payment_facts, schedule_facts
 from billing.domain.audit.books import Charge, Refund
-from billing.domain.both_sides import money_held
 from billing.domain.facts import PaymentFact
 from billing.domain.merchant_uid import parse_cycle_merchant_uid
 from billing.domain.parked import DecisionRecord
 from billing.domain.proof import OrderAtPortOne, ProofBooks
 from billing.domain.records import SubscriptionRecord
+from billing.domain.verdict import net_amount
 from billing.ledger import ChargeRow, Ledger, PaymentRow, RefundRow, ResultRow
 from billing.portone import PortOneClient
 
@@ -100,7 +100,7 @@ async def _strangers(
     within = [
         row
         for row in rows
-        if money_held(row) and row.paid_at is not None and row.paid_at >= paid.paid_at and row.imp_uid != paid.imp_uid
+        if net_amount(row) and row.paid_at is not None and row.paid_at >= paid.paid_at and row.imp_uid != paid.imp_uid
         if until is None or row.paid_at < until
     ]
     known = {row.merchant_uid for row in within if await ledger.get_charge(row.merchant_uid) is not None}

@@ -4,28 +4,43 @@ import argparse
 import asyncio
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
+from chaos import every_event
 from chaos.faults import Pair, every_pair
+from chaos.mutants.command import main as try_mutants
+from chaos.processes.fleet import POSTGRESQL, SQLITE
+from chaos.processes.mishaps import BLOWS
+from chaos.processes.siege import besieged
 from chaos.report import lines_of, report_of, write_report
 from chaos.rounds import Round, one_round
 from chaos.stack import a_dev_server
 from chaos.stories import STORIES
 from chaos.telling import Told, told
+from chaos.tiers import TIERS, Tier
 
 REPORT = Path("chaos-report.json")
-TIERS = {"smoke": (1, 4), "nightly": (42, 12), "soak": (500, 12)}
-"""How many rounds of how many subscribers."""
+EXITS = {"pass": 0, "fail": 1, "invalid": 3}
+"""The exit code of each verdict; 2 says that the arguments were wrong."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what was asked for; answers the exit code: 1 when a promise is broken."""
-    chosen = _parser().parse_args(arguments)
+    said = sys.argv[1:] if arguments is None else arguments
+    if said[:1] == ["mutants"]:
+        return try_mutants(said[1:])
+    chosen = _parser().parse_args(said)
     _be_quiet()
+    if chosen.command == "every-event":
+        return asyncio.run(every_event.main(chosen.every, _line))
     if chosen.command == "stories":
         return asyncio.run(_stories(chosen.names, verbose=chosen.verbose))
+    if chosen.command == "processes":
+        return asyncio.run(_processes(chosen))
     return asyncio.run(_rounds(chosen))
 
 
@@ -35,14 +50,25 @@ def _parser() -> argparse.ArgumentParser:
     stories = commands.add_parser("stories", help="every named story, with its promise, kept or broken")
     stories.add_argument("names", nargs="*", help="some of them; all otherwise")
     stories.add_argument("--verbose", action="store_true", help="also tell what was asked and answered")
+    commands.add_parser("mutants", help="every sabotage of the product, and whether a test notices it", add_help=False)
+    events = commands.add_parser("every-event", help="one life, its worker killed and its run ended at every point")
+    events.add_argument("--every", type=int, default=1, help="only each so-manieth point (1)")
     run = commands.add_parser("run", help="rounds of many subscribers at once, with mishaps in pairs")
     run.add_argument("--seed", type=int, default=0, help="of the first round (0); each draws the same lives always")
-    run.add_argument("--rounds", type=int, default=1, help="how many, of the seeds that follow (1)")
-    run.add_argument("--subscribers", type=int, default=12, help="in each round (12)")
-    run.add_argument("--tier", choices=TIERS, help="rounds and subscribers by name")
+    run.add_argument("--tier", choices=TIERS, help="how much, by name; what else is given comes first")
+    run.add_argument("--rounds", type=int, help="how many, of the seeds that follow (1)")
+    run.add_argument("--subscribers", type=int, help="in each round (12)")
+    run.add_argument("--periods", type=int, help="that a life goes on for which nothing has ended (1)")
     run.add_argument("--clean", action="store_true", help="nothing goes wrong: the harness against itself")
     run.add_argument("--pair", action="append", type=_pair, help="STEP:FIRST:SECOND for every subscriber; repeatable")
     run.add_argument("--report", type=Path, default=REPORT, help=f"where the report goes ({REPORT})")
+    processes = commands.add_parser("processes", help="the same lives in real processes that are killed and cut off")
+    processes.add_argument("--seed", type=int, default=0, help="of the first wave (0)")
+    processes.add_argument("--minutes", type=float, default=0.0, help="for which new waves begin; one at least (0)")
+    processes.add_argument("--subscribers", type=int, default=8, help="in each wave (8)")
+    processes.add_argument("--database", choices=(SQLITE, POSTGRESQL), default=SQLITE, help=f"({SQLITE})")
+    processes.add_argument("--blow", action="append", choices=BLOWS, help="these blows alone; repeatable")
+    processes.add_argument("--report", type=Path, default=REPORT, help=f"where the report goes ({REPORT})")
     return parser
 
 
@@ -87,25 +113,64 @@ def _say(result: Told, *, verbose: bool) -> None:
     sys.stdout.flush()
 
 
+def _tier(chosen: argparse.Namespace) -> Tier:
+    """How much is done: by the tier's name, and by what was given besides."""
+    tier = TIERS[chosen.tier] if chosen.tier else Tier(subscribers=12)
+    given = {name: value for name in ("rounds", "subscribers", "periods") if (value := getattr(chosen, name))}
+    # Who asks for another number of rounds wants that many.
+    return replace(tier, **given, **({"charges": 0, "floor": 0} if chosen.rounds else {}))
+
+
 async def _rounds(chosen: argparse.Namespace) -> int:
     rounds: list[Round] = []
-    if chosen.tier:
-        chosen.rounds, chosen.subscribers = TIERS[chosen.tier]
-    command = f"python -m chaos run --seed {chosen.seed} --rounds {chosen.rounds} --subscribers {chosen.subscribers}"
+    tier = _tier(chosen)
+    command = f"python -m chaos run --seed {chosen.seed} --subscribers {tier.subscribers} --periods {tier.periods}"
+    command += f" --tier {chosen.tier}" if chosen.tier else ""
+    command += f" --rounds {chosen.rounds}" if chosen.rounds else ""
     pairs = None
     if chosen.clean or chosen.pair:
-        pairs = [tuple(chosen.pair or ())] * chosen.subscribers
+        pairs = [tuple(chosen.pair or ())] * tier.subscribers
         command += "".join(f" --pair '{':'.join(pair)}'" for pair in chosen.pair or ()) or " --clean"
     async with a_dev_server() as server:
-        for seed in range(chosen.seed, chosen.seed + chosen.rounds):
-            one = await one_round(server.client, seed, chosen.subscribers, _line, pairs=pairs)
+        while tier.goes_on(len(rounds), sum(each.charges for one in rounds for each in one.judged)):
+            one = await one_round(
+                server.client,
+                chosen.seed + len(rounds),
+                tier.subscribers,
+                _line,
+                pairs=pairs,
+                periods=tier.periods,
+                uncached=tier.uncached,
+            )
             rounds.append(one)
             _tell_what_broke(one, command)
-            write_report(chosen.report, report_of(rounds, command))
-    report = report_of(rounds, command)
+            write_report(chosen.report, report_of(rounds, command, floor=tier.floor, tier=chosen.tier))
+    return _end(report_of(rounds, command, floor=tier.floor, tier=chosen.tier), chosen.report)
+
+
+async def _processes(chosen: argparse.Namespace) -> int:
+    command = f"python -m chaos processes --seed {chosen.seed} --subscribers {chosen.subscribers}"
+    command += f" --minutes {chosen.minutes:g} --database {chosen.database}"
+    command += "".join(f" --blow '{name}'" for name in chosen.blow or ())
+    waves = await besieged(
+        chosen.seed,
+        chosen.subscribers,
+        _line,
+        database=chosen.database,
+        minutes=chosen.minutes,
+        only=chosen.blow or (),
+    )
+    for wave in waves:
+        _tell_what_broke(wave, command)
+    return _end(report_of(waves, command), chosen.report)
+
+
+def _end(report: dict[str, Any], path: Path) -> int:
+    """Keep the report, tell of it, and answer the exit code."""
+    write_report(path, report)
     for line in lines_of(report):
         _line(line)
-    return 0 if report["verdict"] == "pass" else 1
+    return EXITS[report["verdict"]]
 
 
 def _tell_what_broke(one: Round, command: str) -> None:

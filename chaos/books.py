@@ -1,7 +1,7 @@
 """Everything that is known of one subscriber, as plain rows: what the invariants look at, whoever read it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 
@@ -22,17 +22,6 @@ class Payment:
     def held(self) -> int:
         """What was not given back."""
         return self.amount - self.refunded
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A schedule that PortOne will run by itself."""
-
-    merchant_uid: str
-    key: str
-    at: datetime
-    amount: int
-    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +56,6 @@ class Life:
     status: str
     open_period: int | None
     ended_at: datetime | None
-    is_running: bool | None
-    terminated: bool = False
     may_end: bool = True
     """Whether somebody asked for its end, or may have."""
     left_key: tuple[tuple[str, datetime], ...] = ()
@@ -107,6 +94,8 @@ class Run:
     failing_attempt: int
     commands: int = 0
     faults: int = 0
+    for_good: int = 0
+    """How many of the faults are never over by themselves: each is met by a whole ladder of sendings and looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +114,6 @@ class Books:
     customer_uid: str
     now: datetime
     payments: Sequence[Payment] = ()
-    standing: Sequence[Standing] = ()
     charges: Sequence[Charge] = ()
     due: Sequence[Due] = ()
     lives: Sequence[Life] = ()
@@ -135,14 +123,8 @@ class Books:
     """What was announced as done by somebody else."""
     runs: Sequence[Run] = ()
     asked: Sequence[Asked] = ()
-    acknowledged: Sequence[str] = ()
-    """Lives whose start was answered 201."""
-    integrity: Sequence[str] = ()
-    """What the database says is wrong with its own file."""
     touched: frozenset[str] = frozenset()
     """Orders on which a person acted in PortOne's console."""
-    refunds: dict[str, int] = field(default_factory=dict)
-    """What the ledger says went back, by order number."""
 
     def is_named(self, merchant_uid: str) -> bool:
         """Whether a list names this order."""

@@ -54,6 +54,7 @@ WHERE: Mapping[str, str] = {
     "webhook": "a webhook",
     "delete": "the deletion of a key",
     "person": "a person, in PortOne's console or at the run",
+    "point": "a process of ours, at a fail point",
 }
 """What a mishap strikes, in words."""
 
@@ -65,6 +66,11 @@ class Mishap(NamedTuple):
     rule: Mapping[str, Any]
     is_beyond: bool = False
     """It outlasts the quiet window: it is found by reconciliation, and not before."""
+
+    @property
+    def is_for_good(self) -> bool:
+        """Whether it goes on for as long as anything is broken."""
+        return self.where != "person" and self.rule.get("count") is None
 
 
 def _change(kind: str, **more: Any) -> Mishap:
@@ -129,6 +135,45 @@ MISHAPS: Mapping[str, Mishap] = {
 """Every kind of mishap by its name."""
 
 
+CALLED: Mapping[str, str] = {
+    "issue": "POST /subscribe/customers/{customer_uid}",
+    "start": "POST /subscribe/payments/again",
+    "schedule": "POST /subscribe/payments/schedule",
+    "due": "POST /subscribe/payments/schedule",
+    "dunning": "POST /subscribe/payments/schedule/{merchant_uid}/reschedule",
+    "cancel": "POST /subscribe/payments/unschedule",
+    "card change": "POST /subscribe/customers/{customer_uid}",
+    "refund": "POST /payments/cancel",
+}
+"""The same call as a fail point of the product names it."""
+
+
+def _points() -> dict[str, Mishap]:
+    places = {
+        "the mark": ("before mark_sent", "after mark_sent"),
+        "the call": ("before the call", "after the call"),
+        "the write": ("before record", "after record"),
+    }
+    return {
+        f"{done} {when} {what}": Mishap("point", {"point": point, "act": act})
+        for done, act in (("killed", "kill"), ("stopped", "stop"))
+        for what, points in places.items()
+        for when, point in zip(("before", "after"), points, strict=True)
+    }
+
+
+POINTS: Mapping[str, Mishap] = _points()
+"""Where a process of ours dies, or stands still for some seconds, on behalf of one subscriber: by its fail points."""
+
+MARKED = ("start",)
+"""Steps that charge by themselves: what they send is marked in the ledger before."""
+
+
+def points_of(step: str) -> tuple[str, ...]:
+    """The fail points that a step of a life comes to."""
+    return tuple(name for name in POINTS if step in MARKED or not name.endswith("the mark"))
+
+
 class Pair(NamedTuple):
     """Two mishaps in their order, at one step."""
 
@@ -147,6 +192,23 @@ def every_pair() -> tuple[Pair, ...]:
     ]
     random.Random("every pair").shuffle(pairs)
     return tuple(pairs)
+
+
+@functools.cache
+def every_pair_of_processes() -> tuple[Pair, ...]:
+    """Each ordered pair of a fail point with another one, or with a mishap, at each step, likewise."""
+    pairs = []
+    for step, met in STEPS.items():
+        points = points_of(step)
+        names = [*points, *(name for name, mishap in MISHAPS.items() if mishap.where in met)]
+        pairs += [Pair(step, *two) for two in itertools.product(names, repeat=2) if {*two} & {*points}]
+    random.Random("every pair of processes").shuffle(pairs)
+    return tuple(pairs)
+
+
+def mishap_of(name: str) -> Mishap:
+    """What a name stands for."""
+    return MISHAPS.get(name) or POINTS[name]
 
 
 def rule_of(step: str, name: str, customer_uid: str) -> dict[str, Any]:
@@ -168,9 +230,16 @@ def rule_of(step: str, name: str, customer_uid: str) -> dict[str, Any]:
     }
 
 
-async def strike(world: World, step: str, name: str, customer_uid: str, number: str | None) -> int | None:
-    """Let it go wrong: set its rule, or act. Answers the rule's number; None for an act, or one that cannot be done."""
-    mishap = MISHAPS[name]
+Struck = int | tuple[str, ...] | None
+"""How it is found out whether something struck: a rule's number, or what armed a fail point; None for an act."""
+
+
+async def strike(world: World, step: str, name: str, customer_uid: str, number: str | None) -> Struck:
+    """Let it go wrong: set its rule, arm its point, or act; None also for an act that cannot be done."""
+    mishap = mishap_of(name)
+    if mishap.where == "point":
+        point = str(mishap.rule["point"]).replace("the call", CALLED[step])
+        return tuple(world.arm(point, mishap.rule["act"], customer_uid, *([number] if number else [])))
     if mishap.where != "person":
         rule = await world.control("POST", "faults", rule_of(step, name, customer_uid))
         return int(rule["number"])
@@ -189,7 +258,10 @@ async def strike(world: World, step: str, name: str, customer_uid: str, number: 
     return None
 
 
-async def fired(world: World, numbers: Sequence[int | None]) -> bool:
-    """Whether every one of these rules has struck; an act always has."""
+async def fired(world: World, each: Sequence[Struck]) -> list[bool]:
+    """Whether each of these has struck; an act always has."""
     rules = {rule["number"]: rule["fired"] for rule in await world.control("GET", "faults")}
-    return all(number is None or rules.get(number, 0) > 0 for number in numbers)
+    return [
+        world.has_taken(struck) if isinstance(struck, tuple) else struck is None or rules.get(struck, 0) > 0
+        for struck in each
+    ]

@@ -1,17 +1,16 @@
 """Reads every book about one subscriber and says which promises are broken, with the whole story where one is."""
 
-import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from chaos.books import Asked, Books, Charge, Due, Life, Named, Payment, Run, Standing
+from chaos.books import Asked, Books, Charge, Due, Life, Named, Payment, Run
+from chaos.faults import mishap_of
 from chaos.invariants import Violation, violations
 from chaos.lives import Subscriber
 from chaos.world import World
 
-_SQLITE = "sqlite:///"
 _ENDED_FROM_OUTSIDE = "terminated"
 
 
@@ -25,6 +24,9 @@ class Judged:
     periods_due: int
     charges: int
     lateness: Sequence[float]
+    due: Sequence[Due] = ()
+    tell: Callable[[], Awaitable[Sequence[str]]] | None = None
+    """Tells the story later, where something else turns out to be broken."""
 
 
 async def judge(subscriber: Subscriber) -> Judged:
@@ -33,17 +35,19 @@ async def judge(subscriber: Subscriber) -> Judged:
     charges = await world.charges(uid)
     keys = list(dict.fromkeys([uid, *(row["customer_uid"] for row in charges)]))
     rows = [row for key in keys for row in await world.books(key)]
-    books = await _books(subscriber, charges, keys, rows)
+    books = await _books(subscriber, charges, rows)
     broken = violations(books)
     if subscriber.stuck:
         broken.append(Violation("comes to rest", uid, "", subscriber.stuck))
-    story = await _story(subscriber, books, keys, rows) if broken else []
-    return Judged(uid, broken, story, len(books.due), len(rows), list(_lateness(books)))
+
+    async def tell() -> list[str]:
+        return await _story(subscriber, books, keys, rows)
+
+    story = await tell() if broken else []
+    return Judged(uid, broken, story, len(books.due), len(rows), list(_lateness(books)), books.due, tell)
 
 
-async def _books(
-    subscriber: Subscriber, charges: list[dict[str, Any]], keys: list[str], rows: list[dict[str, Any]]
-) -> Books:
+async def _books(subscriber: Subscriber, charges: list[dict[str, Any]], rows: list[dict[str, Any]]) -> Books:
     world, uid = subscriber.world, subscriber.uid
     now = await world.now(uid)
     shown = await world.subscription(uid)
@@ -66,10 +70,9 @@ async def _books(
         customer_uid=uid,
         now=now,
         payments=payments,
-        standing=[standing for key in keys for standing in _standing(await world.schedules(key))],
         charges=[_charge(row) for row in charges],
         due=_due(subscriber, shown, now, charges, payments),
-        lives=_lives(subscriber, shown, is_running=run.running if run else None),
+        lives=_lives(subscriber, shown),
         told=subscriber.told,
         named=named,
         foreign=await _foreign(world, uid),
@@ -81,17 +84,15 @@ async def _books(
                 run.failing_attempt,
                 commands=len(world.journal.of(uid)),
                 faults=acts,
+                for_good=sum(mishap_of(name).is_for_good for pair in subscriber.pairs for name in pair[1:]),
             )
         ]
         if run
         else [],
         asked=[Asked(call.does, call.status, call.in_trouble) for call in world.journal.of(uid)],
-        acknowledged=subscriber.acknowledged,
         touched=frozenset(
             str(call.body.get("merchant_uid")) for call in world.journal.of(uid) if call.does.startswith("console")
         ),
-        integrity=_integrity(world),
-        refunds=await _refunds(world, {row["merchant_uid"] for row in charges}),
     )
 
 
@@ -122,19 +123,6 @@ async def _foreign(world: World, uid: str) -> list[Named]:
     ]
 
 
-def _standing(schedules: Iterable[dict[str, Any]]) -> list[Standing]:
-    return [
-        Standing(
-            row["merchant_uid"],
-            row["customer_uid"],
-            datetime.fromtimestamp(row["schedule_at"], UTC),
-            int(row["amount"]),
-        )
-        for row in schedules
-        if row["schedule_status"] == "scheduled"
-    ]
-
-
 def _charge(row: dict[str, Any]) -> Charge:
     return Charge(
         merchant_uid=row["merchant_uid"],
@@ -148,7 +136,7 @@ def _charge(row: dict[str, Any]) -> Charge:
     )
 
 
-def _lives(subscriber: Subscriber, shown: dict[str, Any], *, is_running: bool | None) -> list[Life]:
+def _lives(subscriber: Subscriber, shown: dict[str, Any]) -> list[Life]:
     """The newest life as the api shows it; of older ones, how their caller was told that they ended."""
     found = []
     for expected in subscriber.lives:
@@ -160,8 +148,6 @@ def _lives(subscriber: Subscriber, shown: dict[str, Any], *, is_running: bool | 
                 status=shown["status"] if newest else _ENDED_FROM_OUTSIDE,
                 open_period=shown["cycle"]["number"] if newest else None,
                 ended_at=ended_at or (None if newest else expected.ends_at),
-                is_running=is_running if newest and expected.terminated_at is None else None,
-                terminated=expected.terminated_at is not None,
                 may_end=expected.ends_at is not None or expected.uncertain_from is not None,
                 left_key=tuple(subscriber.left_keys.get(expected.life, ())),
             )
@@ -184,31 +170,10 @@ async def _named(subscriber: Subscriber, numbers: set[str]) -> list[Named]:
 
 
 def _paid_late(life: str, charges: list[dict[str, Any]], payments: list[Payment]) -> dict[int, datetime]:
-    """When each period of a life was paid."""
+    """When each period of a life was first paid: what was paid once more is given back, and moves nothing."""
     periods = {row["merchant_uid"]: row["cycle"] for row in charges if row["subscription_id"] == life and row["cycle"]}
-    return {periods[row.merchant_uid]: row.paid_at for row in payments if row.merchant_uid in periods}
-
-
-async def _refunds(world: World, numbers: set[str]) -> dict[str, int]:
-    """What the ledger says went back, by order number."""
-    sums = {}
-    for number in numbers:
-        got = await world.stack.api.get(f"/v1/payments/{number}")
-        refunds = got.json().get("refunds", []) if got.is_success else []
-        sums[number] = sum(row["amount"] for row in refunds if row["state"] == "refunded")
-    return sums
-
-
-def _integrity(world: World) -> list[str]:
-    if not world.stack.database_url.startswith(_SQLITE):
-        return []
-    path = world.stack.database_url.removeprefix(_SQLITE)
-    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        told = [str(row[0]) for row in database.execute("PRAGMA integrity_check")]
-    finally:
-        database.close()
-    return [line for line in told if line != "ok"]
+    newest_first = sorted(payments, key=lambda row: row.paid_at, reverse=True)
+    return {periods[row.merchant_uid]: row.paid_at for row in newest_first if row.merchant_uid in periods}
 
 
 def _lateness(books: Books) -> Iterable[float]:
@@ -236,7 +201,9 @@ async def _story(subscriber: Subscriber, books: Books, keys: list[str], rows: li
         lines.append((datetime.fromisoformat(row["at"]), f"ledger: {_told(row)}"))
     lines += [(due.at, f"due: period {due.period} of {due.life}, {due.amount}") for due in books.due]
     told = [f"{at:%Y-%m-%d %H:%M:%S} {line}" for at, line in sorted(lines, key=lambda each: each[0])]
-    told += [f"stands: {row.merchant_uid} on {row.key} for {row.at:%Y-%m-%d %H:%M}" for row in books.standing]
+    for row in [row for key in keys for row in await world.schedules(key) if row["schedule_status"] == "scheduled"]:
+        at = datetime.fromtimestamp(row["schedule_at"], UTC)
+        told.append(f"stands: {row['merchant_uid']} on {row['customer_uid']} for {at:%Y-%m-%d %H:%M}")
     told += [f"listed: {row.where} {row.kind} {row.merchant_uid}" for row in books.named]
     return [*told, *(f"ledger charge: {row}" for row in books.charges), *(f"life: {row}" for row in books.lives)]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from chaos.books import ToldOfCharge
 from chaos.expected import ExpectedLife
-from chaos.faults import MISHAPS, STEPS, Pair, fired, strike
+from chaos.faults import STEPS, Pair, Struck, fired, mishap_of, strike
 from chaos.journal import Call
 from chaos.world import GOOD, World, card
 
@@ -25,10 +25,11 @@ class Subscriber:
     lives: list[ExpectedLife] = field(default_factory=list)
     told: list[ToldOfCharge] = field(default_factory=list)
     left_keys: dict[str, list[tuple[str, datetime]]] = field(default_factory=dict)
-    acknowledged: list[str] = field(default_factory=list)
     by_hand: set[str] = field(default_factory=set)
     covered: list[Pair] = field(default_factory=list)
     missed: list[Pair] = field(default_factory=list)
+    struck: list[str] = field(default_factory=list)
+    """The mishaps that met a call of their step."""
     acts: list[tuple[datetime, str]] = field(default_factory=list)
     refunded: bool = False
     beyond: bool = False
@@ -73,11 +74,11 @@ class Subscriber:
                 return
 
     async def _step(self, step: str, pair: Pair | None, does: Callable[[], Awaitable[None]]) -> None:
-        numbers = []
+        numbers: list[Struck] = []
         if pair is not None:
             number = await self._number()
             for name in (pair.first, pair.second):
-                self.beyond |= MISHAPS[name].is_beyond
+                self.beyond |= mishap_of(name).is_beyond
                 await self._note(f"{step}: {name}")
                 before = len(self.world.journal.calls)
                 numbers.append(await strike(self.world, step, name, self.uid, number))
@@ -87,7 +88,9 @@ class Subscriber:
             await self._note(step)
         await does()
         if pair is not None:
-            (self.covered if await fired(self.world, numbers) else self.missed).append(pair)
+            struck = await fired(self.world, numbers)
+            (self.covered if all(struck) else self.missed).append(pair)
+            self.struck += [name for name, did in zip(pair[1:], struck, strict=True) if did]
 
     async def _number(self) -> str | None:
         """An order number on which a person may act: as a rule the one that stands, now and then an older one."""
@@ -156,7 +159,6 @@ class Subscriber:
             trial_end = call.at.isoformat()
             life.doubt(call.at)
         life.begins(datetime.fromisoformat(trial_end))
-        self.acknowledged.append(life.life)
         self.lives.append(life)
 
     async def _period(self) -> None:

@@ -5,12 +5,14 @@ import contextlib
 import random
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 from temporalio.client import Client
 
+from chaos.audited import audited, webhooks_of, with_audit
 from chaos.faults import Pair, every_pair
 from chaos.judging import Judged, judge
 from chaos.lives import Subscriber, draw_subscriber
@@ -22,8 +24,10 @@ QUIET_DAYS = 45
 """So much virtual time passes after the last mishap: longer than every ladder of retries and looks."""
 UNCACHED = 0.15
 """How many rounds have a worker that replays every run from its history with each task; that is ten times the work."""
-LIFE_SECONDS = 300.0
+LIFE_SECONDS = 1800.0
+"""So long, in real time, a life may take before it is called stuck: that it stands still is seen much sooner."""
 _QUIET_STEPS = (2, 15, 28)
+_STEP_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +42,18 @@ class Round:
     seconds: float
     virtual_days: float
     commands: dict[str, int]
+    struck: Sequence[str] = ()
+    """Every mishap that met a call of its step, once for each time."""
+    planned: Sequence[Pair] = ()
+    webhooks: Mapping[str, int] = field(default_factory=dict)
+    """What webhooks came to, by disposition."""
+    blows: Sequence[str] = ()
+    """What was to happen to processes."""
 
 
-def pairs_of(seed: int, subscribers: int) -> list[tuple[Pair, ...]]:
+def pairs_of(seed: int, subscribers: int, pairs: Sequence[Pair] | None = None) -> list[tuple[Pair, ...]]:
     """Which pairs the subscribers of a round live through: the next ones of all, so that rounds cover every one."""
-    pairs = every_pair()
+    pairs = every_pair() if pairs is None else pairs
     wanted = subscribers * PAIRS_A_LIFE
     start = seed * wanted % len(pairs)
     waiting = [*pairs[start : start + wanted], *pairs[: max(0, start + wanted - len(pairs))]]
@@ -68,11 +79,23 @@ async def one_round(
     say: Callable[[str], None],
     *,
     pairs: Sequence[tuple[Pair, ...]] | None = None,
+    periods: int = 1,
+    uncached: float = UNCACHED,
 ) -> Round:
-    """Live one round and judge it; the same seed draws the same lives. `pairs` are drawn too, unless given."""
+    """Live one round and judge it; the same seed draws the same lives.
+
+    Args:
+        temporal: the dev server.
+        seed: of everything that is drawn.
+        subscribers: how many live.
+        say: is told what came of it.
+        pairs: of mishaps, for each; drawn too, unless given.
+        periods: that a life goes on for which nothing has ended.
+        uncached: with this chance the worker keeps no run in memory.
+    """
     begun, draw = time.monotonic(), random.Random(f"round {seed}")
     emulator = {"refuse_duplicate_again": draw.random() < 0.5}
-    cached = 0 if draw.random() < UNCACHED else 1000
+    cached = 0 if draw.random() < uncached else 1000
     with tempfile.TemporaryDirectory(prefix="gudok-chaos-") as folder:
         async with a_stack(temporal, Path(folder), emulator_settings=emulator, cached_workflows=cached) as stack:
             world = World(stack)
@@ -80,15 +103,17 @@ async def one_round(
                 draw_subscriber(world, f"r{seed:04d}_{n:03d}", f"{seed}/{n}", own, 9900 + 10 * n)
                 for n, own in enumerate(pairs_of(seed, subscribers) if pairs is None else pairs)
             ]
-            await asyncio.gather(*(_in_trouble(each) for each in everybody))
+            await asyncio.gather(*(in_trouble(each) for each in everybody))
             rules = await world.control("GET", "faults")
             await world.no_more_faults()
             world.in_trouble = False
-            await asyncio.gather(*(_in_quiet(each) for each in everybody))
-            await _reconciled(world, everybody)
+            await asyncio.gather(*(in_quiet(each, periods) for each in everybody))
+            await reconciled(world, everybody)
             judged = [await judge(each) for each in everybody]
+            judged = await with_audit(judged, await audited(world, everybody, judged))
             days = [(await world.now(each.uid) - each.acts[0][0]).total_seconds() / 86_400 for each in everybody]
-            await _end_what_runs(world)
+            webhooks = await webhooks_of(world)
+            await end_what_runs(world)
     fired: dict[str, int] = {}
     for rule in rules:
         fired[rule["kind"]] = fired.get(rule["kind"], 0) + rule["fired"]
@@ -107,34 +132,52 @@ async def one_round(
         time.monotonic() - begun,
         sum(days),
         commands,
+        struck=[name for each in everybody for name in each.struck],
+        planned=[pair for each in everybody for pair in each.pairs],
+        webhooks=webhooks,
     )
 
 
-async def _in_trouble(subscriber: Subscriber) -> None:
+async def in_trouble(subscriber: Subscriber) -> None:
+    """A whole life while things go wrong; one that does not come to rest is called stuck."""
     try:
         async with asyncio.timeout(LIFE_SECONDS):
             await subscriber.live()
-    except StuckError as error:
+    except (StuckError, httpx.TransportError) as error:
         subscriber.stuck = str(error)
     except TimeoutError:
         subscriber.stuck = f"its life took longer than {LIFE_SECONDS:.0f} s"
 
 
-async def _in_quiet(subscriber: Subscriber) -> None:
-    """Nothing goes wrong any more: everything that is due comes to its end, and a command is heard."""
-    if subscriber.stuck or not await subscriber.world.subscription(subscriber.uid):
+async def in_quiet(subscriber: Subscriber, periods: int = 1) -> None:
+    """Nothing goes wrong any more: everything that is due comes to its end, and a command is heard.
+
+    A life that nobody has ended goes on until it is so many periods long.
+    """
+    world, uid = subscriber.world, subscriber.uid
+    if subscriber.stuck or not await world.subscription(uid):
         return
     try:
         for days in _QUIET_STEPS:
-            await subscriber.world.advance(subscriber.uid, days=days)
-        heard = await subscriber.world.call(subscriber.uid, "GET", f"/v1/subscriptions/{subscriber.uid}/preview")
+            await world.advance(uid, days=days)
+        while await _is_younger(subscriber, periods):
+            await world.advance(uid, days=_STEP_DAYS)
+        heard = await world.call(uid, "GET", f"/v1/subscriptions/{uid}/preview")
         if heard.status is None:
             subscriber.stuck = "the run answers nothing any more"
-    except StuckError as error:
+    except (StuckError, httpx.TransportError) as error:
         subscriber.stuck = str(error)
 
 
-async def _reconciled(world: World, everybody: Sequence[Subscriber]) -> None:
+async def _is_younger(subscriber: Subscriber, periods: int) -> bool:
+    """Whether a life that goes on has not come to so many periods by its calendar."""
+    life, shown = subscriber.life, await subscriber.world.subscription(subscriber.uid)
+    if life is None or not life.counts or shown.get("status") != "active":
+        return False
+    return await subscriber.world.now(subscriber.uid) < life.due_of(periods)
+
+
+async def reconciled(world: World, everybody: Sequence[Subscriber]) -> None:
     """Twice, as on two days: the first one rings whoever is concerned, the second one lists what is left."""
     for _ in range(2):
         with contextlib.suppress(StuckError):
@@ -146,11 +189,12 @@ async def _a_day(subscriber: Subscriber) -> None:
     if not subscriber.stuck and await subscriber.world.subscription(subscriber.uid):
         try:
             await subscriber.world.advance(subscriber.uid, hours=20)
-        except StuckError as error:
+        except (StuckError, httpx.TransportError) as error:
             subscriber.stuck = str(error)
 
 
-async def _end_what_runs(world: World) -> None:
+async def end_what_runs(world: World) -> None:
+    """End every run of this world: its ledger and its emulator are about to go."""
     async for run in world.stack.temporal.list_workflows('ExecutionStatus = "Running"'):
         if run.task_queue == world.stack.task_queue:
             handle = world.stack.temporal.get_workflow_handle(run.id, run_id=run.run_id)

@@ -161,6 +161,7 @@ def declines_page() -> str:
 # Long enough for a file of its own; this folder is no package.
 _EVENTS = runpy.run_path(str(Path(__file__).parent / "events_page.py"))
 _PGS = runpy.run_path(str(Path(__file__).parent / "pgs_page.py"))
+_MUTANTS = runpy.run_path(str(Path(__file__).parent / "mutants_page.py"))
 _CHAOS = runpy.run_path(str(Path(__file__).parent / "chaos_page.py"))
 _EMULATOR = runpy.run_path(str(Path(__file__).parent / "emulator_pages.py"))
 
@@ -240,6 +241,7 @@ PAGES = {
     REFERENCE / "emulator-switches.md": _EMULATOR["switches_page"],
     REFERENCE / "faults.md": faults_page,
     REFERENCE / "invariants.md": invariants_page,
+    REFERENCE / "mutants.md": _MUTANTS["mutants_page"],
     REFERENCE / "parked.md": parked_page,
     REFERENCE / "settings.md": settings_page,
     REFERENCE / "states.md": states_page,

@@ -56,14 +56,6 @@ SEND_ONCE = ActivityOptions(
 # Revoking and deleting do nothing the second time, so an outage is waited out by workflows that nobody commands.
 REPEATABLE = LOOK_UP
 
-# How long a subscription waits before it asks PortOne again that did not answer: seconds after a restart, five minutes
-# in an outage of hours, half an hour in one of days.
-ASK_AGAIN_AFTER = (
-    *(timedelta(seconds=seconds) for seconds in (2, 5, 10, 30, 60, 120)),
-    *(timedelta(minutes=5),) * 24,
-    timedelta(minutes=30),
-)
-
 # Deleting a key that is not charged any more can wait: billing must not stand still where PortOne, or the PG behind it,
 # will not delete. Three tries bridge a restart; what is left is tried again with each period.
 TIDY = ActivityOptions(
@@ -121,17 +113,13 @@ LONGEST_WAIT = timedelta(days=36_525)
 # PortOne refuses a schedule in the past; a minute absorbs clock skew between it and Temporal.
 SCHEDULE_MARGIN = timedelta(minutes=1)
 
-# Bells answered in one step: a storm of them must not keep the run from continuing as new before its history is full.
-# 50 bells are at most 100 activities, some 600 events of the 4,096 at which the server asks for a new run.
-BELLS_AT_ONCE = 50
+# Reported payments looked into in one step: PortOne takes a hundred ids at once, look-ups of several payments are one
+# call, and one write answers all of them, so that the step is some 20 events of history and 5,000 reports are 1,000.
+PAYMENTS_AT_ONCE = 100
 
-# The same in one step since look-ups of several payments are one call, and one write answers all of them: PortOne takes
-# a hundred ids at once, and the step is some 20 events of history, so that 5,000 bells are 1,000.
-FACTS_AT_ONCE = 100
-
-# Bells that may be carried into the next run: 250 bytes each, of the 2 MiB that a payload may have; before it continues
-# as new with more, a run answers them.
-MOST_CARRIED_BELLS = 1000
+# Reports that may be carried into the next run: 250 bytes each, of the 2 MiB that a payload may have; before it
+# continues as new with more, a run answers them.
+MOST_CARRIED_REPORTS = 1000
 
 # PortOne's row says that the charge ran, and its payment is not there yet: once a minute for ten, then it is unknown,
 # and is looked at daily until somebody knows.

@@ -8,6 +8,7 @@ from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.money import Money
 from billing.domain.records import ChargeKind, SubscriptionRecord
 from billing.domain.states import ENDED, CycleState
+from billing.domain.verdict import net_amount, returned_amount
 
 BOOKED = frozenset({CycleState.PAID, CycleState.LATE_PAID, CycleState.REOPENED})
 """States of a charge whose money the ledger counts as ours."""
@@ -123,8 +124,8 @@ class OrderHere:
     def knows_less_returned(self, row: PaymentFact) -> bool:
         """Whether the ledger has this row as a payment, of which more went back since."""
         known = self.payments.get(row.imp_uid)
-        paid_before = known is not None and bool(money_held(known) or money_returned(known))
-        return paid_before and known is not None and money_returned(row) > money_returned(known)
+        paid_before = known is not None and bool(net_amount(known) or returned_amount(known))
+        return paid_before and known is not None and returned_amount(row) > returned_amount(known)
 
     def failed(self, imp_uid: str | None) -> bool:
         """Whether this attempt is known here as a failed one."""
@@ -145,15 +146,3 @@ class OrderThere:
 
     payments: Sequence[PaymentFact] = ()
     schedule: ScheduleFact | None = None
-
-
-def money_held(row: PaymentFact) -> int:
-    """What PortOne holds by a payment, in minor units; a partly refunded one reads `cancelled` (facts.md 2.8)."""
-    if 0 < row.cancelled_amount < row.amount.amount:
-        return row.amount.amount - row.cancelled_amount
-    return row.amount.amount if row.status == "paid" and row.cancelled_amount <= 0 else 0
-
-
-def money_returned(row: PaymentFact) -> int:
-    """What went back to the customer, in minor units; without an amount a cancelled payment went back whole."""
-    return row.cancelled_amount or (row.amount.amount if row.status == "cancelled" else 0)

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from billing.domain.both_sides import money_held, money_returned
 from billing.domain.facts import CancellationFact, PaymentFact
 from billing.domain.known_order import Known, KnownOrder, KnownRefund
 from billing.domain.records import ChargeKind, RefundState
 from billing.domain.refund_mark import mark_of
 from billing.domain.states import CycleState
+from billing.domain.verdict import net_amount, returned_amount
 
 
 class Unexpected(StrEnum):
@@ -52,7 +52,7 @@ class ForeignFact:
     @property
     def held(self) -> int:
         """What PortOne holds by it, in minor units."""
-        return money_held(self.payment)
+        return net_amount(self.payment)
 
 
 def judge_foreign(payment: PaymentFact, known: Known) -> ForeignFact:
@@ -65,7 +65,7 @@ def judge_foreign(payment: PaymentFact, known: Known) -> ForeignFact:
 
 
 def _unexpected(payment: PaymentFact, known: Known, order: KnownOrder | None) -> Unexpected | None:
-    if not money_held(payment) or known.kept:
+    if not net_amount(payment) or known.kept:
         return None
     if order is None:
         # Nobody here can do more about it than say so, once.
@@ -119,7 +119,7 @@ def _beyond(found: Sequence[CancellationFact], ours: Counter[int]) -> list[Cance
 
 def _unlisted(payment: PaymentFact, refunds: Sequence[KnownRefund]) -> list[CancellationFact]:
     """What PortOne counts as refunded and does not list, beyond what is known, as one refund more."""
-    returned = money_returned(payment)
+    returned = returned_amount(payment)
     known = sum(each.amount for each in refunds if _is_done(each))
     listed = sum(each.amount for each in payment.cancellations)
     missing = returned - (listed if payment.cancellations else known)

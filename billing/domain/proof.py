@@ -10,12 +10,13 @@ from enum import StrEnum
 
 from billing.domain.audit.books import Charge, Refund
 from billing.domain.audit.periods import UNDECIDED
-from billing.domain.both_sides import BOOKED, money_held, money_returned
+from billing.domain.both_sides import BOOKED
 from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.merchant_uid import parse_cycle_merchant_uid
 from billing.domain.money import Money
 from billing.domain.records import ChargeKind, RefundState, SubscriptionRecord
 from billing.domain.states import CycleState
+from billing.domain.verdict import net_amount, returned_amount
 
 
 class ProofOutcome(StrEnum):
@@ -43,12 +44,12 @@ class OrderAtPortOne:
     @property
     def holding(self) -> tuple[PaymentFact, ...]:
         """The payments by which PortOne holds money."""
-        return tuple(row for row in self.payments if money_held(row) > 0)
+        return tuple(row for row in self.payments if net_amount(row) > 0)
 
     @property
     def returned(self) -> tuple[PaymentFact, ...]:
         """The payments of which money went back."""
-        return tuple(row for row in self.payments if money_returned(row) > 0)
+        return tuple(row for row in self.payments if returned_amount(row) > 0)
 
     @property
     def declined(self) -> tuple[PaymentFact, ...]:

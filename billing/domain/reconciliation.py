@@ -9,12 +9,13 @@ not differ, since the list, the ledger and the workflow were not read at the sam
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from billing.domain.both_sides import BOOKED, STANDS, Leeway, OrderHere, OrderThere, RunSays, money_held, money_returned
+from billing.domain.both_sides import BOOKED, STANDS, Leeway, OrderHere, OrderThere, RunSays
 from billing.domain.differences import Difference, Found
 from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.money import Money
 from billing.domain.records import ChargeKind, SubscriptionRecord
 from billing.domain.states import ENDED, CycleState, SubscriptionStatus
+from billing.domain.verdict import net_amount, returned_amount
 
 _OPEN = frozenset({CycleState.PLANNED, CycleState.GATED, *STANDS})
 _MAY_STAND = frozenset({CycleState.PLANNED, CycleState.DECLINED, CycleState.UNKNOWN})
@@ -35,7 +36,7 @@ def compare_order(here: OrderHere, there: OrderThere, now: datetime, leeway: Lee
     found = _about_money(here, there, now, leeway)
     if here.run is not None:
         found += _about_schedule(here, here.run, there, now, leeway)
-    holding = any(money_held(row) for row in there.payments)
+    holding = any(net_amount(row) for row in there.payments)
     return found or ([] if holding else _about_time(here, now, leeway))
 
 
@@ -65,7 +66,7 @@ def payment_is_suspicious(here: OrderHere, row: PaymentFact) -> bool:
     """Whether a payment in PortOne's list is worth a fresh look at its order."""
     if not here.is_ours:
         return False
-    held, returned = money_held(row), money_returned(row)
+    held, returned = net_amount(row), returned_amount(row)
     booked = here.state in BOOKED or here.state is CycleState.REFUNDED
     if booked and row.imp_uid == here.imp_uid:
         ours = here.refunded(row.imp_uid)
@@ -99,7 +100,7 @@ def _about_money(here: OrderHere, there: OrderThere, now: datetime, leeway: Leew
         # A person is told of these already, and the period stands until they have decided.
         back = [row for row in rows if here.knows_less_returned(row)]
         added = [row for row in rows if row not in back and not here.knows(row)]
-        told = [_refunded_elsewhere(here, row) for row in back if money_returned(row) > _ours(here, row)]
+        told = [_refunded_elsewhere(here, row) for row in back if returned_amount(row) > _ours(here, row)]
         return [*told, *_about_unbooked_money(here, added, there.schedule, now, leeway)]
     if here.state in BOOKED or here.state is CycleState.REFUNDED:
         return _about_booked_money(here, rows)
@@ -109,9 +110,9 @@ def _about_money(here: OrderHere, there: OrderThere, now: datetime, leeway: Leew
 def _about_unbooked_money(
     here: OrderHere, rows: Sequence[PaymentFact], schedule: ScheduleFact | None, now: datetime, leeway: Leeway
 ) -> list[Found]:
-    holding = sorted((row for row in rows if money_held(row)), key=lambda row: (row.paid_at or _FIRST, row.imp_uid))
+    holding = sorted((row for row in rows if net_amount(row)), key=lambda row: (row.paid_at or _FIRST, row.imp_uid))
     if not holding:
-        back = [row for row in rows if money_returned(row) > _ours(here, row) and not here.knows(row)]
+        back = [row for row in rows if returned_amount(row) > _ours(here, row) and not here.knows(row)]
         return [_refunded_elsewhere(here, row) for row in back]
     first, *more = holding
     found = [_paid_twice(here, row, f"beside {first.imp_uid}") for row in more]
@@ -124,9 +125,9 @@ def _about_unbooked_money(
 
 
 def _about_booked_money(here: OrderHere, rows: Sequence[PaymentFact]) -> list[Found]:
-    moved = [row for row in rows if money_held(row) or money_returned(row)]
+    moved = [row for row in rows if net_amount(row) or returned_amount(row)]
     mine = next((row for row in moved if here.imp_uid in (None, row.imp_uid)), None)
-    found = [_paid_twice(here, row, f"paid by {here.imp_uid}") for row in moved if row is not mine and money_held(row)]
+    found = [_paid_twice(here, row, f"paid by {here.imp_uid}") for row in moved if row is not mine and net_amount(row)]
     if mine is None:
         if here.state in BOOKED:
             booked = f"paid {here.amount} by {here.imp_uid}"
@@ -137,7 +138,7 @@ def _about_booked_money(here: OrderHere, rows: Sequence[PaymentFact]) -> list[Fo
                 )
             )  # fmt: skip
         return found
-    ours, returned = here.refunded(mine.imp_uid), money_returned(mine)
+    ours, returned = here.refunded(mine.imp_uid), returned_amount(mine)
     if mine.amount != here.amount:
         found.append(
             _of_payment(here, Difference.AMOUNT_DIFFERS, mine, f"ordered {here.amount}", detail=str(mine.amount))
@@ -196,7 +197,7 @@ def _ours(here: OrderHere, row: PaymentFact) -> int:
 
 def _refunded_elsewhere(here: OrderHere, row: PaymentFact) -> Found:
     ours = Money(_ours(here, row), row.amount.currency)
-    beyond = Money(money_returned(row) - ours.amount, row.amount.currency)
+    beyond = Money(returned_amount(row) - ours.amount, row.amount.currency)
     return _of_payment(
         here, Difference.REFUNDED_ELSEWHERE, row, f"refunded {ours} from here", detail=str(beyond), amount=beyond
     )
@@ -216,7 +217,7 @@ def _about_schedule(here: OrderHere, run: RunSays, there: OrderThere, now: datet
         return []
     planned_at = run.next_charge_at if run.running and run.merchant_uid == here.merchant_uid else None
     stands = planned_at is not None and run.cycle_state in STANDS
-    moved = any(money_held(payment) or money_returned(payment) for payment in there.payments)
+    moved = any(net_amount(payment) or returned_amount(payment) for payment in there.payments)
     if row is None:
         missing = stands and run.cycle_state is CycleState.REGISTERED and not moved
         return [_found(here, Difference.SCHEDULE_MISSING, "no schedule", _plan(planned_at))] if missing else []

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from billing.domain.both_sides import money_held
 from billing.domain.calendar import Anchor, Interval, cycle_due
 from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.instants import require_utc
 from billing.domain.merchant_uid import is_valid_merchant_uid
 from billing.domain.money import Money
+from billing.domain.verdict import Expected, is_as_ordered, net_amount
 
 AT_ISSUE = "issue"
 """PortOne's `customer_uid_usage` of a payment that a PG took when it issued the key (facts.md 2.8)."""
@@ -108,7 +108,7 @@ def of_schedule(row: ScheduleFact, state: str | None = None) -> Standing:
 
 def of_payment(payment: PaymentFact) -> Standing:
     """A payment as it is told, with what is still held of it."""
-    held = Money(money_held(payment), payment.amount.currency)
+    held = Money(net_amount(payment), payment.amount.currency)
     return Standing(payment.merchant_uid, "paid", held, payment.paid_at, payment.imp_uid)
 
 
@@ -119,7 +119,7 @@ def in_words(why: str, standing: Sequence[Standing]) -> str:
 
 def covers(payment: PaymentFact, interval: Interval, zone: str, now: datetime) -> bool:
     """Whether the period that a payment would have paid for still runs, and PortOne still holds money by it."""
-    if payment.paid_at is None or money_held(payment) <= 0:
+    if payment.paid_at is None or net_amount(payment) <= 0:
         return False
     return cycle_due(Anchor.at(payment.paid_at, zone), interval, 2) > now
 
@@ -193,8 +193,8 @@ def _adopt(
 
 
 def _fits(terms: Terms, payment: PaymentFact) -> bool:
-    as_ordered = (payment.amount, payment.customer_uid) == (terms.amount, terms.customer_uid)
-    return as_ordered and payment.cancelled_amount == 0 and is_valid_merchant_uid(payment.merchant_uid)
+    expected = Expected(payment.merchant_uid, terms.amount, terms.customer_uid)
+    return is_as_ordered(expected, payment) and is_valid_merchant_uid(payment.merchant_uid)
 
 
 def _will_fit(terms: Terms, row: ScheduleFact) -> bool:

@@ -1,4 +1,4 @@
-"""The only judge of whether a period is paid: everything PortOne has for an order number in, one finding out.
+"""The one judge of payments: whether an order is paid, as ordered, and how much of it is still held.
 
 A webhook is never evidence. What is judged are rows that were looked up (design section 3, *verifying*).
 """
@@ -86,7 +86,7 @@ def judge(
         known_failures: imp_uids already booked as declined.
     """
     if reported is not None and reported.merchant_uid != expected.merchant_uid:
-        if _holds_money(reported):
+        if net_amount(reported):
             reason = f"the reported payment {reported.imp_uid} belongs to another order"
             return Verdict(Finding.MISMATCH, reported, reason, ("merchant_uid",))
         reported = None
@@ -98,10 +98,41 @@ def judge(
     )
 
 
-def _holds_money(row: PaymentFact) -> bool:
-    # PortOne calls a partly refunded payment `cancelled` too (facts.md 2.8). Without an amount it went back whole.
-    kept = 0 < row.cancelled_amount < row.amount.amount
-    return kept or (row.status == "paid" and row.cancelled_amount <= 0)
+# ---------------------------------------------------------------- what is still held of a payment, and what went back
+
+
+def net_amount(row: PaymentFact) -> int:
+    """What PortOne holds by a payment, in minor units: what of it was not given back.
+
+    PortOne calls a partly refunded payment `cancelled` too; one that is, without an amount, went back whole.
+    """
+    if 0 < row.cancelled_amount < row.amount.amount:
+        return row.amount.amount - row.cancelled_amount
+    return row.amount.amount if row.status == "paid" and row.cancelled_amount <= 0 else 0
+
+
+def returned_amount(row: PaymentFact) -> int:
+    """What went back to the customer, in minor units; without an amount a cancelled payment went back whole."""
+    return row.cancelled_amount or (row.amount.amount if row.status == "cancelled" else 0)
+
+
+def is_as_ordered(expected: Expected, row: PaymentFact) -> bool:
+    """Whether a payment is what was agreed: paid, order, amount, currency and key, and nothing of it went back."""
+    return not _differences(expected, row)
+
+
+def the_one_to_keep(expected: Expected, rows: Sequence[PaymentFact]) -> PaymentFact | None:
+    """The payment that counts where a person says paid: one as ordered, else the oldest that holds money.
+
+    Where none holds any, the newest that was paid once; None where none was.
+    """
+    holding = sorted((row for row in rows if net_amount(row)), key=lambda row: (row.paid_at or _FIRST, row.imp_uid))
+    exact = [row for row in holding if is_as_ordered(expected, row)]
+    returned = [row for row in rows if row.status == "cancelled"]
+    return next(iter([*exact, *holding, *returned[-1:]]), None)
+
+
+# ---------------------------------------------------------------- the rows of one order together
 
 
 def _newest_of_each(rows: Iterable[PaymentFact]) -> list[PaymentFact]:
@@ -129,7 +160,7 @@ def _differences(expected: Expected, row: PaymentFact) -> tuple[str, ...]:
 
 
 def _about_money(expected: Expected, rows: Sequence[PaymentFact]) -> Verdict | None:
-    holding = [row for row in rows if _holds_money(row)]
+    holding = [row for row in rows if net_amount(row)]
     if not holding:
         returned = [row for row in rows if row.status in {"paid", "cancelled"}]
         return Verdict(Finding.MISMATCH, returned[0], "refunded elsewhere", ("status",)) if returned else None

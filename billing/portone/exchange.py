@@ -59,6 +59,13 @@ class Call:
         """Method and route template: what errors and logs may show."""
         return f"{self.method} {self.route}"
 
+    def names(self) -> tuple[str, ...]:
+        """The customers and orders that it is about, as far as it names them."""
+        body = self.body or {}
+        told = [*self.segments.values(), body.get("customer_uid"), body.get("merchant_uid"), body.get("imp_uid")]
+        told += [each.get("merchant_uid") for each in body.get("schedules", ())]
+        return tuple(name for name in told if isinstance(name, str))
+
     def content(self) -> bytes | None:
         """The body as JSON bytes, None when there is none."""
         if self.body is None:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 import httpx
 from pydantic import SecretStr
 
+from billing import fail_points
 from billing.portone.exchange import Answer, Call, Exchange, NoAnswer, NoToken
 from billing.portone.http import HttpEdge
 from billing.portone.token import Grant, TokenKeeper
@@ -66,6 +67,15 @@ class Session:
 
     async def call(self, call: Call) -> Exchange:
         """What came of `call`; sent again only after a 401, which executed nothing (reliability.md F07)."""
+        if not fail_points.ARE_ON or call.method == "GET":
+            return await self._call(call)
+        names = call.names()
+        fail_points.reach(f"before {call.operation}", *names)
+        answer = await self._call(call)
+        fail_points.reach(f"after {call.operation}", *names)
+        return answer
+
+    async def _call(self, call: Call) -> Exchange:
         deadline = self._deadline()
         grant = await _within(deadline, self._tokens.current())
         if not isinstance(grant, Grant):

@@ -34,6 +34,8 @@ BODIES = {
     "POST /v1/subscriptions/{customer_uid}/cancel": {"at": "now", "reason": "이사", "refund": "none"},
     "POST /v1/subscriptions/{customer_uid}/cancel/preview": {"at": "now", "refund": "prorated"},
     "POST /v1/subscriptions/{customer_uid}/pause": {"at": "now", "resumes_at": "2099-01-01T00:00:00+09:00"},
+    "POST /v1/subscriptions/{customer_uid}/skip": {"periods": 2, "reason": "휴가"},
+    "POST /v1/subscriptions/{customer_uid}/skip/preview": {"periods": 2},
     "POST /v1/subscriptions/{customer_uid}/resume": {"anchor": "new", "consent": {**SHOWN, "ip": "127.0.0.1"}},
     "POST /v1/subscriptions/{customer_uid}/change-plan": {
         "plan": PLAN,

@@ -20,6 +20,7 @@ DECISION = {"decision": "paid", "by": "김운영", "reason": "확인함"}
 NOT_ACTING = {
     ("POST", f"{ONE}/change-plan/preview"): "changes nothing",
     ("POST", f"{ONE}/cancel/preview"): "changes nothing",
+    ("POST", f"{ONE}/skip/preview"): "changes nothing",
     ("PATCH", "/v1/event-endpoints/{endpoint_id}"): "says how it is to be, however often",
     ("POST", "/webhooks/portone/{token}"): "PortOne's: an inbox that counts twins",
     ("POST", "/webhooks/portone"): "PortOne's: an inbox that counts twins",
@@ -35,6 +36,8 @@ BODIES = {
     ("POST", f"{ONE}/undo-cancel"): None,
     ("POST", f"{ONE}/pause"): {},
     ("POST", f"{ONE}/resume"): {},
+    ("POST", f"{ONE}/skip"): {"periods": 2},
+    ("POST", f"{ONE}/undo-skip"): None,
     ("POST", f"{ONE}/change-plan"): {"plan": PLAN},
     ("DELETE", f"{ONE}/pending-change"): None,
     ("POST", f"{ONE}/trial"): {"end_now": True},

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 
 import httpx
 import pytest_asyncio
@@ -48,6 +49,8 @@ class Door:
             ), what
             # What was asked for is named by the ids that the caller gave; nothing else of it is said again.
             shown = json.dumps({name: value for name, value in problem.items() if name not in NAMES}).replace(url, "")
+            # Ids are drawn at random, and now and then hold four digits in a row that a card has too.
+            shown = re.sub(r"[0-9a-z]{20,}", "", shown)
             assert [secret for secret in SECRETS if secret in shown] == [], what
         return answer
 
@@ -180,6 +183,9 @@ NEEDS_TEMPORAL = {
     "POST /v1/subscriptions/{customer_uid}/undo-cancel",
     "POST /v1/subscriptions/{customer_uid}/pause",
     "POST /v1/subscriptions/{customer_uid}/resume",
+    "POST /v1/subscriptions/{customer_uid}/skip",
+    "POST /v1/subscriptions/{customer_uid}/skip/preview",
+    "POST /v1/subscriptions/{customer_uid}/undo-skip",
     "POST /v1/subscriptions/{customer_uid}/change-plan",
     "POST /v1/subscriptions/{customer_uid}/change-plan/preview",
     "DELETE /v1/subscriptions/{customer_uid}/pending-change",

@@ -81,6 +81,22 @@ async def test_a_webhook_that_meets_a_locked_ledger_is_stored_by_the_same_reques
     assert [row.merchant_uid for row in await ledger.list_webhooks("locked-1")] == ["locked-1"]
 
 
+async def test_a_webhook_that_cannot_be_stored_is_not_answered_200(idle_stack, monkeypatch):
+    """Answered so, it would never come again."""
+    ledger, receive, said = idle_stack.ledger, idle_stack.ledger.receive_webhook, {**SAYS_PAID, "merchant_uid": "away"}
+
+    async def locked(hook, at):
+        raise LedgerLockedError("locked")
+
+    monkeypatch.setattr(ledger, "receive_webhook", locked)
+    refused = await hook(idle_stack, "/webhooks/portone", said)
+    assert (refused.status_code, refused.json()["code"]) == (503, "ledger_unavailable")
+    monkeypatch.setattr(ledger, "receive_webhook", receive)
+    assert await ledger.list_webhooks("away") == []
+    assert (await hook(idle_stack, "/webhooks/portone", said)).status_code == 200
+    assert [row.count for row in await ledger.list_webhooks("away")] == [1]
+
+
 @pytest.mark.parametrize(
     ("path", "route"), [("/webhooks/portone", "console"), ("/iamport-callback/schedule", "schedule")]
 )

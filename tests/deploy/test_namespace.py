@@ -77,7 +77,7 @@ async def test_a_server_that_never_answers_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_workflows_write_no_other_search_attribute() -> None:
-    source = "\n".join(path.read_text() for path in (ROOT / "workflows").glob("*.py"))
+    source = "\n".join(path.read_text() for path in (ROOT / "workflows").rglob("*.py"))
     written = re.findall(r"SearchAttributeKey\.for_(\w+)\(\s*\"(\w+)\"", source)
     used = {name: kind.capitalize() for kind, name in written}
     assert used

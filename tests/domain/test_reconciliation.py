@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from billing.domain.both_sides import Leeway, OrderHere, OrderThere, Refunded, RunSays, money_held, money_returned
+from billing.domain.both_sides import Leeway, OrderHere, OrderThere, Refunded, RunSays
 from billing.domain.differences import SENTENCES, Difference, difference_event
 from billing.domain.merchant_uid import cycle_merchant_uid
 from billing.domain.money import Money
@@ -18,6 +18,7 @@ from billing.domain.reconciliation import (
 )
 from billing.domain.records import ChargeKind
 from billing.domain.states import CycleState, SubscriptionStatus
+from billing.domain.verdict import net_amount, returned_amount
 from tests.domain.reconciliation_stories import (
     BOOKED,
     DUE,
@@ -215,7 +216,7 @@ def test_a_payment_on_another_key_says_so():
     ],
 )
 def test_what_portone_holds_and_what_went_back(row, held, back):
-    assert (money_held(row), money_returned(row)) == (held, back)
+    assert (net_amount(row), returned_amount(row)) == (held, back)
 
 
 # ---------------------------------------------------------------- schedules

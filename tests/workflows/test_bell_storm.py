@@ -72,7 +72,7 @@ async def test_five_thousand_bells_are_answered_cheaply_and_the_run_continues_as
     lengths, activities = await chain(stack, uid)
     # A hundred at a time, with one look and one write, whatever their number; and the storm's run is left behind.
     assert activities.count("find_payment") == 0
-    assert STORM / policies.FACTS_AT_ONCE <= activities.count("find_reported") <= STORM / 20
+    assert STORM / policies.PAYMENTS_AT_ONCE <= activities.count("find_reported") <= STORM / 20
     assert len(lengths) > 1
     assert (await handle.describe()).history_length < 1000
     await stack.advance(uid, days=32)

@@ -9,6 +9,7 @@ from temporalio.client import WorkflowExecutionStatus
 
 from api.clock import SubscriptionClock
 from billing.domain.subscription.reports import PaymentReported
+from tests.facts import look_again
 
 
 @pytest.mark.soak
@@ -80,6 +81,48 @@ async def test_a_cancel_that_meets_the_roll_is_answered(stack):
     await moving
     assert told.status_code == 200, told.text
     assert (await stack.subscription(uid))["status"] == "canceled"
+    await stack.agree(uid)
+
+
+async def fill_up(stack, uid, events):
+    """Reports of payments that nobody knows, until the history is so long; the run may do nothing meanwhile."""
+    handle = stack.handle(uid)
+    for n in range(events):
+        if (await handle.describe()).history_length > events:
+            return
+        await handle.signal(
+            "payment_reported", PaymentReported(imp_uid=f"imp_{n:012d}", merchant_uid="n", status="paid")
+        )
+
+
+async def has_rolled(stack, uid):
+    raw = (await stack.handle(uid).describe()).raw_description.workflow_execution_info
+    return raw.first_run_id != raw.execution.run_id
+
+
+@pytest.mark.parametrize(
+    ("call", "order", "came"),
+    [
+        pytest.param("unschedule", ("cancel", {}), {"cancel_at_period_end": True, "charge": "revoked"}, id="cancel"),
+        pytest.param("unschedule", ("pause", {"at": "now"}), {"status": "paused"}, id="pause"),
+        pytest.param("again", ("change-plan", {"at": "now", "quantity": 2}), {"quantity": 2}, id="change"),
+    ],
+)
+async def test_a_command_that_is_carried_out_while_the_history_becomes_full_has_its_answer(stack, call, order, came):
+    stack.roll_after(120)
+    uid = await stack.start()
+    await stack.advance(uid, days=10)
+    path, body = order
+    async with stack.holding(call) as is_called:
+        asking = asyncio.create_task(stack.order(uid, path, **body))
+        await is_called.wait()
+        await fill_up(stack, uid, 130)
+    answer = await asking
+    assert answer.items() >= came.items()
+    await look_again(stack, uid)
+    assert await has_rolled(stack, uid)
+    shown = await stack.subscription(uid)
+    assert shown.items() >= {name: value for name, value in came.items() if name != "charge"}.items()
     await stack.agree(uid)
 
 

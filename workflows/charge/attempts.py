@@ -115,8 +115,8 @@ def hear(subscription: Subscription, recording: Recording, now: datetime) -> boo
     if not reported:
         return False
     subscription.state.reports.take(reported)
-    for bell in reported:
-        recording.answer(bell, Disposition.APPLIED)
+    for report in reported:
+        recording.answer(report, Disposition.APPLIED)
     subscription.state.in_flight.keep_attempt(charge.attempt.heard(now))
     return is_due(subscription, now)
 

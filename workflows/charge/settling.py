@@ -18,12 +18,12 @@ from billing.domain.verdict import Finding, Verdict, judge
 from workflows.charge import declines, look_up, portone
 
 
-async def verify(subscription: Subscription, recording: Recording, bells: Sequence[PaymentReported] = ()) -> Verdict:
+async def verify(subscription: Subscription, recording: Recording, reports: Sequence[PaymentReported] = ()) -> Verdict:
     """Look the current cycle up, by `imp_uid` where a webhook named one and by `merchant_uid`, and judge it.
 
     Without a webhook the schedule row is read too: it tells "not run yet" from "lost".
     """
-    if not bells:
+    if not reports:
         rows = await portone.find_payments(subscription.terms.merchant_uid)
         row = await portone.find_schedule(subscription.terms.merchant_uid)
         subscription.state.period.note_failures(rows)
@@ -31,15 +31,15 @@ async def verify(subscription: Subscription, recording: Recording, bells: Sequen
             judge(subscription.terms.expected(), rows, row, known_failures=subscription.state.period.known_failures),
             schedule=row,
         )
-    reported = await portone.find_payment(bells[-1].imp_uid)
+    reported = await portone.find_payment(reports[-1].imp_uid)
     rows = await portone.find_payments(subscription.terms.merchant_uid)
     subscription.state.period.note_failures(rows)
     ours = {row.imp_uid for row in rows}
     if reported is not None and reported.merchant_uid == subscription.terms.merchant_uid:
         ours.add(reported.imp_uid)
-    for bell in bells:
+    for report in reports:
         # A webhook that names somebody else's payment, or none that exists, is counted and has no effect.
-        recording.answer(bell, Disposition.APPLIED if bell.imp_uid in ours else Disposition.MISMATCH)
+        recording.answer(report, Disposition.APPLIED if report.imp_uid in ours else Disposition.MISMATCH)
     known = reported if reported is not None and reported.imp_uid in ours else None
     return judge(
         subscription.terms.expected(), rows, reported=known, known_failures=subscription.state.period.known_failures

@@ -41,8 +41,8 @@ async def _found(subscription: Subscription, recording: Recording) -> Verdict:
     reported = state.reports.about(subscription.terms.merchant_uid)
     rows = await portone.find_payments(subscription.terms.merchant_uid)
     state.reports.take(reported)
-    for bell in reported:
-        recording.answer(bell, Disposition.APPLIED)
+    for report in reported:
+        recording.answer(report, Disposition.APPLIED)
     state.period.look_when_finished(None)
     subscription.state.period.note_failures(rows)
     return judge(subscription.terms.expected(), rows, known_failures=state.period.known_failures)

@@ -11,13 +11,13 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, VersioningBehavior
 from temporalio.exceptions import ApplicationError
 
-from billing.domain.both_sides import money_held, money_returned
 from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
 from billing.domain.parked import DECISIONS, Decision, ParkedKind
 from billing.domain.records import RefundState
 from billing.domain.refund_messages import StartRefund
 from billing.domain.subscription.decision import DecisionTaken
+from billing.domain.verdict import net_amount, returned_amount
 from workflows import policies
 from workflows.ports import LedgerActivities, PaymentActivities
 from workflows.refund.owing import OWED_REFUND, StartOwedRefund
@@ -104,8 +104,8 @@ class OwedRefundWorkflow:
             **policies.LOOK_UP,
         )
         own = [row for row in rows if parked.imp_uid in (None, row.imp_uid)]
-        back = max(0, sum(money_returned(row) for row in own) - self._start.returned)
-        return max(0, min(self._start.amount.amount - back, sum(money_held(row) for row in own)))
+        back = max(0, sum(returned_amount(row) for row in own) - self._start.returned)
+        return max(0, min(self._start.amount.amount - back, sum(net_amount(row) for row in own)))
 
     # -------------------------------------------------------------- deciding
 

@@ -9,7 +9,6 @@ from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedErro
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 from billing.domain.books import PaidWith
-from billing.domain.both_sides import money_held
 from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
 from billing.domain.records import RefundState
@@ -19,6 +18,7 @@ from billing.domain.subscription.choices import RefundAtCancel
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.refunds import RefundsFor, RefundUnderWay
 from billing.domain.subscription.subscription import Subscription
+from billing.domain.verdict import net_amount
 from workflows import policies
 from workflows.contracts import refund_workflow_id
 from workflows.refund import owing
@@ -142,7 +142,7 @@ def of_order(
 
 def of_payment(subscription: Subscription, row: PaymentFact, reason: str) -> RefundUnderWay:
     """The refund of all that PortOne holds by one payment."""
-    held = Money(money_held(row), row.amount.currency)
+    held = Money(net_amount(row), row.amount.currency)
     return of_order(subscription, row.merchant_uid, held, reason, imp_uid=row.imp_uid)
 
 

@@ -31,6 +31,7 @@ from billing.domain.refund_split import RefundablePayment
 from billing.domain.states import CycleState
 from billing.domain.subscription.reports import LookAgain
 from billing.domain.subscription.start import subscription_workflow_id
+from billing.domain.verdict import net_amount
 from workflows import policies
 from workflows.contracts import CancelAnswer, CancelPayment
 from workflows.ports import LedgerActivities, PaymentActivities
@@ -59,7 +60,7 @@ class _Plan:
     @property
     def balance(self) -> int:
         """What can be refunded before it."""
-        return _balance(self.before)
+        return net_amount(self.before)
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.PINNED)
@@ -105,7 +106,7 @@ async def _refundable(start: StartRefund, rows: Sequence[PaymentFact]) -> tuple[
     """The row to refund: the one that was named, else the charge's own, else the one with most left."""
     # A partly refunded payment reads `cancelled` (facts.md 2.8).
     paid = [row for row in rows if row.status in ("paid", "cancelled")]
-    best = max(paid, key=_balance, default=None)
+    best = max(paid, key=net_amount, default=None)
     if best is None:
         return best, Known()
     known = await _known(start.merchant_uid, best.imp_uid)
@@ -129,7 +130,7 @@ async def _known(merchant_uid: str, imp_uid: str) -> Known:
 
 def _plan(start: StartRefund, before: PaymentFact, known: Known) -> _Plan | RefundSettled:
     """What is refunded; or why nothing is, and then nothing was written and nothing sent."""
-    remaining = _balance(before)
+    remaining = net_amount(before)
     amount = start.amount or Money(remaining, before.amount.currency)
     done = _with_our_mark(before, start.refund_id)
     if done is not None:
@@ -181,10 +182,10 @@ async def _to_the_end(start: StartRefund, plan: _Plan) -> tuple[_Plan, CancelAns
         if _took_effect(start, answer, after):
             return plan, CancelAnswer(outcome=RefundState.REFUNDED, payment=after or answer.payment)
         if answer.outcome is RefundState.REFUSED:
-            if after is None or _balance(after) == plan.balance:
+            if after is None or net_amount(after) == plan.balance:
                 return plan, answer
-            if start.amount is None or start.amount.amount > _balance(after):
-                moved = f"the balance is {_balance(after)} by now: somebody else has refunded"
+            if start.amount is None or start.amount.amount > net_amount(after):
+                moved = f"the balance is {net_amount(after)} by now: somebody else has refunded"
                 return plan, answer.model_copy(update={"payment": after, "code": "balance_moved", "message": moved})
             plan, open_since = replace(plan, before=after), None
             continue
@@ -203,10 +204,6 @@ def _took_effect(start: StartRefund, answer: CancelAnswer, after: PaymentFact | 
     if answer.outcome is RefundState.REFUNDED:
         return True
     return after is not None and _with_our_mark(after, start.refund_id) is not None
-
-
-def _balance(payment: PaymentFact) -> int:
-    return payment.amount.amount - payment.cancelled_amount
 
 
 def _waits() -> Iterator[timedelta]:
@@ -308,7 +305,7 @@ def _told(start: StartRefund, plan: _Plan, answer: CancelAnswer) -> tuple[Outgoi
 
 
 def _remaining(plan: _Plan, answer: CancelAnswer) -> int:
-    return _balance(answer.payment or plan.before)
+    return net_amount(answer.payment or plan.before)
 
 
 async def _tell_whose_order_it_is(start: StartRefund, plan: _Plan) -> None:

@@ -10,7 +10,6 @@ from datetime import datetime
 from temporalio import workflow
 
 from billing.domain import calls, refusals
-from billing.domain.both_sides import money_held
 from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
 from billing.domain.parked import Decision, ParkedKind
@@ -27,7 +26,7 @@ from billing.domain.subscription.period_close import settle_paid
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.refunds import RefundsFor
 from billing.domain.subscription.subscription import Subscription
-from billing.domain.verdict import Finding, Verdict
+from billing.domain.verdict import Finding, Verdict, net_amount, the_one_to_keep
 from workflows.charge import declines, portone, retrying, stopping
 from workflows.charge.settling import settle, verify
 from workflows.refund import refunding
@@ -110,7 +109,7 @@ async def _count_as_paid(
     rows: Sequence[PaymentFact],
 ) -> OrderAnswered:
     """Book what there is as the payment of the period, and let whatever else PortOne holds of it go back."""
-    kept = _the_one_to_keep(subscription, rows)
+    kept = the_one_to_keep(subscription.terms.expected(), rows)
     if kept is None:
         raise RefusedError(
             NO_PAYMENT, f"PortOne has no payment of {subscription.terms.merchant_uid}; it cannot be booked as paid"
@@ -121,7 +120,7 @@ async def _count_as_paid(
         )
     _write_down(subscription, recording, workflow.now(), order, item)
     number = subscription.terms.merchant_uid
-    if not money_held(kept):
+    if not net_amount(kept):
         # It counts, and the money is gone all the same: the books say so.
         recording.note_result(ChargeResult(number, CycleState.PAID, workflow.now(), kept.imp_uid))
         recording.note_result(
@@ -129,8 +128,8 @@ async def _count_as_paid(
         )
     await _note_what_went_back(recording, kept)
     settle_paid(subscription, recording, workflow.now(), Verdict(Finding.PAID, kept))
-    await hand_on(subscription, recording, [row for row in rows if money_held(row) and row.imp_uid != kept.imp_uid])
-    charged = Money(money_held(kept), kept.amount.currency)
+    await hand_on(subscription, recording, [row for row in rows if net_amount(row) and row.imp_uid != kept.imp_uid])
+    charged = Money(net_amount(kept), kept.amount.currency)
     return OrderAnswered(charge=ChargeAtOrder.PAID, merchant_uid=number, charged=charged)
 
 
@@ -140,20 +139,6 @@ async def _note_what_went_back(recording: Recording, kept: PaymentFact) -> None:
         if known.order is not None:
             for record in refunds_elsewhere(fact, known.order, known):
                 recording.note_refund(record)
-
-
-def _the_one_to_keep(subscription: Subscription, rows: Sequence[PaymentFact]) -> PaymentFact | None:
-    """The row that is as ordered, else the oldest that holds money, else the newest that was paid once."""
-    expected = subscription.terms.expected()
-    holding = sorted((row for row in rows if money_held(row)), key=lambda row: (str(row.paid_at), row.imp_uid))
-    exact = [
-        row
-        for row in holding
-        if (row.amount, row.cancelled_amount) == (expected.amount, 0)
-        and expected.customer_uid in (None, row.customer_uid)
-    ]
-    returned = [row for row in rows if row.status == "cancelled"]
-    return next(iter([*exact, *holding, *returned[-1:]]), None)
 
 
 async def _count_as_declined(
@@ -225,7 +210,7 @@ async def about_an_earlier_number(
     subscription: Subscription, recording: Recording, order: DecisionTaken, item: ParkedItem
 ) -> OrderAnswered | None:
     """The open period was paid under an earlier number of its own, and costs something else by now."""
-    rows = [row for row in await portone.find_payments(item.merchant_uid) if money_held(row)]
+    rows = [row for row in await portone.find_payments(item.merchant_uid) if net_amount(row)]
     match order.decision:
         case Decision.END:
             return await _end(subscription, recording, order, item)
@@ -279,7 +264,7 @@ def _charge_anew(
 
 async def _give_back(subscription: Subscription, number: str, order: DecisionTaken, item: ParkedItem) -> bool:
     """Let every row of a number that holds money go back; whether there is one."""
-    rows = [row for row in await portone.find_payments(number) if money_held(row)]
+    rows = [row for row in await portone.find_payments(number) if net_amount(row)]
     if rows:
         refunds = [refunding.of_payment(subscription, row, order.reason) for row in rows]
         refunding.begin(
@@ -339,7 +324,7 @@ async def about_a_refund_elsewhere(
 ) -> OrderAnswered:
     """Take the refund as it is, or end; the books follow what PortOne holds by now."""
     rows = [row for row in await portone.find_payments(item.merchant_uid) if row.imp_uid == item.imp_uid]
-    held = sum(money_held(row) for row in rows)
+    held = sum(net_amount(row) for row in rows)
     state = CycleState.PAID if held else CycleState.REFUNDED
     message = f"{order.decision.value}, as {order.by} decided: {order.reason}"
     recording.note_result(ChargeResult(item.merchant_uid, state, workflow.now(), item.imp_uid, message=message))
@@ -378,7 +363,7 @@ async def _count_toward_the_next_bills(
     subscription: Subscription, recording: Recording, order: DecisionTaken, item: ParkedItem
 ) -> OrderAnswered:
     """The money of a change that was not applied becomes credit; the open charge follows the smaller bill."""
-    rows = [row for row in await portone.find_payments(item.merchant_uid) if money_held(row)]
+    rows = [row for row in await portone.find_payments(item.merchant_uid) if net_amount(row)]
     if not rows:
         raise RefusedError(NO_PAYMENT, f"PortOne holds nothing of {item.merchant_uid} any more")
     kept, *more = rows
@@ -387,7 +372,7 @@ async def _count_toward_the_next_bills(
             CURRENCY_DIFFERS, f"{kept.amount} cannot pay bills in {subscription.terms.plan.price.currency}"
         )
     stopped = await stopping.stop_the_charge(subscription, recording)
-    subscription.state.paid.credit(money_held(kept))
+    subscription.state.paid.credit(net_amount(kept))
     recording.note_result(ChargeResult(item.merchant_uid, CycleState.PAID, workflow.now(), kept.imp_uid))
     parking.unpark(subscription, recording, workflow.now(), item)
     _write_down(subscription, recording, workflow.now(), order, item)
@@ -395,5 +380,5 @@ async def _count_toward_the_next_bills(
     subscription.state.period.plan_again("what was paid for the change counts toward it")
     return OrderAnswered(
         charge=stopped.charge, merchant_uid=item.merchant_uid,
-        charged=Money(money_held(kept), kept.amount.currency),
+        charged=Money(net_amount(kept), kept.amount.currency),
     )  # fmt: skip

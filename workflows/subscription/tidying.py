@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
-from billing.domain.both_sides import money_held
 from billing.domain.calls import CallKind, CallOnItsWay
 from billing.domain.facts import ScheduleFact
 from billing.domain.instants import AT_ONCE
@@ -17,7 +16,7 @@ from billing.domain.subscription import dunning, ending
 from billing.domain.subscription.answers import ChargeAtOrder
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.subscription import Subscription
-from billing.domain.verdict import Finding, Verdict, judge
+from billing.domain.verdict import Finding, Verdict, judge, net_amount
 from workflows.billing_key import old_keys
 from workflows.charge import portone
 from workflows.subscription import left_on_key
@@ -72,7 +71,7 @@ async def _take_back(subscription: Subscription, recording: Recording, call: Cal
         await portone.unschedule(subscription, recording, row.customer_uid, call.about, f"take back {call.about}")
         row = await portone.find_schedule(call.about)
     rows = await portone.find_payments(call.about)
-    await hand_on(subscription, recording, [each for each in rows if money_held(each)])
+    await hand_on(subscription, recording, [each for each in rows if net_amount(each)])
     if row is not None and row.status == "scheduled" and not _is_late(subscription, workflow.now()):
         # It stands all the same: read once more, until it is taken back or has run.
         subscription.state.in_flight.is_unanswered(
@@ -124,7 +123,7 @@ async def _look_at_the_last_order(subscription: Subscription, recording: Recordi
         await portone.unschedule(subscription, recording, subscription.terms.customer_uid, number)
         row = await portone.find_schedule(number)
     rows = await portone.find_payments(number)
-    paid = [each for each in rows if money_held(each)]
+    paid = [each for each in rows if net_amount(each)]
     ran = row is not None and row.status == "executed"
     judged = judge(subscription.terms.expected(), rows, row, known_failures=state.period.known_failures)
     not_shown = ran and judged.finding is Finding.ABSENT and not _has_failed(row)

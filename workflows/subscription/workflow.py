@@ -160,7 +160,7 @@ class SubscriptionWorkflow(CommandHandlers):
         state, desk = self._subscription.state, self._desk
         if not workflow.all_handlers_finished() or desk.commands or self._recording.has_notes or state.refunds.begun:
             return False
-        if len(state.reports.waiting) > policies.MOST_CARRIED_BELLS:
+        if len(state.reports.waiting) > policies.MOST_CARRIED_REPORTS:
             return False
         policy, info = self._subscription.start.policy, workflow.info()
         version = info.get_current_deployment_version()

@@ -28,7 +28,7 @@ from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.reports import PaymentReported
 from billing.domain.subscription.standing import STANDING, stand
 from billing.domain.subscription.subscription import Subscription
-from billing.domain.verdict import Finding, Verdict
+from billing.domain.verdict import Expected, Finding, Verdict, is_as_ordered, net_amount
 from workflows import policies
 from workflows.charge import look_up, portone, stopping
 from workflows.charge.settling import settle, verify
@@ -52,7 +52,7 @@ async def attend(subscription: Subscription, recording: Recording, *, listening:
     `listening` says that the next step takes those of the open order.
     """
     state = subscription.state
-    theirs = _of_others(subscription, listening=listening)[: policies.FACTS_AT_ONCE]
+    theirs = _of_others(subscription, listening=listening)[: policies.PAYMENTS_AT_ONCE]
     if theirs:
         judged = await notifications.look_into(subscription, recording, theirs)
         state.reports.take(theirs)
@@ -88,7 +88,7 @@ def _of_others(subscription: Subscription, *, listening: bool) -> list[PaymentRe
     mine = {subscription.terms.merchant_uid} if listening or charge is not None else set()
     if charge is not None:
         mine.add(charge.order.merchant_uid)
-    return [bell for bell in subscription.state.reports.waiting if bell.merchant_uid not in mine]
+    return [report for report in subscription.state.reports.waiting if report.merchant_uid not in mine]
 
 
 def _charge_what_it_costs_now(subscription: Subscription) -> None:
@@ -159,7 +159,7 @@ def _book_refunds_elsewhere(
     for record in refunds_elsewhere(fact, order, known):
         recording.note_refund(record)
     back = Money(sum(each.amount for each in fact.elsewhere), payment.amount.currency)
-    kept = payment.amount.amount - payment.cancelled_amount
+    kept = net_amount(payment)
     reason = f"{back} of {payment.amount} went back in PortOne's console, {Money(kept, back.currency)} is left"
     recording.emit(
         EventType.CHARGE_REFUNDED_ELSEWHERE,
@@ -199,7 +199,7 @@ async def _settle_an_earlier_number(subscription: Subscription, recording: Recor
         # It stands parked for another reason; with the decision the earlier payment is looked at again.
         subscription.state.reports.remember(payment.merchant_uid)
         return
-    if (payment.amount, payment.cancelled_amount) == (subscription.terms.bill().amount, 0):
+    if is_as_ordered(Expected(payment.merchant_uid, subscription.terms.bill().amount), payment):
         settle_as_earlier(subscription, recording, workflow.now(), payment)
         return
     state = subscription.state

@@ -26,20 +26,20 @@ from workflows.unexpected_payment.contracts import ReportedFact
 
 
 async def look_into(
-    subscription: Subscription, recording: Recording, bells: Sequence[PaymentReported]
+    subscription: Subscription, recording: Recording, reports: Sequence[PaymentReported]
 ) -> list[tuple[ForeignFact, Known]]:
-    """Look up what bells say of orders that are not open, and judge it against the ledger.
+    """Look up what reports say of orders that are not open, and judge it against the ledger.
 
-    Every bell has its answer with the next write; what is new is left to the caller.
+    Every report has its answer with the next write; what is new is left to the caller.
     """
     just_booked = _just_booked(subscription)
-    new = [bell for bell in bells if not (bell.status == "paid" and bell.imp_uid in just_booked)]
-    rows = await _find(list(dict.fromkeys(bell.imp_uid for bell in new)))
+    new = [report for report in reports if not (report.status == "paid" and report.imp_uid in just_booked)]
+    rows = await _find(list(dict.fromkeys(report.imp_uid for report in new)))
     returns.record(subscription, recording, workflow.now(), list(rows.values()))
     facts = await judge_rows(recording, list(rows.values()))
     judged = {fact.payment.imp_uid: (fact, known) for fact, known in facts}
-    for bell in bells:
-        recording.answer(bell, Disposition.APPLIED if bell not in new else _disposition(bell, judged))
+    for report in reports:
+        recording.answer(report, Disposition.APPLIED if report not in new else _disposition(report, judged))
     return [each for each in judged.values() if each[0].says_something or _is_of_this_period(subscription, each[0])]
 
 
@@ -110,9 +110,9 @@ async def _find(imp_uids: list[str]) -> dict[str, PaymentFact]:
     return {row.imp_uid: row for row in rows}
 
 
-def _disposition(bell: PaymentReported, judged: dict[str, tuple[ForeignFact, Known]]) -> Disposition:
-    fact, _ = judged.get(bell.imp_uid, (None, None))
-    if fact is None or fact.payment.merchant_uid != bell.merchant_uid:
+def _disposition(report: PaymentReported, judged: dict[str, tuple[ForeignFact, Known]]) -> Disposition:
+    fact, _ = judged.get(report.imp_uid, (None, None))
+    if fact is None or fact.payment.merchant_uid != report.merchant_uid:
         return Disposition.MISMATCH
     return Disposition.APPLIED if fact.says_something else Disposition.STALE
 

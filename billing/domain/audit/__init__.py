@@ -29,6 +29,8 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
          ends.nothing_charged_after_a_cancel, _PROVIDER),
         ("no_charge_on_an_ended_key", "Nobody charges a key after its last subscription has ended, and keeps it.",
          ends.nothing_charged_on_an_ended_key, _PROVIDER),
+        ("nothing_left_scheduled", "What has ended stands scheduled at PortOne no more.",
+         ends.nothing_stands_after_an_end, _PROVIDER),
         ("paid_as_ordered", "What is booked as paid was paid as it was ordered.",
          money.paid_as_ordered, _PROVIDER),
         ("cards_not_hammered", "A card is tried within its scheme's and its policy's bounds, and never after it paid.",

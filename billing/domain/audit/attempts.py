@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from billing.domain.audit.books import Books, Period
 from billing.domain.audit.invariant import Leeways, Violation
-from billing.domain.both_sides import money_held
 from billing.domain.dunning import MAX_ATTEMPTS, WINDOW_DAYS
 from billing.domain.facts import PaymentFact
+from billing.domain.verdict import net_amount
 
 _WINDOW = timedelta(days=WINDOW_DAYS)
 
@@ -70,7 +70,7 @@ def only_the_held_key_is_charged(books: Books, leeways: Leeways) -> Iterator[Vio
     for charge in books.ledger.charges:
         row = books.their_payments.get(charge.imp_uid or "")
         differs = row is not None and charge.customer_uid is not None and row.customer_uid != charge.customer_uid
-        if row is not None and differs and money_held(row) and charge.merchant_uid not in books.decided_orders:
+        if row is not None and differs and net_amount(row) and charge.merchant_uid not in books.decided_orders:
             yield _about(
                 row, charge.period, f"key {row.customer_uid} paid, and it was ordered from {charge.customer_uid}"
             )

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from billing.domain.both_sides import money_held
 from billing.domain.clock import Clock
 from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.merchant_uid import parse_cycle_merchant_uid
@@ -18,6 +17,7 @@ from billing.domain.money import Money
 from billing.domain.parked import DecisionRecord, ParkedRecord
 from billing.domain.records import ChargeKind, ChargeResult, Disposition, RefundState, SubscriptionRecord
 from billing.domain.states import CycleState
+from billing.domain.verdict import net_amount
 from billing.domain.windows import Window
 
 Period = tuple[str, int]
@@ -327,7 +327,7 @@ class Books:
 
     def held(self) -> Iterator[PaymentFact]:
         """PortOne's payments by which it holds money now."""
-        return (row for row in (self.provider.payments if self.provider else ()) if money_held(row) > 0)
+        return (row for row in (self.provider.payments if self.provider else ()) if net_amount(row) > 0)
 
     @cached_property
     def decided_orders(self) -> frozenset[str]:

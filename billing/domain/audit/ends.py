@@ -1,14 +1,14 @@
-"""After an end: nothing is charged that was called stopped, by us or by anybody on the key, and kept."""
+"""After an end: nothing is charged that was called stopped and kept, by us or by anybody, and nothing stands."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
 from billing.domain.audit.books import Books
 from billing.domain.audit.invariant import Leeways, Violation
-from billing.domain.both_sides import money_held
 from billing.domain.facts import PaymentFact
 from billing.domain.records import SubscriptionRecord
 from billing.domain.states import ENDED
+from billing.domain.verdict import net_amount
 
 
 def nothing_charged_after_a_cancel(books: Books, leeways: Leeways) -> Iterator[Violation]:
@@ -36,6 +36,28 @@ def nothing_charged_on_an_ended_key(books: Books, leeways: Leeways) -> Iterator[
             yield _kept(row, None, f"its key {row.customer_uid} had ended at {ended_at:%Y-%m-%d %H:%M:%S}")
 
 
+def nothing_stands_after_an_end(books: Books, leeways: Leeways) -> Iterator[Violation]:
+    """Nothing of a subscription that has ended is left scheduled at PortOne, which would charge it by itself.
+
+    What stands on a key that was deleted is said by another sentence: PortOne does not tell what becomes of it.
+    """
+    deleted = {key.customer_uid for key in books.ledger.keys if key.deleted}
+    for row in books.provider.schedules if books.provider else ():
+        life = books.life_of(row.merchant_uid)
+        record = books.lives.get(life or "")
+        if record is None or record.ended_at is None or row.status != "scheduled" or row.customer_uid in deleted:
+            continue
+        is_young = books.now_for(record) - record.ended_at < leeways.settle
+        if not is_young and row.merchant_uid not in books.parked_orders:
+            yield Violation(
+                sentence=f"order {row.merchant_uid} stands for {row.schedule_at:%Y-%m-%d %H:%M:%S}, and its "
+                f"subscription had ended at {record.ended_at:%Y-%m-%d %H:%M:%S}",
+                subscription_id=life,
+                customer_uid=row.customer_uid,
+                merchant_uids=(row.merchant_uid,),
+            )
+
+
 def _ended_keys(books: Books) -> dict[str, datetime]:
     """Since when each key is charged for nobody: the end of its last subscription, where none lives on it."""
     owners: dict[str, list[SubscriptionRecord]] = {}
@@ -53,7 +75,7 @@ def _ended_keys(books: Books) -> dict[str, datetime]:
 
 def _is_kept_after(books: Books, leeways: Leeways, row: PaymentFact, ended_at: datetime) -> bool:
     """Whether money came after an end and is still there, although it was time to give it back or to ask a person."""
-    if row.paid_at is None or row.paid_at <= ended_at + leeways.apart or money_held(row) == 0:
+    if row.paid_at is None or row.paid_at <= ended_at + leeways.apart or net_amount(row) == 0:
         return False
     is_young = books.now_for_payment(row) - row.paid_at < leeways.settle
     return not (is_young or row.merchant_uid in books.parked_orders or row.merchant_uid in books.decided_orders)

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator
 
 from billing.domain.audit.books import Books, Charge, Period
 from billing.domain.audit.invariant import Leeways, Violation
-from billing.domain.both_sides import BOOKED, money_held, money_returned
+from billing.domain.both_sides import BOOKED
 from billing.domain.facts import PaymentFact
 from billing.domain.records import RefundState
 from billing.domain.refund_mark import mark_of
 from billing.domain.states import CycleState
+from billing.domain.verdict import net_amount, returned_amount
 
 
 def paid_at_most_once(books: Books, leeways: Leeways) -> Iterator[Violation]:
@@ -70,7 +71,7 @@ def paid_by_one_order(books: Books, leeways: Leeways) -> Iterator[Violation]:
 def books_agree(books: Books, leeways: Leeways) -> Iterator[Violation]:
     """PortOne and the ledger have the same payments of our orders, in amount, currency, status and what went back."""
     for row in books.their_payments.values():
-        moved = money_held(row) > 0 or money_returned(row) > 0
+        moved = net_amount(row) > 0 or returned_amount(row) > 0
         if moved and books.is_ours(row.merchant_uid) and not _being_settled(books, leeways, [row]):
             yield from _known_as_it_is(books, row)
     for charge in books.ledger.charges:

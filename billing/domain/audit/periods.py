@@ -59,7 +59,9 @@ def _meets(books: Books, leeways: Leeways, expected: ExpectedPeriod, charges: li
         return
     if books.now_for(record) - expected.due_at <= leeways.overdue:
         return
-    if not charges:
+    # Behind a period that waits for a person nothing is ordered: it is that one which the list shows.
+    waits = cycle > record.cycle and _stands_parked(books, record)
+    if not charges and not waits:
         yield _about(record, f"period {cycle} was due at {expected.due_at:%Y-%m-%d %H:%M:%S}, and has no charge", cycle)
     for charge in paid:
         if charge.amount != expected.amount:

@@ -5,7 +5,6 @@ from datetime import datetime
 from fractions import Fraction
 
 from billing.domain.bills import Bill
-from billing.domain.both_sides import money_returned
 from billing.domain.calendar import Anchor, days_later, time_zone
 from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact, PaymentFact
@@ -14,7 +13,7 @@ from billing.domain.subscription import payloads
 from billing.domain.subscription.orders import PaidOrder
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.subscription import Subscription
-from billing.domain.verdict import Verdict
+from billing.domain.verdict import Verdict, returned_amount
 
 
 def settle_paid(
@@ -47,7 +46,7 @@ def settle_paid(
         merchant_uid=subscription.terms.merchant_uid,
         imp_uid=state.paid.last_imp_uid,
         amount=payment.amount if payment else bill.amount,
-        returned=money_returned(payment) if payment else 0,
+        returned=returned_amount(payment) if payment else 0,
     )
     if payment is not None and state.method.card is None:
         shown = BillingKeyFact(

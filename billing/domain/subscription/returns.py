@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from billing.domain.books import PaidWith
-from billing.domain.both_sides import money_returned
 from billing.domain.facts import PaymentFact
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.subscription import Subscription
+from billing.domain.verdict import returned_amount
 
 
 def note(subscription: Subscription, rows: Sequence[PaymentFact]) -> bool:
     """Follow what PortOne has given back of the running period's orders; whether something of it was new."""
     before = books = subscription.terms.books()
     for row in rows:
-        books = books.went_back(row.merchant_uid, row.imp_uid, money_returned(row))
+        books = books.went_back(row.merchant_uid, row.imp_uid, returned_amount(row))
     if books == before:
         return False
     subscription.keep(books)

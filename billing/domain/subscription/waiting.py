@@ -16,7 +16,9 @@ UNSAID = timedelta(minutes=15)
 
 def say(subscription: Subscription, recording: Recording, until: datetime | None, now: datetime) -> None:
     """Write until when the run waits, where its row would say before that it should have moved."""
-    if until is None or subscription.state.ended_at is not None:
+    state = subscription.state
+    if until is None or state.ended_at is not None or state.period.parked_reason is not None:
+        # What has ended, or stands parked, is in a list already.
         return
     known = due_by(projections.record(subscription, now))
     if known is not None and until > known + UNSAID and until > now:

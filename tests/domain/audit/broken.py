@@ -129,6 +129,12 @@ def charged_by_a_stranger_after_the_end(books):
     return replace(books, clock=Clock(BEGIN, {**books.clock.ahead, ENDED.uid: 9 * MONTH}))
 
 
+def scheduled_after_the_end(books):
+    left = ScheduleFact(order(ENDED, 3), ENDED.uid, "scheduled", BEGIN + 9 * MONTH, PRICE)
+    books = with_ledger(books, keys=swapped(books.ledger.keys, lambda k: k.deleted, deleted=False))
+    return with_provider(books, schedules=(*books.provider.schedules, left))
+
+
 def booked_in_another_amount(books):
     def wanted(row):
         return row.merchant_uid == order(DECLINED, 1)
@@ -300,6 +306,7 @@ BROKEN = (
     ("books_agree", a_refund_that_only_portone_knows),
     ("no_charge_after_cancel", charged_after_the_cancel),
     ("no_charge_on_an_ended_key", charged_by_a_stranger_after_the_end),
+    ("nothing_left_scheduled", scheduled_after_the_end),
     ("paid_as_ordered", booked_in_another_amount),
     ("cards_not_hammered", tried_after_it_was_paid),
     ("cards_not_hammered", tried_sixteen_times),
