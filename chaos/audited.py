@@ -178,10 +178,11 @@ def _operation(call: Call) -> Operation:
 class _Excused:
     """What an audit says rightly of what was done on purpose beyond every promise, and what a list names by then."""
 
-    def __init__(self, terminated: set[str], differing: set[str], undecided: set[str]) -> None:
+    def __init__(self, terminated: set[str], differing: set[str], undecided: set[str], touched: set[str]) -> None:
         self._terminated = terminated
         self._differing = differing
         self._undecided = undecided
+        self._touched = touched
 
     @classmethod
     async def of(cls, world: World, everybody: Sequence[Subscriber]) -> "_Excused":
@@ -195,13 +196,18 @@ class _Excused:
             if any(str(row["customer_uid"] or "").startswith(uid) for uid in beyond)
         }
         undecided = {life.life for each in everybody if UNDECIDED in each.struck for life in each.lives}
-        return cls(terminated, differing, undecided)
+        calls = [call for each in everybody for call in each.world.journal.of(each.uid)]
+        touched = {str(call.body.get("merchant_uid")) for call in calls if call.does.startswith("console")}
+        return cls(terminated, differing, undecided, touched)
 
     def of_this(self, name: str, found: Found) -> bool:
         """Whether this one is."""
         if name in OF_A_TERMINATED_RUN and found.subscription_id in self._terminated:
             return True
         if name == "one_fate" and found.subscription_id in self._undecided and found.sentence.endswith("is unknown"):
+            return True
+        if name == "cards_not_hammered" and {*found.merchant_uids} <= self._touched:
+            # A person paid it in the console while its schedule stood: PortOne tried once more by itself.
             return True
         return bool(self._differing & {*found.merchant_uids})
 

@@ -5,9 +5,11 @@ import contextlib
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 from temporalio.client import Client
@@ -103,38 +105,54 @@ async def one_round(
                 draw_subscriber(world, f"r{seed:04d}_{n:03d}", f"{seed}/{n}", own, 9900 + 10 * n)
                 for n, own in enumerate(pairs_of(seed, subscribers) if pairs is None else pairs)
             ]
-            await asyncio.gather(*(in_trouble(each) for each in everybody))
-            rules = await world.control("GET", "faults")
-            await world.no_more_faults()
-            world.in_trouble = False
-            await asyncio.gather(*(in_quiet(each, periods) for each in everybody))
-            await reconciled(world, everybody)
-            judged = [await judge(each) for each in everybody]
-            judged = await with_audit(judged, await audited(world, everybody, judged))
-            days = [(await world.now(each.uid) - each.acts[0][0]).total_seconds() / 86_400 for each in everybody]
-            webhooks = await webhooks_of(world)
-            await end_what_runs(world)
-    fired: dict[str, int] = {}
-    for rule in rules:
-        fired[rule["kind"]] = fired.get(rule["kind"], 0) + rule["fired"]
-    commands: dict[str, int] = {}
-    for call in world.journal.calls:
-        name = call.does.rpartition("/")[2] if "/v1/" in call.does else call.does
-        commands[name] = commands.get(name, 0) + 1
+            one = await _lived(world, seed, everybody, periods)
     knobs = f"{'no cache' if not cached else 'cached'}, {emulator}, {time.monotonic() - begun:.0f} s"
-    say(f"seed {seed}: {sum(bool(each.broken) for each in judged)} of {subscribers} broken ({knobs})")
+    say(f"seed {seed}: {sum(bool(each.broken) for each in one.judged)} of {subscribers} broken ({knobs})")
+    return replace(one, seconds=time.monotonic() - begun)
+
+
+async def _lived(world: World, seed: int, everybody: Sequence[Subscriber], periods: int) -> Round:
+    """Trouble, quiet, and judgement."""
+    await asyncio.gather(*(in_trouble(each) for each in everybody))
+    rules = await world.control("GET", "faults")
+    await world.no_more_faults()
+    world.in_trouble = False
+    await asyncio.gather(*(in_quiet(each, periods) for each in everybody))
+    await reconciled(world, everybody)
+    judged = [await judge(each) for each in everybody]
+    judged = await with_audit(judged, await audited(world, everybody, judged))
+    one = await came_to(world, seed, everybody, judged, rules)
+    await end_what_runs(world)
+    return one
+
+
+async def came_to(
+    world: World,
+    seed: int,
+    everybody: Sequence[Subscriber],
+    judged: Sequence[Judged],
+    rules: Sequence[Mapping[str, Any]],
+) -> Round:
+    """What is told of a round: what was planned, what struck, and how it was judged."""
+    fired: Counter[str] = Counter()
+    for rule in rules:
+        fired[rule["kind"]] += rule["fired"]
+    commands = Counter(
+        call.does.rpartition("/")[2] if "/v1/" in call.does else call.does for call in world.journal.calls
+    )
+    days = [(await world.now(each.uid) - each.acts[0][0]).total_seconds() / 86_400 for each in everybody]
     return Round(
         seed,
         judged,
         [pair for each in everybody for pair in each.covered],
         [pair for each in everybody for pair in each.missed],
-        fired,
-        time.monotonic() - begun,
+        dict(fired),
+        0.0,
         sum(days),
-        commands,
+        dict(commands),
         struck=[name for each in everybody for name in each.struck],
         planned=[pair for each in everybody for pair in each.pairs],
-        webhooks=webhooks,
+        webhooks=await webhooks_of(world),
     )
 
 

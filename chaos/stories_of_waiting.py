@@ -1,6 +1,15 @@
 """Stories of waits: a command is heard at every moment, and every open thing has an end."""
 
-from chaos.promises import begun, fate, require_alive, require_answered, require_bounded, require_done
+from chaos.promises import (
+    begun,
+    fate,
+    order_number,
+    require_alive,
+    require_answered,
+    require_bounded,
+    require_done,
+    require_nothing_stands,
+)
 from chaos.telling import Story, require
 from chaos.world import World
 
@@ -46,6 +55,32 @@ async def ready_for_ever(world: World) -> None:
     await require_bounded(world, uid, 10)
 
 
+async def never_revoked(world: World) -> None:
+    """PortOne answers 500 to every `unschedule` while a subscription is canceled now, and for three hours after it."""
+    uid = "never_revoked"
+    await begun(world, uid)
+    number = await order_number(world, uid)
+    await world.fault("500_before", path="unschedule", customer_uid=f"{uid}*")
+    cancel = await world.command(uid, "cancel", at="now")
+    await require_answered(cancel, "while no schedule can be revoked")
+    hours = []
+    for _ in range(3):
+        before = len(_sent(world, number))
+        await world.advance(uid, hours=1)
+        hours.append(len(_sent(world, number)) - before)
+    require(
+        hours[2] <= hours[0], f"PortOne was asked ever more often to revoke the same schedule: {hours} times an hour"
+    )
+    await world.no_more_faults()
+    await world.advance(uid, hours=1)
+    await require_nothing_stands(world, uid, "an hour after PortOne revokes again")
+
+
+def _sent(world: World, number: str) -> list[str]:
+    calls = world.stack.recorder.of(set(), {number})
+    return [call.does for call in calls if call.does.endswith("/unschedule")]
+
+
 async def canceled_while_resent(world: World) -> None:
     """The first charge meets 429 four times: it is proven not executed; the customer cancels before the next try."""
     uid = "canceled_while_resent"
@@ -76,6 +111,12 @@ STORIES = (
         7,
         "A payment that stays `ready` ends in a list, a cancel is heard meanwhile, and the history stays short.",
         ready_for_ever,
+    ),
+    Story(
+        "never-revoked",
+        6,
+        "While a schedule cannot be revoked, PortOne is not asked ever more often; when it can be, nothing stands.",
+        never_revoked,
     ),
     Story(
         "canceled-while-resent",

@@ -98,6 +98,20 @@ def over(calls: Calls, now: datetime) -> list[CallOnItsWay]:
     return [call for call in calls if call.ends_at <= now]
 
 
+def is_followed(calls: Calls, call: CallOnItsWay) -> bool:
+    """Whether another call of the same kind about the same is kept, whose window is not over before this one's."""
+    return any(
+        each is not call and (each.kind, each.about) == (call.kind, call.about) and each.ends_at >= call.ends_at
+        for each in calls
+    )
+
+
+def without(calls: Calls, call: CallOnItsWay) -> list[CallOnItsWay]:
+    """The others; of two that are the same in everything, one stays."""
+    found = next(place for place, each in enumerate(calls) if each == call)
+    return [*calls[:found], *calls[found + 1 :]]
+
+
 def next_end(calls: Calls) -> datetime | None:
     """The UTC instant at which the first window is over; None when no call is on its way."""
     return min((call.ends_at for call in calls), default=None)

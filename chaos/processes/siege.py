@@ -5,12 +5,11 @@ import contextlib
 import random
 import tempfile
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from chaos.audited import audited, webhooks_of, with_audit
+from chaos.audited import audited, with_audit
 from chaos.faults import every_pair_of_processes
 from chaos.invariants import Violation
 from chaos.judging import judge
@@ -18,7 +17,7 @@ from chaos.lives import Subscriber, draw_subscriber
 from chaos.processes.fleet import Fleet, FleetError, a_fleet
 from chaos.processes.mishaps import BLOWS, Siege, blows_of
 from chaos.processes.world import a_process_world
-from chaos.rounds import Round, in_quiet, in_trouble, pairs_of, reconciled
+from chaos.rounds import Round, came_to, in_quiet, in_trouble, pairs_of, reconciled
 from chaos.world import StuckError
 
 PAUSE_SECONDS = 0.5
@@ -104,23 +103,12 @@ async def _wave(
         before.everybody += everybody
         found = await audited(world, before.everybody, judged, artefacts=_artefacts(fleet), counts_webhooks=False)
         judged = await with_audit(judged, [*before.news(found), *await _wrong(siege)])
-        webhooks = await webhooks_of(world)
-        days = [(await world.now(each.uid) - each.acts[0][0]).total_seconds() / 86_400 for each in everybody]
-    fired = Counter(siege.happened)
-    for rule in rules:
-        fired[rule["kind"]] += rule["fired"]
-    return Round(
-        seed,
-        judged,
-        [pair for each in everybody for pair in each.covered],
-        [pair for each in everybody for pair in each.missed],
-        dict(fired),
-        time.monotonic() - begun,
-        sum(days),
-        _commands(everybody),
-        struck=[*(name for each in everybody for name in each.struck), *siege.happened.elements()],
-        planned=[pair for each in everybody for pair in each.pairs],
-        webhooks=webhooks,
+        one = await came_to(world, seed, everybody, judged, rules)
+    return replace(
+        one,
+        fired={**one.fired, **siege.happened},
+        struck=[*one.struck, *siege.happened.elements()],
+        seconds=time.monotonic() - begun,
         blows=tuple(blows),
     )
 
@@ -193,10 +181,3 @@ def _artefacts(fleet: Fleet) -> list[Path]:
 
 
 _WRITTEN = ("temporal", "worker", "api")
-
-
-def _commands(everybody: Sequence[Subscriber]) -> dict[str, int]:
-    counted: Counter[str] = Counter()
-    for call in everybody[0].world.journal.calls:
-        counted[call.does.rpartition("/")[2] if "/v1/" in call.does else call.does] += 1
-    return dict(counted)

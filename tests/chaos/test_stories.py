@@ -5,7 +5,14 @@ import pytest
 from chaos.stories import STORIES
 from chaos.telling import BrokenPromiseError, Story, require, told
 
-LONG = {"never-registered", "ready-for-ever", "twenty-seven-numbers", "undeletable-key", "paused-to-the-end-of-time"}
+LONG = {
+    "never-revoked",
+    "never-registered",
+    "ready-for-ever",
+    "twenty-seven-numbers",
+    "undeletable-key",
+    "paused-to-the-end-of-time",
+}
 """What takes more than ten seconds, or says the same once more."""
 
 

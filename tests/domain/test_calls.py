@@ -1,5 +1,6 @@
 """Calls that were not answered, without Temporal: what they may still do, and until when."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from billing.domain import calls
@@ -51,3 +52,18 @@ def test_what_a_call_was_about_is_read_again_when_its_window_is_over_and_not_bef
 def test_every_call_that_may_charge_is_one_that_an_order_number_is_blocked_by():
     for kind in CallKind:
         assert calls.may_charge(sent((kind, "a")), "a") is (kind in MAY_CHARGE)
+
+
+def test_of_several_calls_about_the_same_only_the_last_one_is_read_again():
+    kept = sent(
+        (CallKind.UNSCHEDULE, "a"), (CallKind.UNSCHEDULE, "a"), (CallKind.UNSCHEDULE, "b"), (CallKind.AGAIN, "a")
+    )
+    assert [calls.is_followed(kept, call) for call in kept] == [True, False, False, False]
+
+
+def test_two_calls_that_are_the_same_in_everything_end_one_by_one():
+    (call,) = sent((CallKind.UNSCHEDULE, "a"))
+    twin = replace(call)
+    assert calls.is_followed([call, twin], call)
+    assert calls.without([call, twin], call) == [twin]
+    assert not calls.is_followed([twin], twin)

@@ -35,8 +35,15 @@ _ABOUT_A_KEY = frozenset({CallKind.ISSUE_KEY, CallKind.DELETE_KEY})
 
 
 async def read_again(subscription: Subscription, recording: Recording) -> None:
-    """Read once more what an unanswered call was about, now that it cannot be carried out any more."""
-    call = subscription.state.in_flight.over(workflow.now())[0]
+    """Read once more what an unanswered call was about, now that it cannot be carried out any more.
+
+    Of several of one kind about the same, the last one reads for all: each that read would send again by itself.
+    """
+    in_flight = subscription.state.in_flight
+    call = in_flight.over(workflow.now())[0]
+    if in_flight.is_followed(call):
+        in_flight.is_over(call)
+        return
     if call.kind in _ABOUT_A_KEY:
         await _read_key(subscription, recording, call)
     elif call.about == subscription.terms.merchant_uid and subscription.state.ended_at is None:
@@ -44,7 +51,7 @@ async def read_again(subscription: Subscription, recording: Recording) -> None:
     elif call.about.startswith(subscription.start.subscription_id):
         # What somebody else had scheduled, and was taken back for a start, is theirs to schedule again.
         await _take_back(subscription, recording, call)
-    subscription.state.in_flight.is_over(call)
+    in_flight.is_over(call)
 
 
 async def _read_key(subscription: Subscription, recording: Recording, call: CallOnItsWay) -> None:

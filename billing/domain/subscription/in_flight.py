@@ -105,11 +105,15 @@ class InFlight(BaseModel):
 
     def is_over(self, call: CallOnItsWay) -> None:
         """The window of a call is over, and what it was about was read again."""
-        self.calls = [each for each in self.calls if each != call]
+        self.calls = calls.without(self.calls, call)
 
     def over(self, now: datetime) -> Sequence[CallOnItsWay]:
         """Calls whose window is over."""
         return calls.over(self.calls, now)
+
+    def is_followed(self, call: CallOnItsWay) -> bool:
+        """Whether another call of the same kind about the same is kept, whose window is not over before this one's."""
+        return calls.is_followed(self.calls, call)
 
     def may_charge(self, merchant_uid: str) -> bool:
         """Whether a call may still let an order number be charged that is read as not scheduled and not paid."""
