@@ -31,6 +31,8 @@ _AGAIN_MINUTES = 13
 _TRIES = 4
 _SHORT = timedelta(seconds=10)
 _OPEN = (None, 202, 503)
+_DONE = (200, 201)
+_ENDING = 0.9
 _TRANSIENT = frozenset({"charge_open", "charge_unknown", "charge_running", "portone_unavailable", "order_not_taken"})
 _MONEY = frozenset({"paid", "refunded", "late_paid"})
 
@@ -130,13 +132,13 @@ async def _done(world: World, uid: str, path: str, body: Any) -> None:
     """Asked until it is done: what is open is asked for again by its key, what cannot be said yet is asked anew."""
     call, key = await world.call(uid, "POST", path, body), None
     for _ in range(_ASKED_AGAIN):
-        if call.is_done or not _is_transient(call):
+        if call.status in _DONE or not _is_transient(call):
             break
         if await world.subscription(uid):
             await _pass(world, uid, minutes=_AGAIN_MINUTES)
         key = call.idempotency_key if call.status in _OPEN else None
         call = await world.call(uid, "POST", path, body, again=key)
-    require(call.is_done, f"{path} was answered {call.status}: {call.answer}")
+    require(call.status in _DONE, f"{path} was answered {call.status}: {call.answer}")
 
 
 def _is_transient(call: Call) -> bool:
@@ -218,7 +220,8 @@ def differs(plain: Lived, lived: Lived) -> str | None:
         return f"{lived.came_to} instead of {plain.came_to}"
     if lived.point.activity is not None and lived.died_at is None:
         return "the life had no such activity: nothing died"
-    if lived.point.events is not None and lived.point.events < lived.events and lived.runs < 2:
+    # What has ended, or is about to, continues no more.
+    if lived.point.events is not None and lived.point.events < _ENDING * lived.events and lived.runs < 2:
         return "no run continued as new"
     return None
 

@@ -46,7 +46,8 @@ MUTANTS = (
         "workflows/charge/stopping.py",
         "        row = await portone.find_schedule(number)\n        if row is None or row.status in (",
         "        row = None\n        if row is None or row.status in (",
-        "tests/workflows/test_cancel.py::test_when_the_charge_wins_the_caller_is_told_and_it_is_booked",
+        "tests/journeys/test_cancel.py"
+        "::test_what_portone_does_not_tell_is_told_as_unknown_at_once_and_given_back_when_it_proves_paid",
         classic="M11",
     ),
     Mutant(
@@ -109,10 +110,10 @@ MUTANTS = (
     ),
     Mutant(
         "standing-after-the-end",
-        "A schedule that stands after the end although it was revoked is read once, and then left.",
+        "A schedule of ours that stands after the end although it was revoked is not read again.",
         "workflows/subscription/tidying.py",
-        "        subscription.state.in_flight.is_unanswered(\n            CallKind.UNSCHEDULE, call.about",
-        "        str(\n            CallKind.UNSCHEDULE) or str((), call.about",
+        "elif call.about.startswith(subscription.start.subscription_id):",
+        "elif call.kind is CallKind.DELETE_KEY:",
         "tests/journeys/test_half_way.py::test_a_schedule_that_stands_again_after_the_end_is_read_and_taken_back",
     ),
     Mutant(

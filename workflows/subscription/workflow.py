@@ -5,9 +5,8 @@ from datetime import datetime
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
-from billing.domain.events import EventType
 from billing.domain.states import ENDED, SubscriptionStatus
-from billing.domain.subscription import ending, first_period, payloads, projections, waiting
+from billing.domain.subscription import ending, first_period, projections, waiting
 from billing.domain.subscription.answers import CancelPreview, Preview
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.reports import LookAgain, PaymentReported
@@ -16,7 +15,7 @@ from billing.domain.subscription.start import StartSubscription
 from billing.domain.subscription.state import SubscriptionState
 from billing.domain.subscription.subscription import Subscription, begin
 from workflows import policies
-from workflows.subscription import loop, previewing
+from workflows.subscription import loop, opening, previewing
 from workflows.subscription.commands.cancel import CancelSubscription
 from workflows.subscription.commands.change_plan import ChangePlan
 from workflows.subscription.commands.handlers import CommandHandlers
@@ -49,6 +48,8 @@ class SubscriptionWorkflow(CommandHandlers):
         if carried is None:
             check_start(start)
             self._begin(start)
+            # Before PortOne is asked, which may not answer for hours: who was told 202 finds it, and can cancel it.
+            await record_and_show(self._subscription, self._recording, self._ui)
         else:
             self._ui.show(self._subscription)
             self._tell_that_it_is_open()
@@ -119,9 +120,7 @@ class SubscriptionWorkflow(CommandHandlers):
         subscription, now = self._subscription, workflow.now()
         if start.billing_day is not None:
             first_period.lay(subscription, subscription.state.period.due_at, start.billing_day)
-        text = f"{subscription.terms.plan.name} has begun"
-        self._recording.emit(EventType.SUBSCRIPTION_CREATED, text, payloads.subscription(subscription), now)
-        self._recording.write("open the subscription", now, intents=[subscription.intent()])
+        opening.begin(subscription, self._recording, now)
 
     async def _next_step(self) -> None:
         """Take the next step; where there is none, tell what was answered, and wait: the one wait of a subscription."""
