@@ -4,6 +4,7 @@ import asyncio
 import copy
 import itertools
 import json
+import re
 import string
 import uuid
 
@@ -24,6 +25,11 @@ SECRETS = sorted(
     {digits[at : at + 4] for digits in (CARD_NUMBER.replace("-", ""), CARD["birth"]) for at in range(len(digits) - 3)}
 )
 GONE = object()
+
+
+def without_ids(shown):
+    """What is shown, without the ids in it: drawn at random, they now and then hold four digits that a card has too."""
+    return re.sub(r"imps?_[0-9]+|[0-9a-z]{20,}", "", shown)
 
 
 def new_uid():
@@ -104,7 +110,7 @@ def assert_problem(answer, status=None, code=None, field=None):
     assert 400 <= answer.status_code < 500, (answer.status_code, answer.text)
     assert answer.headers["content-type"].split(";")[0] == "application/problem+json"
     shown = answer.text + str(dict(answer.headers)).replace(answer.headers.get("date", ""), "")
-    assert [secret for secret in SECRETS if secret in shown] == []
+    assert [secret for secret in SECRETS if secret in without_ids(shown)] == []
     problem = answer.json()
     assert problem["status"] == answer.status_code
     assert isinstance(problem["code"], str)
