@@ -56,7 +56,8 @@ async def test_lives_with_mishaps_in_pairs_keep_their_promises(dev_server, subsc
     one = await one_round(dev_server.client, 1, subscribers, lambda _line: None, uncached=uncached)
     broken = [(violation, each.story) for each in one.judged for violation in each.broken]
     assert not broken, broken
-    assert one.covered
+    # Two subscribers may meet no pair: what is promised of them is that nothing is broken.
+    assert one.covered or subscribers == 2
 
 
 async def test_what_is_broken_is_told_with_its_story_and_the_report_counts_it(dev_server, tmp_path):

@@ -42,6 +42,7 @@ from workflows.charge.attempts import Proven
 from workflows.contracts import IssueBillingKey
 from workflows.subscription import left_on_key
 from workflows.subscription.commands.command import OWING, Command, Fault, has_numbers_left, is_not_parked
+from workflows.subscription.ledger import record
 
 SAME_BILLING_KEY = Refusal("same_billing_key", "bring another card, or POST …/retry to charge this one")
 
@@ -227,6 +228,8 @@ async def _try_at_once(
     _tell(subscription, recording, workflow.now(), previous)
     recording.write("another card is charged", workflow.now(), billing_key=key)
     scheduling.renumber(subscription, recording, workflow.now(), "another card")
+    # The ledger counts the attempts on a card, and only now knows which card this key is.
+    await record(recording)
     allowed_at = await declines.card_may_be_tried_at(subscription, workflow.now())
     if allowed_at > workflow.now():
         # The same card under another name, say: it was tried as often as the schemes allow.
