@@ -116,6 +116,14 @@ MUTANTS = (
         "tests/journeys/test_kept_keys.py::test_a_foreign_charge_on_the_old_key_keeps_it_until_it_is_over",
     ),
     Mutant(
+        "refund-without-checksum",
+        "A refund is sent without the balance that it believes in.",
+        "activities/payments.py",
+        "checksum=Money(order.checksum, order.amount.currency),",
+        "checksum=None,",
+        "tests/journeys/test_refunds.py::test_partial_refunds_carry_the_charge_s_parts_and_add_up_to_them",
+    ),
+    Mutant(
         "nothing-is-ever-scheduled-there",
         "Asked what is scheduled on a key, the activity says nothing is.",
         "activities/schedules.py",

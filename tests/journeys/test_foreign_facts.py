@@ -260,6 +260,8 @@ async def test_a_charge_whose_run_was_terminated_belongs_to_nobody_and_goes_back
     await console(stack, "execute", merchant_uid=number)
     await until(lambda: gone_back(stack, number))
     await until(lambda: is_refunded(stack, number))
+    assert await kept(stack, number) == 0
+    assert await refunds_add_up(stack, number) == 9900
 
 
 async def is_refunded(stack, number):

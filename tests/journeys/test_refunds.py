@@ -54,7 +54,6 @@ async def running_refund(stack, number):
 # ---------------------------------------------------------------- parts
 
 
-@pytest.mark.soak
 async def test_partial_refunds_carry_the_charge_s_parts_and_add_up_to_them(stack):
     uid = await stack.start(plan=BUSINESS)
     number = await order_of(stack, uid)

@@ -22,6 +22,7 @@ from workflows.billing_key.issuing import NAME_TAKEN, name_taken
 from workflows.charge import portone
 from workflows.ports import LedgerActivities
 from workflows.subscription import left_on_key
+from workflows.subscription.ledger import record
 
 REASON = "a new subscription begins with another card"
 
@@ -43,7 +44,7 @@ async def clear_the_name(subscription: Subscription, recording: Recording, key: 
     """
     name = subscription.start.customer_uid
     taken = InTheWay(NAME_TAKEN, name_taken(name))
-    if not await _is_left_by_an_ended_life(key):
+    if not await _is_left_by_an_ended_life(recording, key):
         return taken
     standing = await _still_standing(subscription, recording)
     if standing:
@@ -59,7 +60,9 @@ async def clear_the_name(subscription: Subscription, recording: Recording, key: 
     return None
 
 
-async def _is_left_by_an_ended_life(key: BillingKeyFact) -> bool:
+async def _is_left_by_an_ended_life(recording: Recording, key: BillingKeyFact) -> bool:
+    # What the ledger is asked about is written there first.
+    await record(recording)
     return await workflow.execute_activity_method(
         LedgerActivities.is_left_by_an_ended_life,
         args=[key, workflow.info().workflow_id],

@@ -8,10 +8,13 @@ from billing.domain.subscription.subscription import Subscription
 from workflows import policies
 from workflows.charge import portone
 from workflows.ports import LedgerActivities, ScheduleActivities
+from workflows.subscription.ledger import record
 
 
-async def belongs_to_another(customer_uid: str) -> bool:
+async def belongs_to_another(recording: Recording, customer_uid: str) -> bool:
     """Whether another living subscription is charged by this key."""
+    # What the ledger is asked about is written there first.
+    await record(recording)
     owner = await workflow.execute_activity_method(
         LedgerActivities.subscription_on_key,
         customer_uid,
@@ -69,6 +72,6 @@ async def _is_deleted(subscription: Subscription, recording: Recording, customer
         )
     except ActivityError:
         return False
-    if scheduled or await belongs_to_another(customer_uid):
+    if scheduled or await belongs_to_another(recording, customer_uid):
         return False
     return await portone.delete_key(subscription, recording, customer_uid, reason, policies.TIDY)

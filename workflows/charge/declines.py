@@ -14,6 +14,7 @@ from billing.domain.subscription.subscription import Subscription
 from billing.domain.verdict import Verdict
 from workflows import policies
 from workflows.ports import LedgerActivities
+from workflows.subscription.ledger import record
 
 
 async def after_decline(
@@ -38,7 +39,7 @@ async def after_decline(
         by_hand, planned = False, None
     dunning.note_the_decline(subscription, verdict, failed_at, by_hand=by_hand)
     result = subscription.result(CycleState.DECLINED, payment, workflow.now(), verdict.reason)
-    next_at = await _next_attempt_at(subscription, failed_at, planned)
+    next_at = await _next_attempt_at(subscription, recording, failed_at, planned)
     another_number = next_at is not None and not subscription.terms.number_is_reusable()
     if another_number and state.period.generation >= MAX_GENERATION:
         # There is no order number left for another attempt: the period waits for the end of its dunning.
@@ -83,7 +84,7 @@ async def after_found_decline(subscription: Subscription, recording: Recording, 
 
 
 async def _next_attempt_at(
-    subscription: Subscription, failed_at: datetime, planned: datetime | None
+    subscription: Subscription, recording: Recording, failed_at: datetime, planned: datetime | None
 ) -> datetime | None:
     state, policy = subscription.state, subscription.start.policy.dunning
     if policy is None:
@@ -91,10 +92,12 @@ async def _next_attempt_at(
     if state.arrears.hard_declined:
         return None
     next_at = planned or policy.next_attempt_at(DeclineClass.SOFT, max(1, state.arrears.spent), failed_at)
-    return next_at if next_at is None else await card_may_be_tried_at(subscription, next_at, failed_at)
+    return next_at if next_at is None else await card_may_be_tried_at(subscription, recording, next_at, failed_at)
 
 
-async def card_may_be_tried_at(subscription: Subscription, at: datetime, *just_tried: datetime) -> datetime:
+async def card_may_be_tried_at(
+    subscription: Subscription, recording: Recording, at: datetime, *just_tried: datetime
+) -> datetime:
     """The earliest instant from `at` on at which the schemes allow one more attempt on the card.
 
     They count the attempts on a card over all subscriptions; what was `just_tried` is not in the ledger yet.
@@ -102,6 +105,8 @@ async def card_may_be_tried_at(subscription: Subscription, at: datetime, *just_t
     policy = subscription.start.policy.dunning
     if policy is None:
         return at
+    # Which card a key is, and what was tried on it, is counted by what is written.
+    await record(recording)
     attempts = await workflow.execute_activity_method(
         LedgerActivities.attempts_on_card,
         subscription.terms.customer_uid,

@@ -85,7 +85,7 @@ async def _waits_for_the_schemes(subscription: Subscription, recording: Recordin
     """Whether a retry must wait, because the card was tried for other subscriptions since it was planned."""
     if not subscription.state.arrears.failed_attempts:
         return False
-    allowed_at = await declines.card_may_be_tried_at(subscription, workflow.now())
+    allowed_at = await declines.card_may_be_tried_at(subscription, recording, workflow.now())
     if allowed_at <= workflow.now():
         return False
     subscription.state.period.is_due(allowed_at)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from temporalio import workflow
 
 from billing.domain.event_catalogue import event
-from billing.domain.event_data import ChargeData, EventData, ParkedData, RefundData
+from billing.domain.event_data import ChargeData, EventData, RefundData
 from billing.domain.events import EventType, OutgoingEvent
 from billing.domain.foreign import ForeignFact, Unexpected
 from billing.domain.known_order import Known, KnownOrder
@@ -21,6 +21,7 @@ from billing.domain.parked import DecisionRecord, ParkedRecord
 from billing.domain.records import ChargeResult, LedgerEntry, RefundRecord, RefundState
 from billing.domain.states import CycleState
 from workflows.unexpected_payment.console_refunds import refunds_elsewhere
+from workflows.unexpected_payment.left_entry import parked_data
 
 REASONS: Mapping[Unexpected, str] = MappingProxyType(
     {
@@ -137,21 +138,7 @@ def _events(fact: ForeignFact, known: Known) -> tuple[OutgoingEvent, ...]:
 
 def parked_event(record: ParkedRecord, known: Known, decided: DecisionRecord | None = None) -> OutgoingEvent:
     """That it stands parked, or what was decided of it."""
-    data = ParkedData(
-        customer_uid=record.customer_uid,
-        subscription_id=record.subscription_id,
-        status=known.status.value if known.status else "",
-        reason=record.reason,
-        decisions=tuple(each.value for each in record.decisions),
-        known=record.known,
-        merchant_uid=record.merchant_uid,
-        imp_uid=record.imp_uid,
-        decision=decided.decision.value if decided else None,
-        decided_by=decided.by if decided else None,
-        note=decided.reason if decided else None,
-        kind=record.kind.value,
-        parked_id=record.parked_id,
-    )
+    data = parked_data(record, known.status.value if known.status else "", decided)
     what = EventType.SUBSCRIPTION_DECIDED if decided else EventType.SUBSCRIPTION_PARKED
     text = f"decided by {decided.by}: {decided.decision.value}" if decided else f"parked: {record.reason}"
     event_id = f"evt_{_digest(record.parked_id, decided.decision_id if decided else 'parked')}"

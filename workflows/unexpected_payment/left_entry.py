@@ -23,10 +23,10 @@ def _closed(record: ParkedRecord, at: datetime) -> ParkedRecord:
     return replace(record, closed_at=at, revision=max(record.revision + 1, revision_at(at)))
 
 
-def _decided(record: ParkedRecord, order: DecisionTaken, at: datetime) -> DecisionRecord:
-    """What a person decided, with who and why."""
+def decided(record: ParkedRecord, order: DecisionTaken, at: datetime, revision: int) -> DecisionRecord:
+    """What a person decided, with who and why; `revision` tells decisions about the same thing apart."""
     return DecisionRecord(
-        decision_id=f"{record.parked_id}-{revision_at(at)}",
+        decision_id=f"{record.parked_id}-{revision}",
         parked_id=record.parked_id,
         kind=record.kind,
         workflow_id=record.workflow_id,
@@ -66,7 +66,7 @@ def ended(record: ParkedRecord, status: str, at: datetime, order: DecisionTaken 
     parked = (_closed(record, at),)
     if order is None:
         return LedgerEntry(parked=parked)
-    decision = _decided(record, order, at)
+    decision = decided(record, order, at, revision_at(at))
     text = f"decided by {order.by}: {order.decision.value}"
     data = parked_data(record, status, decision)
     told = event(EventType.SUBSCRIPTION_DECIDED, at, f"evt_{decision.decision_id}", text, data)

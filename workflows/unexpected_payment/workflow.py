@@ -7,16 +7,15 @@ a refund is booked before it is sent and is known again by its mark, and everyth
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, VersioningBehavior
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError, FailureError
 
 from billing.domain.foreign import ForeignFact, Unexpected, judge_foreign
 from billing.domain.known_order import AskedOrder, Known
 from billing.domain.money import Money
-from billing.domain.parked import DECISIONS, Decision, DecisionRecord, ParkedKind, ParkedRecord
+from billing.domain.parked import DECISIONS, Decision, ParkedKind, ParkedRecord
 from billing.domain.records import ChargeResult, Disposition, LedgerEntry, RefundState, WebhookDisposition
 from billing.domain.refund_messages import RefundSettled, StartRefund
 from billing.domain.states import CycleState
@@ -27,11 +26,10 @@ from workflows import policies
 from workflows.ports import LedgerActivities, PaymentActivities
 from workflows.refund.refunding import refund_to_the_end
 from workflows.subscription.commands.decisions import check_decision
-from workflows.unexpected_payment import entries
+from workflows.unexpected_payment import entries, left_entry
 from workflows.unexpected_payment.contracts import FactDecided, FactSettled, FactState, ReportedFact, StartLateFact
+from workflows.unexpected_payment.parked_watch import PARKED
 
-PARKED = SearchAttributeKey.for_keyword("Parked")
-_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _IN_DOUBT = frozenset({RefundState.INTENT, RefundState.UNKNOWN, RefundState.NOT_EXECUTED})
 
 
@@ -222,21 +220,7 @@ class LateFactWorkflow:
         return await self._carry_out(self._order, record, fact, known)
 
     async def _carry_out(self, order: DecisionTaken, record: ParkedRecord, fact: ForeignFact, known: Known) -> Decision:
-        decided = DecisionRecord(
-            decision_id=f"{record.parked_id}-{record.revision}",
-            parked_id=record.parked_id,
-            kind=record.kind,
-            workflow_id=record.workflow_id,
-            customer_uid=record.customer_uid,
-            subscription_id=record.subscription_id,
-            merchant_uid=record.merchant_uid,
-            parked_reason=record.reason,
-            decision=order.decision,
-            by=order.by,
-            reason=order.reason,
-            at=workflow.now(),
-            imp_uid=record.imp_uid,
-        )
+        decided = left_entry.decided(record, order, workflow.now(), record.revision)
         keep = order.decision is Decision.PAID
         entry = LedgerEntry(
             decisions=(decided,),
@@ -289,7 +273,7 @@ class LateFactWorkflow:
 
     def _count(self) -> None:
         """A revision that only grows, also from one run of this payment to the next."""
-        self._revision = max(self._revision + 1, int((workflow.now() - _EPOCH).total_seconds()))
+        self._revision = max(self._revision + 1, left_entry.revision_at(workflow.now()))
 
     async def _write(self, summary: str, entry: LedgerEntry) -> None:
         if entry == LedgerEntry():

@@ -42,7 +42,6 @@ from workflows.charge.attempts import Proven
 from workflows.contracts import IssueBillingKey
 from workflows.subscription import left_on_key
 from workflows.subscription.commands.command import OWING, Command, Fault, has_numbers_left, is_not_parked
-from workflows.subscription.ledger import record
 
 SAME_BILLING_KEY = Refusal("same_billing_key", "bring another card, or POST …/retry to charge this one")
 
@@ -134,7 +133,7 @@ async def _new_key(
 ) -> BillingKeyFact | _Refused:
     refused = None
     key = await portone.find_key(message.customer_uid)
-    if await old_keys.belongs_to_another(message.customer_uid):
+    if await old_keys.belongs_to_another(recording, message.customer_uid):
         refused = _Refused("billing_key_in_use", f"another subscription is charged by {message.customer_uid!r}")
     elif message.vault_handle is None and key is None:
         refused = _Refused("billing_key_not_found", f"PortOne has no billing key for {message.customer_uid!r}")
@@ -200,7 +199,7 @@ async def _leave_it(
     subscription: Subscription, recording: Recording, message: ChangePaymentMethod, stopped: stopping.Stopped
 ) -> OrderAnswered:
     """The open charge is neither paid nor proven unpaid: no other key may be charged for its period."""
-    refused = _Refused("charge_mismatch", "the next charge ran first and is not as messageed; decide that first")
+    refused = _Refused("charge_mismatch", "the next charge ran first and is not as ordered; decide that first")
     if stopped.unfinished:
         refused = _Refused("charge_unfinished", "PortOne has not finished an earlier payment of the open period")
         retrying.plan_as_before(subscription, recording, workflow.now())
@@ -228,9 +227,7 @@ async def _try_at_once(
     _tell(subscription, recording, workflow.now(), previous)
     recording.write("another card is charged", workflow.now(), billing_key=key)
     scheduling.renumber(subscription, recording, workflow.now(), "another card")
-    # The ledger counts the attempts on a card, and only now knows which card this key is.
-    await record(recording)
-    allowed_at = await declines.card_may_be_tried_at(subscription, workflow.now())
+    allowed_at = await declines.card_may_be_tried_at(subscription, recording, workflow.now())
     if allowed_at > workflow.now():
         # The same card under another name, say: it was tried as often as the schemes allow.
         state.arrears.an_attempt_is_planned()

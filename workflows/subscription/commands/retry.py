@@ -37,7 +37,7 @@ def guard(_message: RetryNow, subscription: Subscription, _now: datetime) -> Non
 
 async def work(subscription: Subscription, recording: Recording, _message: RetryNow) -> OrderAnswered | None:
     """Charge the unpaid period now; a decline leaves the retries as they were planned."""
-    allowed_at = await declines.card_may_be_tried_at(subscription, workflow.now())
+    allowed_at = await declines.card_may_be_tried_at(subscription, recording, workflow.now())
     if allowed_at > workflow.now():
         message = f"the card was tried too often; it may be tried again {subscription.terms.local(allowed_at)}"
         return OrderAnswered(done=False, code="card_tried_too_often", message=message)
