@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-ADVANCE_SECONDS = 90.0
+ADVANCE_SECONDS = 300.0
 """So long, in real time, a clock that is being moved may stand: what has not gone on by then never does.
 
 How long a whole move takes is no measure: a charge that is refused for good is sent and looked for a hundred times, and
 a worker that keeps no run in memory reads the whole history again for each.
 """
-LONGEST_ADVANCE_SECONDS = 1200.0
+LONGEST_ADVANCE_SECONDS = 1800.0
 """So long a clock may move, however steadily: who is always a step further and never there is in a loop, too."""
 _A_STEP_SECONDS = 0.5
 

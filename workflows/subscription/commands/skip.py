@@ -7,6 +7,7 @@ from temporalio import workflow
 from billing.domain import bounds, refusals
 from billing.domain.events import EventType
 from billing.domain.message import Message
+from billing.domain.records import ChargeIntent
 from billing.domain.refusals import Refusal, need
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.subscription import payloads, skipping
@@ -55,8 +56,8 @@ def guard(message: SkipPeriods, subscription: Subscription, now: datetime) -> No
 async def work(subscription: Subscription, recording: Recording, message: SkipPeriods) -> OrderAnswered:
     """Stop the next charge if it still can be, and let it come so many periods later; say what happened."""
     stopped = await stopping.stop_the_charge(subscription, recording)
-    if stopped.charge is ChargeAtOrder.PAID or stopped.stands_in_the_way or stopped.unfinished:
-        return _not_skipped(stopped)
+    if ran_first(stopped):
+        return not_moved(stopped, "the next charge ran first: its period is not skipped, and nothing was changed")
     now = workflow.now()
     if stopped.charge is ChargeAtOrder.REVOKED:
         recording.close_order(CycleState.REVOKED, message.reason or BY_REQUEST, now)
@@ -65,19 +66,28 @@ async def work(subscription: Subscription, recording: Recording, message: SkipPe
     text_ = f"{message.periods} skipped, until {subscription.terms.local(subscription.state.period.due_at)}"
     told = payloads.subscription(subscription, message.reason)
     recording.emit(EventType.SUBSCRIPTION_SKIP_SCHEDULED, text_, told, now)
-    moved = subscription.state.period.order == subscription.terms.would_open()
-    intents = [subscription.intent()] if moved and stopped.charge is not ChargeAtOrder.REVOKED else []
-    recording.write(text_, now, intents=intents)
+    recording.write(text_, now, intents=moved_intents(subscription, stopped))
     return OrderAnswered(charge=stopped.charge, merchant_uid=stopped.merchant_uid)
 
 
-def _not_skipped(stopped: Stopped) -> OrderAnswered:
-    """The charge was faster: the period that it is for is not skipped, whatever came of it."""
+def ran_first(stopped: Stopped) -> bool:
+    """Whether the next charge was faster, or may have been: then it is not moved."""
+    return stopped.charge is ChargeAtOrder.PAID or stopped.stands_in_the_way or stopped.unfinished
+
+
+def moved_intents(subscription: Subscription, stopped: Stopped) -> list[ChargeIntent]:
+    """The intent with its new day, of a charge that keeps its order number and was not taken back at PortOne."""
+    keeps_its_order = subscription.state.period.order == subscription.terms.would_open()
+    return [subscription.intent()] if keeps_its_order and stopped.charge is not ChargeAtOrder.REVOKED else []
+
+
+def not_moved(stopped: Stopped, message: str) -> OrderAnswered:
+    """The next charge was faster: what came of it, and that nothing was changed."""
     code = "charge_unfinished" if stopped.unfinished else f"charge_{stopped.charge.value}"
     return OrderAnswered(
         done=False,
         code=code,
-        message="the next charge ran first: its period is not skipped, and nothing was changed",
+        message=message,
         charge=stopped.charge,
         merchant_uid=stopped.merchant_uid,
         charged=stopped.payment.amount if stopped.payment else None,

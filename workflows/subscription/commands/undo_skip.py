@@ -15,6 +15,7 @@ from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.subscription import Subscription
 from workflows.charge import stopping
 from workflows.subscription.commands.command import Command, has_numbers_left, is_not_parked
+from workflows.subscription.commands.skip import moved_intents, not_moved, ran_first
 
 NOTHING_SKIPPED = Refusal("nothing_skipped", f"{refusals.LOOK}: skip is what would be undone")
 
@@ -37,12 +38,8 @@ def guard(_message: UndoSkip, subscription: Subscription, now: datetime) -> None
 async def work(subscription: Subscription, recording: Recording, _message: UndoSkip) -> OrderAnswered:
     """Take the charge back that was to come after the skipped periods, and plan it for the next one."""
     stopped = await stopping.stop_the_charge(subscription, recording)
-    if stopped.charge is ChargeAtOrder.PAID or stopped.stands_in_the_way or stopped.unfinished:
-        code = "charge_unfinished" if stopped.unfinished else f"charge_{stopped.charge.value}"
-        message = "the next charge ran first, and nothing was changed"
-        return OrderAnswered(
-            done=False, code=code, message=message, charge=stopped.charge, merchant_uid=stopped.merchant_uid
-        )
+    if ran_first(stopped):
+        return not_moved(stopped, "the next charge ran first, and nothing was changed")
     now = workflow.now()
     if stopped.charge is ChargeAtOrder.REVOKED:
         recording.close_order(CycleState.REVOKED, "not skipped after all", now)
@@ -50,9 +47,7 @@ async def work(subscription: Subscription, recording: Recording, _message: UndoS
     subscription.state.period.plan_again("periods are not skipped after all")
     text = f"charged {subscription.terms.local(subscription.state.period.due_at)} after all"
     recording.emit(EventType.SUBSCRIPTION_SKIP_UNDONE, text, payloads.subscription(subscription), now)
-    moved = subscription.state.period.order == subscription.terms.would_open()
-    intents = [subscription.intent()] if moved and stopped.charge is not ChargeAtOrder.REVOKED else []
-    recording.write(text, now, intents=intents)
+    recording.write(text, now, intents=moved_intents(subscription, stopped))
     return OrderAnswered(charge=stopped.charge, merchant_uid=stopped.merchant_uid)
 
 
