@@ -48,6 +48,7 @@ from workflows.reconciliation.workflow import ReconciliationWorkflow
 from workflows.refund.owed_refund import OwedRefundWorkflow
 from workflows.refund.workflow import RefundWorkflow
 from workflows.subscription.workflow import SubscriptionWorkflow
+from workflows.unexpected_payment.left_charge import LeftChargeWorkflow
 from workflows.unexpected_payment.left_schedule import LeftScheduleWorkflow
 from workflows.unexpected_payment.workflow import LateFactWorkflow
 
@@ -59,6 +60,7 @@ WORKFLOWS: Sequence[type] = (
     DeleteBillingKeyWorkflow,
     EventDeliveryWorkflow,
     LateFactWorkflow,
+    LeftChargeWorkflow,
     LeftScheduleWorkflow,
     OwedRefundWorkflow,
     ReconciliationWorkflow,

@@ -33,9 +33,6 @@ LEEWAYS = Leeways(settle=timedelta(0), overdue=SLA, webhook=timedelta(days=2))
 OF_A_TERMINATED_RUN = frozenset({"no_run_astray", "nothing_due_unlisted", "one_fate"})
 """What an audit rightly says of a life whose run an operator has ended from outside: that is how it is found."""
 
-UNDECIDED = "never decided"
-"""With this mishap PortOne itself never says what became of a charge: of a life that has ended nothing can be known."""
-
 _STOPPED = frozenset({"revoked", "none_planned"})
 _SQLITE = "sqlite:///"
 
@@ -178,10 +175,9 @@ def _operation(call: Call) -> Operation:
 class _Excused:
     """What an audit says rightly of what was done on purpose beyond every promise, and what a list names by then."""
 
-    def __init__(self, terminated: set[str], differing: set[str], undecided: set[str], touched: set[str]) -> None:
+    def __init__(self, terminated: set[str], differing: set[str], touched: set[str]) -> None:
         self._terminated = terminated
         self._differing = differing
-        self._undecided = undecided
         self._touched = touched
 
     @classmethod
@@ -195,16 +191,13 @@ class _Excused:
             for row in rows
             if any(str(row["customer_uid"] or "").startswith(uid) for uid in beyond)
         }
-        undecided = {life.life for each in everybody if UNDECIDED in each.struck for life in each.lives}
         calls = [call for each in everybody for call in each.world.journal.of(each.uid)]
         touched = {str(call.body.get("merchant_uid")) for call in calls if call.does.startswith("console")}
-        return cls(terminated, differing, undecided, touched)
+        return cls(terminated, differing, touched)
 
     def of_this(self, name: str, found: Found) -> bool:
         """Whether this one is."""
         if name in OF_A_TERMINATED_RUN and found.subscription_id in self._terminated:
-            return True
-        if name == "one_fate" and found.subscription_id in self._undecided and found.sentence.endswith("is unknown"):
             return True
         if name == "cards_not_hammered" and {*found.merchant_uids} <= self._touched:
             # A person paid it in the console while its schedule stood: PortOne tried once more by itself.

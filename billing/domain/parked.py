@@ -34,8 +34,10 @@ class ParkedKind(StrEnum):
     REFUNDED_ELSEWHERE = "refunded_elsewhere"
     CHANGE_MISMATCH = "change_mismatch"
     REFUND_REFUSED = "refund_refused"
+    SECOND_PAYMENT = "second_payment"
     SCHEDULE_LEFT = "schedule_left"
     REFUND_OWED = "refund_owed"
+    CHARGE_LEFT = "charge_left"
 
 
 _K, _D = ParkedKind, Decision
@@ -50,9 +52,13 @@ SENTENCES: Mapping[ParkedKind, str] = MappingProxyType(
         _K.REFUNDED_ELSEWHERE: "Money that was paid went back to the customer, and not from here.",
         _K.CHANGE_MISMATCH: "PortOne has a payment of a plan change that is not as it was ordered.",
         _K.REFUND_REFUSED: "Money that pays for nothing is to go back, and PortOne refuses to refund it.",
+        _K.SECOND_PAYMENT: "An order has another payment than the one that it is booked with, and PortOne does not "
+        "show that one: this may be the only one. Once PortOne shows both, it goes back by itself.",
         _K.SCHEDULE_LEFT: "A subscription has ended, and a charge is scheduled on its key that nobody here ordered, or "
         "that a subscription which is over ordered and that could not be taken back.",
         _K.REFUND_OWED: "A subscription has ended, and what was to go back with its end was refused.",
+        _K.CHARGE_LEFT: "A subscription has ended, and no look could prove whether its last charge was paid. It is "
+        "looked up daily; what turns out to be paid goes back.",
     }
 )
 """What stands parked under each name, one sentence for people."""
@@ -97,10 +103,20 @@ DECISIONS: Mapping[ParkedKind, Mapping[Decision, str]] = MappingProxyType(
             _D.REFUND: "The refund is tried once more.",
             _D.PAID: "The money is kept, and who kept it and why is written down.",
         },
+        _K.SECOND_PAYMENT: {
+            _D.REFUND: "It goes back.",
+            _D.PAID: "The money is kept, and who kept it and why is written down.",
+        },
         _K.SCHEDULE_LEFT: {
             _D.REVOKE: "The schedule is taken back, and its row is read as proof. Where it ran first, the answer says "
             "so, and what was paid is announced.",
             _D.KEEP: "It is left to run: somebody else's business, and who said so and why is written down.",
+        },
+        _K.CHARGE_LEFT: {
+            _D.NOT_PAID: "PortOne is looked up first, and what is paid goes back. Otherwise the charge counts as "
+            "declined; should it be paid later, it goes back then.",
+            _D.KEEP: "PortOne is looked up first, and what is paid goes back. Otherwise the charge is let go, whatever "
+            "became of it: it was settled with the buyer in another way. Should it be paid later, it goes back then.",
         },
         _K.REFUND_OWED: {
             _D.REFUND: "What PortOne still holds of the amount that is owed is refunded once more. Where it is refused "

@@ -109,6 +109,33 @@ MUTANTS = (
         "tests/journeys/test_half_way.py::test_a_cancel_that_is_repeated_never_says_paid_of_what_was_not",
     ),
     Mutant(
+        "undecided-and-silent",
+        "What PortOne has not decided when a subscription is over is in no list.",
+        "workflows/subscription/outcomes.py",
+        "            await left_undecided.leave(subscription, recording, proven.charge.order, why, seen=True)\n",
+        "",
+        "tests/journeys/test_left_charges.py"
+        "::test_what_portone_does_not_decide_before_the_end_stands_parked_and_is_looked_up_daily",
+    ),
+    Mutant(
+        "hidden-is-absent",
+        "A first charge that is not as ordered, and that a later look does not show, is forgotten.",
+        "workflows/subscription/tidying.py",
+        "state.period.state is CycleState.MISMATCH and judged.finding is Finding.ABSENT",
+        "False",
+        "tests/journeys/test_left_charges.py"
+        "::test_a_first_charge_of_another_amount_starts_nothing_and_what_it_took_goes_back[hidden for two days]",
+    ),
+    Mutant(
+        "the-only-payment-given-back",
+        "A second payment goes back although PortOne does not show the first one.",
+        "workflows/unexpected_payment/workflow.py",
+        "        return found is None\n",
+        "        return False\n",
+        "tests/journeys/test_foreign_facts.py"
+        "::test_a_second_payment_is_not_given_back_unasked_while_portone_shows_no_first_one",
+    ),
+    Mutant(
         "standing-after-the-end",
         "A schedule of ours that stands after the end although it was revoked is not read again.",
         "workflows/subscription/tidying.py",

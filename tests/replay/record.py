@@ -18,6 +18,7 @@ from tests.deploy.fleet import Fleet
 from tests.events.conftest import Receiver, Telling, paid
 from tests.facts import decide, fact, parked
 from tests.journeys.cards import method
+from tests.journeys.parked import went_by
 from tests.reconciled import console, current, order_of, silence, start_run
 from tests.replay.fingerprint import write_all
 from tests.stack import CARD, now, running_stack, served, start_dev_server
@@ -259,6 +260,23 @@ async def owed_refund(stack):
     keep("owed_by_a_cancel", await stack.handle(uid).fetch_history())
 
 
+async def left_charge(stack):
+    """A first charge that PortOne does not decide, canceled, and left to a run of its own until it is declined."""
+    await stack.fault(path="again", kind="undecided", count=1)
+    await stack.start("left_charge", expect=202)
+    await stack.order("left_charge", "cancel", at="now")
+    await stack.advance("left_charge", days=6)
+    (row,) = await parked(stack, "left_charge")
+    world = stack.account().world
+    (payment,) = world.payments_of(row["merchant_uid"])
+    world.change_payment({**payment, "status": "failed", "failed_at": payment["started_at"]})
+    await went_by(stack, f"left-charge/{row['merchant_uid']}", days=2)
+    handle = stack.temporal.get_workflow_handle(f"left-charge/{row['merchant_uid']}")
+    await handle.result()
+    keep("left_charge", await handle.fetch_history())
+    keep("left_undecided", await stack.handle("left_charge").fetch_history())
+
+
 async def reconciliations(stack):
     """A refund and a moved schedule found and rung; the same again, continued as new."""
     await silence(stack)
@@ -324,6 +342,7 @@ async def main():
                 await late_fact(stack)
                 await left_schedule(stack)
                 await owed_refund(stack)
+                await left_charge(stack)
         with tempfile.TemporaryDirectory() as folder:
             async with running_stack(server.client, Path(folder)) as stack:
                 stack.roll_after(60)

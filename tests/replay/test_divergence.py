@@ -13,6 +13,7 @@ from tests.replay.replaying import replayed, with_subscription
 
 # The stories of tests/replay/record.py show every command there is; those of the journeys would only add time.
 PATHS = {name_of(path): path for path in history_files(HISTORIES) if path.parent == HISTORIES}
+WAITS = ('timer "period', 'timer "until', 'timer "the outcome of the charge')
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,7 @@ def stories(*marks):
 
 async def test_an_added_activity_is_caught_in_every_story_that_it_would_have_met():
     found = await caught(variants.AddedActivity)
-    assert set(found) == stories("register_schedule", 'timer "period', 'timer "until')
+    assert set(found) == stories("register_schedule", *WAITS)
     assert len(found) > 10
     told = found["plain"].divergence
     assert re.fullmatch(
@@ -52,7 +53,7 @@ async def test_an_added_activity_is_caught_in_every_story_that_it_would_have_met
 @pytest.mark.soak
 async def test_a_removed_timer_is_caught_in_every_story_that_waited():
     found = await caught(variants.RemovedTimer)
-    assert set(found) == stories('timer "period', 'timer "until')
+    assert set(found) == stories(*WAITS)
     reason = found["plain"].divergence.reason
     assert reason.startswith(
         'the code wanted nothing more where the history has timer "period 2: until PortOne reports'

@@ -16,7 +16,7 @@ from billing.domain.events import EventType
 from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.parked import ParkedKind, ParkedRecord
 from billing.domain.states import SubscriptionStatus
-from billing.domain.subscription import payloads
+from billing.domain.subscription import ending, payloads
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.subscription import Subscription
 from billing.domain.takeover import AtEnd, Standing
@@ -40,7 +40,7 @@ async def look_once_more(subscription: Subscription, recording: Recording) -> No
     Raises:
         ActivityError: PortOne does not answer: it is asked again.
     """
-    if not matters(subscription):
+    if not ending.asks_what_is_left(subscription):
         return
     foreign: list[ScheduleFact] = []
     left: list[ScheduleFact] = []
@@ -95,16 +95,6 @@ async def what_stands(subscription: Subscription) -> tuple[Standing, ...] | None
 def _life(subscription: Subscription) -> key_look.Life:
     ended = subscription.state.ended_at is not None
     return key_look.Life(subscription.start.subscription_id, subscription.start.customer_uid, ended=ended)
-
-
-def matters(subscription: Subscription) -> bool:
-    """Whether the key of an ended subscription is still there, and has not been asked about since it ended."""
-    state = subscription.state
-    if state.ended_at is None or not state.method.is_there or state.after_end.standing is not None:
-        return False
-    # A card whose start failed has no key any more; a key that was there before has.
-    begun = state.status is not SubscriptionStatus.INCOMPLETE_EXPIRED
-    return begun or (subscription.start.vault_handle is None and state.method.pg_provider is not None)
 
 
 async def _leave_none_silent(

@@ -14,7 +14,7 @@ from billing.domain.subscription.in_flight import Purpose
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.subscription import Subscription
 from billing.domain.verdict import Finding
-from workflows.charge import retrying, unpaid
+from workflows.charge import left_undecided, retrying, unpaid
 from workflows.charge.attempts import Proven
 from workflows.refund import refunding
 from workflows.subscription import deciding, opening
@@ -68,7 +68,8 @@ async def _after_the_end(subscription: Subscription, recording: Recording, desk:
             charge = ChargeAtOrder.DECLINED
             dunning.write_the_last_decline(subscription, recording, workflow.now(), verdict)
         case Finding.PENDING:
-            charge = ChargeAtOrder.UNKNOWN
+            charge, why = ChargeAtOrder.UNKNOWN, verdict.reason or "PortOne does not decide"
+            await left_undecided.leave(subscription, recording, proven.charge.order, why, seen=True)
         case _:
             result = ChargeResult(number, CycleState.NOT_EXECUTED, workflow.now(), message=verdict.reason)
             recording.write("the charge that was begun never ran", workflow.now(), results=[result])

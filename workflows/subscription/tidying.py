@@ -3,14 +3,13 @@
 A run that has ended stays until nothing of it is on its way any more; then nobody can be charged by it.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from billing.domain.calls import CallKind, CallOnItsWay
 from billing.domain.facts import ScheduleFact
-from billing.domain.instants import AT_ONCE
 from billing.domain.states import ENDED, CycleState
 from billing.domain.subscription import dunning, ending
 from billing.domain.subscription.answers import ChargeAtOrder
@@ -18,12 +17,9 @@ from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.subscription import Subscription
 from billing.domain.verdict import Finding, Verdict, judge, net_amount
 from workflows.billing_key import old_keys
-from workflows.charge import portone
+from workflows.charge import left_undecided, portone
 from workflows.subscription import left_on_key
 from workflows.unexpected_payment.notifications import hand_on
-
-GIVES_UP_AFTER = timedelta(days=1)
-"""How long an ended subscription asks what is left on its key; then the reconciliation is who finds it."""
 
 _DELETES = 3
 """How often an ended subscription tries to delete a key whose deletion is not answered; then it is left, and told."""
@@ -79,7 +75,7 @@ async def _take_back(subscription: Subscription, recording: Recording, call: Cal
         row = await portone.find_schedule(call.about)
     rows = await portone.find_payments(call.about)
     await hand_on(subscription, recording, [each for each in rows if net_amount(each)])
-    if row is not None and row.status == "scheduled" and not _is_late(subscription, workflow.now()):
+    if row is not None and row.status == "scheduled" and not ending.is_late(subscription, workflow.now()):
         # It stands all the same: read once more, until it is taken back or has run.
         subscription.state.in_flight.is_unanswered(
             CallKind.UNSCHEDULE, call.about, workflow.now(), subscription.start.policy.quiet
@@ -87,28 +83,6 @@ async def _take_back(subscription: Subscription, recording: Recording, call: Cal
 
 
 # ---------------------------------------------------------------- after the end
-
-
-def is_tidying(subscription: Subscription, now: datetime) -> bool:
-    """Whether an ended subscription still has something to do or to wait for."""
-    state = subscription.state
-    if (
-        state.in_flight.charge is not None
-        or state.refunds.under_way
-        or state.in_flight.calls
-        or subscription.state.keys_are_left
-    ):
-        return True
-    return state.schedule.look_at is not None or (
-        ending.asks_what_is_left(subscription) and not _is_late(subscription, now)
-    )
-
-
-def next_at(subscription: Subscription) -> datetime | None:
-    """When an ended subscription does something by itself; None where it only waits for what is on its way."""
-    if subscription.state.schedule.look_at is not None or ending.asks_what_is_left(subscription):
-        return subscription.state.after_end.at or AT_ONCE
-    return None
 
 
 async def go_on(subscription: Subscription, recording: Recording) -> None:
@@ -134,16 +108,23 @@ async def _look_at_the_last_order(subscription: Subscription, recording: Recordi
     ran = row is not None and row.status == "executed"
     judged = judge(subscription.terms.expected(), rows, row, known_failures=state.period.known_failures)
     not_shown = ran and judged.finding is Finding.ABSENT and not _has_failed(row)
-    unproven = (judged.finding is Finding.PENDING and (ran or bool(rows))) or not_shown
+    # What was paid, but not as ordered, was seen: that a look shows nothing of it proves nothing.
+    hidden = state.period.state is CycleState.MISMATCH and judged.finding is Finding.ABSENT
+    unproven = (judged.finding is Finding.PENDING and (ran or bool(rows))) or not_shown or hidden
     still = row is not None and row.status == "scheduled"
     await hand_on(subscription, recording, paid)
     state.schedule.was_read(stands=still)
-    open_ended = still or unproven or state.in_flight.may_charge(number)
-    state.schedule.look(workflow.now() if open_ended and not _is_late(subscription, workflow.now()) else None)
-    if open_ended:
+    if not (still or unproven or state.in_flight.may_charge(number)):
+        state.schedule.look(None)
+        _write_what_it_came_to(subscription, recording, workflow.now(), judged, paid=bool(paid))
+    elif not ending.is_late(subscription, workflow.now()):
+        state.schedule.look(workflow.now())
         state.after_end.try_again(workflow.now())
     else:
-        _write_what_it_came_to(subscription, recording, workflow.now(), judged, paid=bool(paid))
+        state.schedule.look(None)
+        if unproven:
+            why = judged.reason or judged.finding.value
+            await left_undecided.leave(subscription, recording, subscription.terms.ordered(), why, seen=True)
 
 
 def _write_what_it_came_to(
@@ -168,8 +149,3 @@ def _write_what_it_came_to(
 
 def _has_failed(row: ScheduleFact | None) -> bool:
     return row is not None and row.payment_status == "failed"
-
-
-def _is_late(subscription: Subscription, now: datetime) -> bool:
-    ended_at = subscription.state.ended_at
-    return ended_at is not None and now >= ended_at + GIVES_UP_AFTER

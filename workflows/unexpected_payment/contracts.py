@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from billing.domain.message import Message
 from billing.domain.money import Money
+from billing.domain.parked import ParkedRecord
 
 
 class ReportedFact(Message):
@@ -18,6 +19,27 @@ class ReportedFact(Message):
     status: str = ""
     cancellation_id: str = ""
     handed_on_by: str | None = None
+
+
+def left_charge_workflow_id(merchant_uid: str) -> str:
+    """The workflow id of a charge whose outcome nobody knew when its subscription was over: one for each order."""
+    return f"left-charge/{merchant_uid}"
+
+
+class StartLeftCharge(Message):
+    """Find out what became of an order whose subscription is over, or let a person say it.
+
+    `amount` and `billing_key` are what was ordered. `known_failures` are payments that are booked as declined. `seen`
+    says that PortOne has shown a payment of it that had not failed: that it shows none now proves nothing. `status` is
+    that of the subscription.
+    """
+
+    parked: ParkedRecord
+    amount: Money
+    billing_key: str
+    status: str
+    known_failures: tuple[str, ...] = ()
+    seen: bool = False
 
 
 class StartLateFact(Message):

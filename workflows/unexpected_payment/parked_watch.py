@@ -6,6 +6,7 @@ nothing.
 
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -13,6 +14,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 from billing.domain.parked import DECISIONS, ParkedRecord
+from billing.domain.records import ChargeResult
 from billing.domain.subscription.decision import DecisionTaken
 from workflows import policies
 from workflows.ports import LedgerActivities
@@ -102,9 +104,11 @@ class ParkedWatch(ABC):
 
     # -------------------------------------------------------------- the end
 
-    async def _close(self, summary: str, order: DecisionTaken | None = None) -> None:
-        """It stands no longer: its row says so, and the decision, where one ended it."""
-        entry = left_entry.ended(self._parked, self._status, workflow.now(), order)
+    async def _close(
+        self, summary: str, order: DecisionTaken | None = None, results: tuple[ChargeResult, ...] = ()
+    ) -> None:
+        """It stands no longer: its row says so, and the decision and what its order came to, where there are any."""
+        entry = replace(left_entry.ended(self._parked, self._status, workflow.now(), order), results=results)
         await workflow.execute_activity_method(LedgerActivities.record, entry, summary=summary[:200], **policies.LEDGER)
         self._over = True
         workflow.upsert_search_attributes([PARKED.value_unset()])

@@ -12,6 +12,7 @@ from temporalio import workflow
 from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError, FailureError
 
+from billing.domain.facts import PaymentFact
 from billing.domain.foreign import ForeignFact, Unexpected, judge_foreign
 from billing.domain.known_order import AskedOrder, Known
 from billing.domain.money import Money
@@ -109,6 +110,10 @@ class LateFactWorkflow:
             return FactSettled(imp_uid=self._imp_uid, state=FactState.NOTED, message="its subscription looks at it")
         entry = entries.booked(fact, known, _answered(reports, number, Disposition.APPLIED))
         await self._write(entries.in_words(fact), entry)
+        if fact.unexpected is Unexpected.SECOND and await self._may_be_the_only_one(known):
+            why = f"{entries.in_words(fact)}, and PortOne does not show the payment that it is booked with"
+            if await self._stand_parked(ParkedKind.SECOND_PAYMENT, fact, known, why) is Decision.PAID:
+                return FactSettled(imp_uid=self._imp_uid, state=FactState.KEPT)
         if fact.unexpected in (Unexpected.LATE, Unexpected.SECOND):
             return await self._give_back(fact, known)
         return FactSettled(imp_uid=self._imp_uid, state=FactState.NOTED, message=entries.in_words(fact))
@@ -142,6 +147,16 @@ class LateFactWorkflow:
             return "not found" not in str(error).lower()
         return True
 
+    async def _may_be_the_only_one(self, known: Known) -> bool:
+        """Whether PortOne does not have the payment that the order is booked with: then this one may pay for it."""
+        booked = known.order.imp_uid if known.order is not None else None
+        if booked in (None, self._imp_uid):
+            return False
+        found: PaymentFact | None = await workflow.execute_activity_method(
+            PaymentActivities.find_payment, booked, summary=f"look up {booked}", **policies.LOOK_UP
+        )
+        return found is None
+
     # -------------------------------------------------------------- giving back
 
     async def _give_back(self, fact: ForeignFact, known: Known) -> FactSettled:
@@ -157,7 +172,7 @@ class LateFactWorkflow:
                 await self._answer_with(settled)
             elif settled.state is not RefundState.REFUSED:
                 await workflow.sleep(policies.FACT_LOOK, summary="what became of the refund is not known; looking")
-            elif await self._stand_parked(fact, known, settled) is Decision.PAID:
+            elif await self._refused(fact, known, settled) is Decision.PAID:
                 return FactSettled(imp_uid=self._imp_uid, state=FactState.KEPT)
             else:
                 again, known = await self._judge()
@@ -193,13 +208,16 @@ class LateFactWorkflow:
 
     # -------------------------------------------------------------- parked
 
-    async def _stand_parked(self, fact: ForeignFact, known: Known, settled: RefundSettled) -> Decision | None:
-        """Wait for a decision, looking daily whether it went back by itself; None when it has."""
-        reason = f"{entries.in_words(fact)}, and PortOne will not refund it: {settled.message or settled.code}"
-        previous, record = self._unparked(), self._record(fact, known, reason)
+    async def _refused(self, fact: ForeignFact, known: Known, settled: RefundSettled) -> Decision | None:
+        await self._answer_with(settled)
+        why = f"{entries.in_words(fact)}, and PortOne will not refund it: {settled.message or settled.code}"
+        return await self._stand_parked(ParkedKind.REFUND_REFUSED, fact, known, why)
+
+    async def _stand_parked(self, kind: ParkedKind, fact: ForeignFact, known: Known, why: str) -> Decision | None:
+        """Wait for a decision, looking daily whether it is over by itself; None when it is."""
+        previous, record = self._unparked(), self._record(kind, fact, known, why)
         self._parked = record
         told = entries.parked_event(record, known)
-        await self._answer_with(settled)
         await self._write("stands parked", LedgerEntry(parked=(*previous, record), events=(told,)))
         workflow.upsert_search_attributes([PARKED.value_set(record.kind.value)])
         while self._order is None:
@@ -211,11 +229,13 @@ class LateFactWorkflow:
                 )
             if self._order is None:
                 reports, self._reports = self._reports, []
-                again, _ = await self._judge()
+                again, known = await self._judge()
                 if reports:
                     number = fact.payment.merchant_uid
                     await self._write("still held", _answered(reports, number, Disposition.STALE))
                 if again is not None and again.held <= 0:
+                    return None
+                if kind is ParkedKind.SECOND_PAYMENT and not await self._may_be_the_only_one(known):
                     return None
         return await self._carry_out(self._order, record, fact, known)
 
@@ -246,12 +266,12 @@ class LateFactWorkflow:
             )
             self._order = None
 
-    def _record(self, fact: ForeignFact, known: Known, reason: str) -> ParkedRecord:
+    def _record(self, kind: ParkedKind, fact: ForeignFact, known: Known, reason: str) -> ParkedRecord:
         self._count()
         begun = sum(each.refund_id.startswith("fact-") for each in known.refunds)
         return ParkedRecord(
             parked_id=f"{self._imp_uid}-{begun}",
-            kind=ParkedKind.REFUND_REFUSED,
+            kind=kind,
             workflow_id=workflow.info().workflow_id,
             customer_uid=known.customer_uid or fact.payment.merchant_uid,
             subscription_id=known.subscription_id,

@@ -32,7 +32,7 @@ def nothing_due_is_unlisted(books: Books, leeways: Leeways) -> Iterator[Violatio
 
 
 def every_period_has_one_fate(books: Books, leeways: Leeways) -> Iterator[Violation]:
-    """Every period that is over is paid once, or every one of its charges stands in a state that says why not."""
+    """Every period that is over is paid once, or its charges stand in a state that says why not, or stand parked."""
     charged = _by_period(books.ledger.charges)
     for (life, cycle), charges in charged.items():
         paid = [each for each in charges if each.state in PAYS and each.state is not _C.MISMATCH]
@@ -40,7 +40,8 @@ def every_period_has_one_fate(books: Books, leeways: Leeways) -> Iterator[Violat
             yield _of(charges, f"period {cycle} of {life} is booked as paid {len(paid)} times")
         record = books.lives.get(life)
         is_over = record is not None and (cycle < record.cycle or record.status in ENDED)
-        if is_over and not paid and all(each.state in UNDECIDED for each in charges):
+        listed = any(each.merchant_uid in books.parked_orders for each in charges)
+        if is_over and not paid and not listed and all(each.state in UNDECIDED for each in charges):
             yield _of(charges, f"period {cycle} of {life} is over, and its charge is {charges[-1].state}")
     for expected in books.expected or ():
         yield from _meets(books, leeways, expected, charged.get((expected.subscription_id, expected.cycle), []))

@@ -67,8 +67,9 @@ def first_charge_failed(subscription: Subscription, recording: Recording, now: d
     """The first charge was not paid: written and told at once; the key that was issued for it is deleted after that."""
     state, payment, reason = subscription.state, verdict.payment, verdict.reason or verdict.finding.value
     if verdict.finding is Finding.MISMATCH:
+        # Money that is not as ordered pays for nothing: its order is looked up after the end, and it goes back.
         state.period.move(CycleState.MISMATCH)
-        state.period.park(reason)
+        state.schedule.look(now)
     elif verdict.finding is Finding.DECLINED:
         state.period.move(CycleState.DECLINED)
         state.arrears.first_charge_declined()
