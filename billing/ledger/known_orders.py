@@ -147,7 +147,7 @@ async def _seen(connection: AsyncConnection, imp_uid: str) -> tuple[str, int] | 
 async def _is_kept(connection: AsyncConnection, imp_uid: str) -> bool:
     query = select(decisions.c.decision_id).where(
         decisions.c.imp_uid == imp_uid,
-        decisions.c.kind == ParkedKind.REFUND_REFUSED,
+        decisions.c.kind.in_([ParkedKind.REFUND_REFUSED, ParkedKind.SECOND_PAYMENT]),
         decisions.c.decision == Decision.PAID,
     )
     return (await connection.execute(query.limit(1))).first() is not None

@@ -133,7 +133,7 @@ MUTANTS = (
         "        return found is None\n",
         "        return False\n",
         "tests/journeys/test_foreign_facts.py"
-        "::test_a_second_payment_is_not_given_back_unasked_while_portone_shows_no_first_one",
+        "::test_a_second_payment_is_not_given_back_unasked_while_portone_shows_no_first_one[shown again]",
     ),
     Mutant(
         "standing-after-the-end",

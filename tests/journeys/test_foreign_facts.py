@@ -11,6 +11,7 @@ from tests.facts import (
     TRIAL,
     console,
     current,
+    decide,
     fact,
     gone_back,
     heard_out,
@@ -124,7 +125,8 @@ async def test_a_second_payment_of_a_paid_number_goes_back_and_the_first_one_sta
     assert await parked(stack) == []
 
 
-async def test_a_second_payment_is_not_given_back_unasked_while_portone_shows_no_first_one(stack):
+@pytest.mark.parametrize("decided", [False, True], ids=["shown again", "decided"])
+async def test_a_second_payment_is_not_given_back_unasked_while_portone_shows_no_first_one(stack, decided):
     uid = await stack.start()
     number = await order_of(stack, uid)
     await current(stack, uid)
@@ -140,7 +142,14 @@ async def test_a_second_payment_is_not_given_back_unasked_while_portone_shows_no
     assert row["imp_uid"] == second["imp_uid"]
     assert await went_by(stack, f"fact/{second['imp_uid']}", days=2) is None
     assert await kept(stack, number) == 19800
+    if decided:
+        assert (await decide(stack, uid, "paid", parked_id=row["parked_id"]))["state"] == "kept"
     stack.portone.find_payment = found
+    if decided:
+        await reconcile(stack)
+        assert await kept(stack, number) == 19800
+        assert await parked(stack) == []
+        return
     assert await went_by(stack, f"fact/{second['imp_uid']}", days=1, hours=1)
     assert (await fact(stack, second["imp_uid"]))["state"] == "refunded"
     assert await kept(stack, number) == 9900
