@@ -53,6 +53,7 @@ class Verdict:
         mismatches: the fields that differ (`merchant_uid`, `status`, `amount`, `currency`, `customer_uid`,
             `cancelled_amount`), `payments` for more than one row that holds money, `schedule` for a foreign schedule.
         schedule: the schedule row that was looked up with it, where one was.
+        moved: every row by which money moved, where several did.
     """
 
     finding: Finding
@@ -60,6 +61,7 @@ class Verdict:
     reason: str | None = None
     mismatches: tuple[str, ...] = ()
     schedule: ScheduleFact | None = None
+    moved: tuple[PaymentFact, ...] = ()
 
 
 def judge(
@@ -132,6 +134,11 @@ def the_one_to_keep(expected: Expected, rows: Sequence[PaymentFact]) -> PaymentF
     return next(iter([*exact, *holding, *returned[-1:]]), None)
 
 
+def has_come_as_far(row: PaymentFact, status: str) -> bool:
+    """Whether a row stands at this status, or has been there: a look that lags behind has not come as far."""
+    return _AGE.get(row.status, 0) >= _AGE.get(status, 0)
+
+
 # ---------------------------------------------------------------- the rows of one order together
 
 
@@ -163,16 +170,21 @@ def _about_money(expected: Expected, rows: Sequence[PaymentFact]) -> Verdict | N
     holding = [row for row in rows if net_amount(row)]
     if not holding:
         returned = [row for row in rows if row.status in {"paid", "cancelled"}]
-        return Verdict(Finding.MISMATCH, returned[0], "refunded elsewhere", ("status",)) if returned else None
+        if not returned:
+            return None
+        return Verdict(Finding.MISMATCH, returned[0], "refunded elsewhere", ("status",), moved=tuple(returned))
     differing = [row for row in holding if _differences(expected, row)]
     fields = tuple(dict.fromkeys(name for row in differing for name in _differences(expected, row)))
     imp_uids = tuple(dict.fromkeys(row.imp_uid for row in holding))
     if len(imp_uids) > 1:
         reason = f"paid more than once: {', '.join(imp_uids)}"
-        return Verdict(Finding.MISMATCH, (differing or holding)[0], reason, ("payments", *fields))
+        first = (differing or holding)[0]
+        return Verdict(Finding.MISMATCH, first, reason, ("payments", *fields), moved=tuple(holding))
     if differing:
-        partly = "partly refunded elsewhere, " if "cancelled_amount" in fields else ""
-        return Verdict(Finding.MISMATCH, differing[0], f"{partly}differs in {', '.join(fields)}", fields)
+        row = differing[0]
+        back = Money(row.cancelled_amount, row.amount.currency)
+        partly = f"partly refunded elsewhere ({back}), " if "cancelled_amount" in fields else ""
+        return Verdict(Finding.MISMATCH, row, f"{partly}differs in {', '.join(fields)}", fields)
     return Verdict(Finding.PAID, holding[0])
 
 

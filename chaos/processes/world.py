@@ -33,6 +33,9 @@ STOPPED_SECONDS = 3.0
 _AWAY = (RPCError, WorkflowQueryFailedError, aiohttp.ClientError, NoTestClockError, TimeoutError, RuntimeError, OSError)
 """What the move of a clock meets while a part is away; the next attempt goes on from where the clocks stand."""
 
+_A_TRY_SECONDS = 90.0
+"""After so long a move is begun anew: what it asked may have died with a process."""
+
 _TAKEN = re.compile(r"(?P<file>.+)\.taken\.(?P<pid>\d+)")
 
 
@@ -65,7 +68,7 @@ class ProcessWorld(World):
         patience = Patience(ADVANCE_SECONDS, LONGEST_ADVANCE_SECONDS)
         while True:
             with contextlib.suppress(*_AWAY):
-                async with asyncio.timeout(ADVANCE_SECONDS):
+                async with asyncio.timeout(_A_TRY_SECONDS):
                     clock = SubscriptionClock(self.stack.temporal, self.fleet.emulator_url, customer_uid)
                     if await clock.advance_to(target) >= target:
                         break

@@ -12,6 +12,7 @@ PLAIN = Lived(Point(), SAME, activities=10, events=40, runs=1)
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1800)
 async def test_killed_or_continued_at_any_point_a_life_comes_to_the_same(dev_server):
     # Each eightieth: all of them are `gudok chaos every-event`.
     plain, lives = await every_point(dev_server.client, lambda _lived: None, every=80)

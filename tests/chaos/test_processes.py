@@ -102,7 +102,7 @@ def test_every_blow_falls_with_some_database_and_what_is_one_s_own_with_that_alo
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 async def test_processes_that_are_killed_stopped_and_cut_off_keep_every_promise(database):
     (wave,) = await besieged(7, 2, lambda _line: None, database=database, only=SHORT)

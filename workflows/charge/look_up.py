@@ -29,6 +29,10 @@ async def check_the_key(subscription: Subscription, recording: Recording) -> Non
         return
     if await portone.find_key(subscription.terms.customer_uid) is not None:
         return
+    since = state.method.since
+    if since is not None and not subscription.start.policy.quiet.counts(since, workflow.now()):
+        # A key that was issued a moment ago may not be listed yet.
+        return
     state.method.is_missing(subscription.terms.customer_uid)
     reason = f"PortOne has no billing key {subscription.terms.customer_uid!r} any more, and it was not deleted here"
     recording.emit(

@@ -60,9 +60,12 @@ async def stop_the_charge(subscription: Subscription, recording: Recording, *, e
     Raises:
         RefusedError: `charge_unknown`, when nobody can prove which of the two won, and it does not end with it.
     """
-    number = subscription.terms.merchant_uid
-    if subscription.state.in_flight.charge is not None:
+    number, charge = subscription.terms.merchant_uid, subscription.state.in_flight.charge
+    if charge is not None and charge.order.merchant_uid == number:
         return _stop_our_own(subscription, recording, workflow.now())
+    if charge is not None and not attempts.give_up(subscription):
+        beside = Stopped(ChargeAtOrder.UNKNOWN, charge.order.merchant_uid)
+        return await _stop_beside(subscription, recording, beside) if ending else beside
     stopped, found = Stopped(ChargeAtOrder.NONE_PLANNED, number), None
     if subscription.state.schedule.stands or subscription.state.in_flight.may_charge(number):
         stopped, found = await _revoke(subscription, recording, ending=ending)
@@ -75,15 +78,23 @@ async def stop_the_charge(subscription: Subscription, recording: Recording, *, e
 
 
 def _stop_our_own(subscription: Subscription, recording: Recording, now: datetime) -> Stopped:
-    """A charge of our own is under way: what has not left is not sent; what may have run is brought to its end."""
-    charge = subscription.state.in_flight.charge
-    assert charge is not None  # noqa: S101 - asked while one is under way
-    number = charge.order.merchant_uid
+    """We charge the period ourselves: what has not left is not sent; what may have run is brought to its end."""
     if attempts.give_up(subscription):
-        return Stopped(ChargeAtOrder.NONE_PLANNED, number)
-    if number != subscription.terms.merchant_uid:
-        return Stopped(ChargeAtOrder.UNKNOWN, number)
+        return Stopped(ChargeAtOrder.NONE_PLANNED, subscription.terms.merchant_uid)
     return _unknown(subscription, recording, now, "it was sent, and nobody knows yet what it came to")
+
+
+async def _stop_beside(subscription: Subscription, recording: Recording, beside: Stopped) -> Stopped:
+    """A charge of ours inside the period is open, and it ends: what is scheduled for the next one is taken back."""
+    stopped = Stopped(ChargeAtOrder.REVOKED, subscription.terms.merchant_uid)
+    if subscription.state.schedule.stands:
+        stopped, _ = await _revoke(subscription, recording, ending=True)
+    elif subscription.state.period.state is not CycleState.REVOKED:
+        return beside
+    if stopped.charge is ChargeAtOrder.REVOKED:
+        recording.close_order(CycleState.REVOKED, "it ends, and a charge inside the period is open", workflow.now())
+        return beside
+    return stopped
 
 
 async def _look(subscription: Subscription) -> Verdict:

@@ -180,7 +180,7 @@ async def _to_the_end(start: StartRefund, plan: _Plan) -> tuple[_Plan, CancelAns
             await workflow.sleep(policies.REFUND_SETTLES_WITHIN, summary="refused; an earlier request may be under way")
             after = await _look(plan.before.imp_uid)
         if _took_effect(start, answer, after):
-            return plan, CancelAnswer(outcome=RefundState.REFUNDED, payment=after or answer.payment)
+            return plan, CancelAnswer(outcome=RefundState.REFUNDED, payment=_later_of(answer.payment, after))
         if answer.outcome is RefundState.REFUSED:
             if after is None or net_amount(after) == plan.balance:
                 return plan, answer
@@ -204,6 +204,11 @@ def _took_effect(start: StartRefund, answer: CancelAnswer, after: PaymentFact | 
     if answer.outcome is RefundState.REFUNDED:
         return True
     return after is not None and _with_our_mark(after, start.refund_id) is not None
+
+
+def _later_of(*rows: PaymentFact | None) -> PaymentFact | None:
+    """The row of which more went back: a look that lags behind the answer says nothing of it."""
+    return max((row for row in rows if row is not None), key=lambda row: row.cancelled_amount, default=None)
 
 
 def _waits() -> Iterator[timedelta]:

@@ -15,7 +15,7 @@ from billing.domain.merchant_uid import parse_cycle_merchant_uid
 from billing.domain.records import Disposition
 from billing.domain.subscription import returns
 from billing.domain.subscription.recording import Recording
-from billing.domain.subscription.reports import PaymentReported
+from billing.domain.subscription.reports import PaymentReported, is_shown
 from billing.domain.subscription.subscription import Subscription
 from workflows import policies
 from workflows.ports import FactActivities, LedgerActivities, PaymentActivities
@@ -35,6 +35,9 @@ async def look_into(
     just_booked = _just_booked(subscription)
     new = [report for report in reports if not (report.status == "paid" and report.imp_uid in just_booked)]
     rows = await _find(list(dict.fromkeys(report.imp_uid for report in new)))
+    for report in new:
+        if not is_shown(report, rows.get(report.imp_uid)):
+            subscription.state.reports.was_not_shown(report)
     returns.record(subscription, recording, workflow.now(), list(rows.values()))
     facts = await judge_rows(recording, list(rows.values()))
     judged = {fact.payment.imp_uid: (fact, known) for fact, known in facts}

@@ -163,12 +163,15 @@ class LateFactWorkflow:
         """Refund all that is held; where PortOne refuses, stand parked until it has gone back or a person decides."""
         back = Money(0, fact.payment.amount.currency)
         while fact.held > 0:
+            asked = fact.held
             settled = await refund_to_the_end(self._refund(fact, known))
             if settled.state is RefundState.REFUNDED:
                 back += settled.amount or Money(0, back.currency)
             again, known = await self._judge()
             fact = again or fact
-            if fact.held <= 0 or settled.state is RefundState.REFUNDED or settled.code == "balance_moved":
+            # Somebody else has refunded meanwhile: what is left by now is asked for.
+            moved = settled.code == "balance_moved" or fact.held != asked
+            if fact.held <= 0 or settled.state is RefundState.REFUNDED or moved:
                 await self._answer_with(settled)
             elif settled.state is not RefundState.REFUSED:
                 await workflow.sleep(policies.FACT_LOOK, summary="what became of the refund is not known; looking")
@@ -230,9 +233,11 @@ class LateFactWorkflow:
             if self._order is None:
                 reports, self._reports = self._reports, []
                 again, known = await self._judge()
-                if reports:
-                    number = fact.payment.merchant_uid
-                    await self._write("still held", _answered(reports, number, Disposition.STALE))
+                answered = _answered(reports, fact.payment.merchant_uid, Disposition.STALE)
+                if again is not None and again.elsewhere:
+                    await self._write(entries.in_words(again), entries.booked(again, known, answered))
+                elif reports:
+                    await self._write("still held", answered)
                 if again is not None and again.held <= 0:
                     return None
                 if kind is ParkedKind.SECOND_PAYMENT and not await self._may_be_the_only_one(known):

@@ -47,9 +47,15 @@ class Notes:
         self._noted.events.append(event(what, now, event_id, summary, data))
 
     def close_order(self, state: CycleState, reason: str, now: datetime) -> None:
-        """Say why the open order number will not be charged; one that never left is let go for good."""
+        """Say why the open order number will not be charged; one that never left is let go for good.
+
+        A number that was never ordered, or was let go before, is in no need of it.
+        """
+        period = self._subscription.state.period
+        if period.order is None:
+            return
         if state is CycleState.SKIPPED:
-            self._subscription.state.period.close_order()
+            period.close_order()
         self._noted.results.append(self._subscription.result(state, None, now, reason))
 
     def note_result(self, result: ChargeResult) -> None:

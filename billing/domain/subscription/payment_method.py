@@ -1,5 +1,7 @@
 """What is charged: the billing key, its card and its PG; and keys that are charged no more."""
 
+from datetime import datetime
+
 from pydantic import BaseModel
 
 from billing.domain.facts import BillingKeyFact
@@ -10,7 +12,7 @@ class PaymentMethod(BaseModel):
     """The billing key that is charged: None stands for what the start said.
 
     `missing` is the key that PortOne was found not to have any more. `issued` is the key as PortOne showed it, until
-    it is in the ledger.
+    it is in the ledger. `since` is when PortOne says that the key was issued.
     """
 
     customer_uid: str | None = None
@@ -20,6 +22,7 @@ class PaymentMethod(BaseModel):
     pg_provider: str | None = None
     missing: str | None = None
     issued: BillingKeyFact | None = None
+    since: datetime | None = None
 
     def is_without_a_card(self) -> None:
         """No card stands behind the subscription yet."""
@@ -28,6 +31,7 @@ class PaymentMethod(BaseModel):
     def note(self, key: BillingKeyFact) -> None:
         """PortOne has shown the key: its card, and its PG."""
         self.card, self.pg_provider = key.label(), key.pg_provider
+        self.since = key.updated_at or key.inserted_at
 
     def note_card(self, card: str | None) -> None:
         """A payment has shown the card."""
@@ -45,7 +49,7 @@ class PaymentMethod(BaseModel):
     def go_back_to(self, before: "PaymentMethod") -> None:
         """Charge the key again that was charged before."""
         self.customer_uid, self.channel, self.is_there = before.customer_uid, before.channel, before.is_there
-        self.card, self.pg_provider = before.card, before.pg_provider
+        self.card, self.pg_provider, self.since = before.card, before.pg_provider, before.since
 
     def is_missing(self, customer_uid: str) -> None:
         """PortOne has this key no more, and it was not deleted here."""

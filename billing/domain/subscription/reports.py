@@ -4,7 +4,9 @@ from collections.abc import Collection
 
 from pydantic import BaseModel
 
+from billing.domain.facts import PaymentFact
 from billing.domain.message import Message
+from billing.domain.verdict import has_come_as_far
 
 REMEMBERED = 100
 """How many reports are remembered to drop their twins; the ledger's inbox already dropped most of them."""
@@ -39,11 +41,15 @@ class Reports(BaseModel):
 
     def note(self, report: PaymentReported) -> None:
         """Note a report, once: a twin of one that was noted is dropped."""
-        key = f"{report.imp_uid}|{report.merchant_uid}|{report.status}|{report.cancellation_id}"
+        key = _key(report)
         if key in self.heard:
             return
         self.heard = [*self.heard[-(REMEMBERED - 1) :], key]
         self.waiting.append(report)
+
+    def was_not_shown(self, report: PaymentReported) -> None:
+        """A look does not show what was reported, and may lag behind: a twin of the report is looked into again."""
+        self.heard = [each for each in self.heard if each != _key(report)]
 
     def about(self, merchant_uid: str) -> list[PaymentReported]:
         """Those that wait about one order."""
@@ -72,3 +78,15 @@ class Reports(BaseModel):
         """The orders that a look was asked for, to be looked up now."""
         asked, self.looks_asked, self.look_asked = self.looks_asked, [], False
         return asked
+
+
+def is_shown(report: PaymentReported, row: PaymentFact | None) -> bool:
+    """Whether a row that was looked up says what was reported, or more."""
+    if row is None or row.merchant_uid != report.merchant_uid or not has_come_as_far(row, report.status):
+        return False
+    listed = {each.cancellation_id for each in row.cancellations}
+    return not report.cancellation_id or not listed or report.cancellation_id in listed
+
+
+def _key(report: PaymentReported) -> str:
+    return f"{report.imp_uid}|{report.merchant_uid}|{report.status}|{report.cancellation_id}"

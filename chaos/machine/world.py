@@ -1,0 +1,382 @@
+"""One merchant in virtual time: subscribers with their runs, what goes wrong, and the books at the end."""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio.exceptions import ApplicationError
+
+from billing.domain.audit import Books, Leeways, Violation, violations
+from billing.domain.audit.books import Journal, Operation, ProviderBooks, Run
+from billing.domain.calendar import Interval, IntervalUnit
+from billing.domain.clock import Clock
+from billing.domain.facts import PaymentFact
+from billing.domain.message import Message
+from billing.domain.money import Money
+from billing.domain.parked import Decision
+from billing.domain.plans import PlanTerms
+from billing.domain.records import SubscriptionRecord
+from billing.domain.states import ENDED, CycleState
+from billing.domain.subscription.answers import CancelAnswered, ChargeAtOrder
+from billing.domain.subscription.reports import LookAgain, PaymentReported
+from billing.domain.subscription.start import BillingPolicy, StartSubscription, subscription_workflow_id
+from billing.domain.subscription.state import SubscriptionState
+from chaos.machine.activities import Activities
+from chaos.machine.ledger import MemoryLedger
+from chaos.machine.loop import VirtualLoop
+from chaos.machine.portone import Card, PortOne
+from chaos.machine.temporal import VirtualTemporal
+from workflows.contracts import fact_workflow_id
+from workflows.refund.owed_refund import OwedRefundWorkflow
+from workflows.refund.workflow import RefundWorkflow
+from workflows.subscription.commands.cancel import CancelSubscription
+from workflows.subscription.commands.decide import Decide
+from workflows.subscription.workflow import SubscriptionWorkflow
+from workflows.unexpected_payment.contracts import ReportedFact, StartLateFact
+from workflows.unexpected_payment.left_charge import LeftChargeWorkflow
+from workflows.unexpected_payment.left_schedule import LeftScheduleWorkflow
+from workflows.unexpected_payment.workflow import LateFactWorkflow
+
+WORKFLOWS = (
+    SubscriptionWorkflow,
+    RefundWorkflow,
+    LateFactWorkflow,
+    OwedRefundWorkflow,
+    LeftScheduleWorkflow,
+    LeftChargeWorkflow,
+)
+BEGUN = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
+PRICE = Money(9900)
+ANSWERED_WITHIN_SECONDS = 30.0
+"""So long somebody who gives a command waits: one that is answered later is answered nobody."""
+
+MOST_ACTIVITIES_A_DAY = 400
+"""More than any fault explains: a run that asks so often goes round in a circle."""
+
+QUIET_DAYS = 12
+"""After the last fault: longer than a charge is looked up before it stands parked, and than any wait between looks."""
+
+_NEEDS_A_PERSON = frozenset({CycleState.UNKNOWN, CycleState.MISMATCH})
+_REPORTED = frozenset({"paid", "failed", "cancelled"})
+
+
+class BrokenError(AssertionError):
+    """A promise was broken."""
+
+
+class World:
+    """One merchant's subscribers, its PortOne and its ledger.
+
+    Args:
+        rolls_after: so many history events after which each run continues as new; None where the server suggests it.
+    """
+
+    def __init__(self, rolls_after: int | None = None) -> None:
+        self.loop = VirtualLoop(BEGUN)
+        self.ledger = MemoryLedger()
+        self.vault: dict[str, Card] = {}
+        self.portone = PortOne(self.loop, self._webhook)
+        self.activities = Activities(self.portone, self.ledger, lambda: self.temporal, lambda: self.now, self.vault)
+        self.temporal = VirtualTemporal(self.loop, WORKFLOWS, self.activities.by_name(), _carried)
+        self._rolls_after = rolls_after
+        self._lives = 0
+        self._operations: list[Operation] = []
+        self._touched: set[str] = set()
+        self.story: list[str] = []
+        """What was done, in order."""
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self._run(_all_over(tasks))
+        self.loop.close()
+
+    @property
+    def now(self) -> datetime:
+        """The virtual instant, UTC."""
+        return self.loop.now
+
+    # ------------------------------------------------------------ time
+
+    def passes(self, **distance: float) -> None:
+        """Let time pass.
+
+        Raises:
+            BrokenError: somebody asks without end.
+        """
+        left = timedelta(**distance)
+        while left > timedelta(0):
+            step = min(left, timedelta(days=1))
+            asked = self.temporal.asked.total()
+            self._run(asyncio.sleep(step.total_seconds()))
+            if self.temporal.asked.total() - asked > MOST_ACTIVITIES_A_DAY * max(1, len(self.temporal.runs)):
+                raise BrokenError(f"{self.temporal.asked.total() - asked} activities within {step}")
+            left -= step
+        self._sound()
+
+    def _within(self, act: Callable[[], Any]) -> Any:
+        """Do something as part of the world: workflows run only there."""
+
+        async def now() -> Any:
+            return act()
+
+        return self._run(now())
+
+    def within(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """The result of something that is asked in this world."""
+        return self._run(coroutine)
+
+    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(coroutine)
+
+    # ------------------------------------------------------------ commands
+
+    def start(self, customer_uid: str, *, card: Card = Card.GOOD, trial_days: int = 0, daily: bool = False) -> bool:
+        """Start a subscription with a new card; False where one runs."""
+        workflow_id = subscription_workflow_id(customer_uid)
+        if self.temporal.is_running(workflow_id):
+            return False
+        self._lives += 1
+        self.vault[f"vault_{self._lives}"] = card
+        interval = Interval(IntervalUnit.DAY, 7) if daily else Interval(IntervalUnit.MONTH)
+        start = StartSubscription(
+            subscription_id=f"s{self._lives:019}",
+            customer_uid=customer_uid,
+            plan=PlanTerms(name="이용권", price=PRICE, interval=interval, trial_days=trial_days),
+            vault_handle=f"vault_{self._lives}",
+            policy=BillingPolicy(roll_after_events=self._rolls_after),
+        )
+        self._tell(f"{customer_uid} starts, {card.value}")
+        self._within(lambda: self.temporal.start(workflow_id, "SubscriptionWorkflow", start))
+        self.passes(seconds=ANSWERED_WITHIN_SECONDS)
+        return True
+
+    def command(self, customer_uid: str, name: str, message: Message) -> Any:
+        """Give a command and wait for its answer: that, the code of its refusal, or None where none comes soon."""
+        self._tell(f"{customer_uid} {name} {message.model_dump(exclude_defaults=True, mode='json')}")
+        came = self._run(self._answered(subscription_workflow_id(customer_uid), name, message))
+        self._tell(f"  {came if isinstance(came, str) else _short(came)}")
+        if isinstance(message, CancelSubscription) and isinstance(came, CancelAnswered):
+            self._note_cancel(customer_uid, came)
+        self._sound()
+        return came
+
+    async def _answered(self, workflow_id: str, name: str, message: Message) -> Any:
+        try:
+            task = self.temporal.update(workflow_id, name, message)
+            return await asyncio.wait_for(asyncio.shield(task), ANSWERED_WITHIN_SECONDS)
+        except ApplicationError as refused:
+            return refused.type or "refused"
+        except TimeoutError:
+            # Nobody waits for it any more; what it raises then is nobody's.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            return None
+
+    def decide(self, decision: Decision, which: int) -> None:
+        """A person decides one of the things that stand parked, if that decision is allowed."""
+        standing = [each for each in self.ledger.open_parked() if decision in each.decisions]
+        if not standing:
+            return
+        parked = standing[which % len(standing)]
+        self._tell(f"decide {decision.value} of {parked.kind.value} {parked.merchant_uid}")
+        name = "decide"
+        message = Decide(decision=decision, by="park@example.com", reason="looked", parked_id=parked.parked_id)
+        came = self._run(self._answered(parked.workflow_id, name, message))
+        self._tell(f"  {came if isinstance(came, str) else _short(came)}")
+        self._sound()
+
+    def approve(self, imp_uid: str) -> None:
+        """PortOne approves an unpaid payment after all."""
+        self._tell(f"PortOne approves {imp_uid}")
+        self._touched |= {row.merchant_uid for row in self.portone.payments if row.imp_uid == imp_uid}
+        self._within(lambda: self.portone.approve(imp_uid))
+
+    def refund(self, imp_uid: str, amount: int) -> None:
+        """Somebody refunds in the console."""
+        self._tell(f"console refunds {amount} of {imp_uid}")
+        self._within(lambda: self.portone.refund(imp_uid, amount))
+        self.passes(seconds=5)
+
+    def console(self, act: str, customer_uid: str, merchant_uid: str) -> None:
+        """Somebody runs, revokes or pays the open order in the console."""
+        self._tell(f"console: {act} {merchant_uid}")
+        self._touched.add(merchant_uid)
+        record = self.newest(customer_uid)
+        key = record.billing_key or customer_uid if record is not None else customer_uid
+        acts = {
+            "execute": lambda: self.portone.execute(merchant_uid),
+            "revoke": lambda: self.portone.revoke(merchant_uid),
+            "pay": lambda: self.portone.pay(merchant_uid, key, PRICE),
+        }
+        self._within(acts[act])
+        self.passes(seconds=5)
+
+    def reconcile(self) -> None:
+        """What the daily reconciliation does about payments and schedules that nobody knows of: it rings."""
+        self._within(self._ring)
+        self.passes(minutes=5)
+
+    def _ring(self) -> None:
+        for row in self.portone.payments:
+            if row.status in _REPORTED and self.ledger.payments.get(row.imp_uid) != row:
+                self._webhook(row)
+        for record in self.living():
+            self.temporal.signal(record.workflow_id, "look_again", LookAgain(reason="reconciliation"))
+
+    def _note_cancel(self, customer_uid: str, came: CancelAnswered) -> None:
+        record = self.newest(customer_uid)
+        if record is None or record.status not in ENDED:
+            return
+        stopped = came.charge in (ChargeAtOrder.REVOKED, ChargeAtOrder.NONE_PLANNED)
+        self._operations.append(
+            Operation(
+                name="cancel",
+                at=self.now,
+                status=200,
+                customer_uid=customer_uid,
+                subscription_id=record.subscription_id,
+                stopped=stopped,
+            )
+        )
+
+    # ------------------------------------------------------------ what is seen
+
+    def living(self) -> list[SubscriptionRecord]:
+        """The subscriptions that have not ended."""
+        return [each for each in self.ledger.subscriptions.values() if each.status not in ENDED]
+
+    def newest(self, customer_uid: str) -> SubscriptionRecord | None:
+        """The newest life of a customer."""
+        own = [each for each in self.ledger.subscriptions.values() if each.customer_uid == customer_uid]
+        return max(own, key=lambda each: each.started_at, default=None)
+
+    def open_order(self, customer_uid: str) -> str | None:
+        """The order number of the open period."""
+        record = self.newest(customer_uid)
+        return record.merchant_uid if record is not None else None
+
+    def until_due(self, customer_uid: str) -> timedelta | None:
+        """How far the next charge is."""
+        record = self.newest(customer_uid)
+        return record.next_charge_at - self.now if record is not None and record.next_charge_at is not None else None
+
+    def _webhook(self, row: PaymentFact) -> None:
+        """What the api does with one: the owner is told, or, where it has ended, a run of its own looks."""
+        charge = self.ledger.charges.get(row.merchant_uid)
+        told = {
+            "imp_uid": row.imp_uid,
+            "merchant_uid": row.merchant_uid,
+            "status": row.status,
+            "cancellation_id": row.cancellations[-1].cancellation_id if row.cancellations else "",
+        }
+        if charge is not None and self.temporal.signal(
+            charge.intent.workflow_id, "payment_reported", PaymentReported(**told)
+        ):
+            return
+        if charge is not None and (charge.state, charge.imp_uid, row.status) == (CycleState.PAID, row.imp_uid, "paid"):
+            return
+        self._late_fact(row)
+
+    def _late_fact(self, row: PaymentFact) -> None:
+        fact = ReportedFact(imp_uid=row.imp_uid, merchant_uid=row.merchant_uid, status=row.status)
+        start = StartLateFact(imp_uid=row.imp_uid)
+        self.temporal.signal_with_start(fact_workflow_id(row.imp_uid), "LateFactWorkflow", start, "fact_reported", fact)
+
+    def _tell(self, what: str) -> None:
+        self.story.append(f"{self.now:%Y-%m-%d %H:%M:%S} {what}")
+
+    # ------------------------------------------------------------ judged
+
+    def _sound(self) -> None:
+        """What must hold at every moment: no run breaks, and nothing contradicts the ledger."""
+        for run in self.temporal.runs.values():
+            if run.broke is None and run.task is not None and run.task.done() and not run.task.cancelled():
+                run.broke = run.task.exception()
+            if run.broke is not None:
+                raise BrokenError(f"{run.workflow_id} broke: {run.broke!r}") from run.broke
+        if self.activities.conflicts:
+            raise BrokenError(f"the ledger refuses: {self.activities.conflicts[0]}")
+
+    def rest(self) -> None:
+        """Nothing goes wrong any more, until everything has come to rest; then the books are judged.
+
+        Raises:
+            BrokenError: a promise was broken; what it says is the whole story.
+        """
+        self.portone.faults.clear()
+        self.portone.webhooks.clear()
+        self._tell("quiet")
+        self.passes(days=QUIET_DAYS / 2)
+        self.reconcile()
+        self.passes(days=QUIET_DAYS / 2)
+        found = self.violations()
+        if found:
+            raise BrokenError("\n".join(f"{name}: {each.sentence}" for name, each in found))
+
+    def violations(self) -> list[tuple[str, Violation]]:
+        """Where the books of this moment break a promise."""
+        leeways = Leeways(settle=timedelta(0), overdue=timedelta(hours=2))
+        return [
+            (name, each)
+            for name, each in violations(self.books(), leeways)
+            # PortOne runs a schedule whose number was paid in the console, or late, and refuses it by itself.
+            if name != "cards_not_hammered" or not {*each.merchant_uids} <= self._touched
+        ]
+
+    def books(self) -> Books:
+        """All books of this moment."""
+        runs = [
+            Run(
+                workflow_id=run.workflow_id,
+                running=run.running,
+                started_at=BEGUN,
+                subscription_id=run.args[0].subscription_id if isinstance(run.args[0], StartSubscription) else None,
+                events=run.events,
+            )
+            for run in self.temporal.runs.values()
+        ]
+        return Books(
+            clock=Clock(self.now),
+            ledger=self.ledger.books(),
+            provider=ProviderBooks(payments=self.portone.payments, schedules=self.portone.schedules),
+            runs=tuple(runs),
+            journal=Journal(operations=tuple(self._operations)),
+        )
+
+    def told(self) -> str:
+        """The whole story, with what went wrong between."""
+        struck = [f"  {each}" for each in self.portone.struck]
+        charges = [
+            f"  {number} {each.state.value} {each.imp_uid or ''} sends {each.sends}"
+            for number, each in self.ledger.charges.items()
+        ]
+        payments = [
+            f"  {row.imp_uid} {row.merchant_uid} {row.status} {row.amount.amount} -{row.cancelled_amount}"
+            for row in self.portone.payments
+        ]
+        parked = [
+            f"  {each.kind.value} {each.merchant_uid} {each.closed_at or 'stands'}"
+            for each in self.ledger.parked.values()
+        ]
+        return "\n".join(
+            [*self.story, "went wrong:", *struck, "charges:", *charges, "payments:", *payments, "parked:", *parked]
+        )
+
+
+async def _all_over(tasks: Collection["asyncio.Task[Any]"]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _carried(value: Any) -> Any:
+    """As a payload carries it: written and read."""
+    if isinstance(value, SubscriptionState):
+        return SubscriptionState.model_validate_json(value.model_dump_json())
+    return value
+
+
+def _short(came: Any) -> str:
+    return "no answer yet" if came is None else str(came.model_dump(exclude_defaults=True, mode="json"))

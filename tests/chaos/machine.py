@@ -1,0 +1,197 @@
+"""Lives drawn by Hypothesis: commands, mishaps and time in any order, on the real workflows in virtual time."""
+
+from datetime import timedelta
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from billing.domain.money import Money
+from billing.domain.parked import Decision
+from billing.domain.subscription.choices import RefundAtCancel, When
+from billing.domain.verdict import net_amount
+from chaos.machine.portone import CHANGES, LOOKS, Card, Fault, Kind, Webhooks
+from chaos.machine.world import BrokenError, World
+from workflows.subscription.commands.cancel import CancelSubscription
+from workflows.subscription.commands.change_payment_method import ChangePaymentMethod
+from workflows.subscription.commands.change_plan import ChangePlan
+from workflows.subscription.commands.pause import PauseSubscription
+from workflows.subscription.commands.resume import ResumeSubscription
+from workflows.subscription.commands.retry import RetryNow
+from workflows.subscription.commands.skip import SkipPeriods
+from workflows.subscription.commands.undo_cancel import UndoCancel
+from workflows.subscription.commands.undo_skip import UndoSkip
+
+CUSTOMERS = st.sampled_from(["kim", "lee"])
+CARDS = st.sampled_from([Card.GOOD, Card.GOOD, Card.GOOD, Card.DECLINED, Card.UNDECIDED])
+WHEN = st.sampled_from([When.NOW, When.PERIOD_END])
+CHANGE_FAULTS = st.builds(
+    Fault,
+    st.sampled_from(CHANGES),
+    st.sampled_from([Kind.BEFORE, Kind.AFTER, Kind.LATE]),
+    st.sampled_from([5.0, 60.0, 300.0, 540.0]),
+    st.integers(1, 4),
+)
+LOOK_FAULTS = st.builds(
+    Fault,
+    st.sampled_from(LOOKS),
+    st.sampled_from([Kind.BEFORE, Kind.STALE]),
+    st.sampled_from([2.0, 30.0, 120.0]),
+    st.integers(1, 6),
+)
+DISTANCES = st.sampled_from(
+    [
+        timedelta(seconds=3),
+        timedelta(minutes=1),
+        timedelta(minutes=6),
+        timedelta(minutes=11),
+        timedelta(hours=2),
+        timedelta(days=1),
+        timedelta(days=3),
+        timedelta(days=8),
+        timedelta(days=31),
+    ]
+)
+AROUND = st.sampled_from([timedelta(seconds=-20), timedelta(0), timedelta(seconds=2), timedelta(minutes=4)])
+
+
+class Lives(RuleBasedStateMachine):
+    """Two customers of one merchant, and whatever may befall them; judged once everything has come to rest."""
+
+    def __init__(self):
+        super().__init__()
+        self.world = None
+        self.keys = 0
+
+    @initialize(rolls_after=st.sampled_from([None, None, 60, 150]), card=CARDS, trial_days=st.sampled_from([0, 0, 3]))
+    def begin(self, rolls_after, card, trial_days):
+        """One subscription there always is."""
+        self.world = World(rolls_after)
+        self._do(lambda world: world.start("kim", card=card, trial_days=trial_days))
+
+    def _do(self, act):
+        try:
+            return act(self.world)
+        except BrokenError as error:
+            raise AssertionError(f"{error}\n{self.world.told()}") from error
+
+    # ------------------------------------------------------------ time
+
+    @rule(distance=DISTANCES)
+    def time_passes(self, distance):
+        self._do(lambda world: world.passes(seconds=distance.total_seconds()))
+
+    @rule(customer=CUSTOMERS, around=AROUND)
+    def a_charge_comes_due(self, customer, around):
+        left = self.world.until_due(customer)
+        if left is not None and left + around > timedelta(0):
+            self._do(lambda world: world.passes(seconds=(left + around).total_seconds()))
+
+    # ------------------------------------------------------------ mishaps
+
+    @rule(fault=st.one_of(CHANGE_FAULTS, LOOK_FAULTS))
+    def a_call_goes_wrong(self, fault):
+        self.world.portone.faults.append(Fault(fault.call, fault.kind, fault.seconds, fault.times))
+
+    @rule(how=st.sampled_from([*Webhooks]))
+    def a_webhook_goes_wrong(self, how):
+        self.world.portone.webhooks.append(how)
+
+    @rule(customer=CUSTOMERS, card=CARDS)
+    def a_card_changes_its_mind(self, customer, card):
+        record = self.world.newest(customer)
+        key = (record.billing_key or customer) if record is not None else customer
+        self.world.portone.cards[key] = card
+
+    @rule(which=st.integers(0, 9))
+    def an_unpaid_payment_is_approved_after_all(self, which):
+        rows = [row for row in self.world.portone.payments if row.status in ("failed", "ready")]
+        if rows:
+            self.world.approve(rows[which % len(rows)].imp_uid)
+
+    # ------------------------------------------------------------ people
+
+    @rule(customer=CUSTOMERS, card=CARDS, trial_days=st.sampled_from([0, 0, 3]), daily=st.booleans())
+    def start(self, customer, card, trial_days, daily):
+        self._do(lambda world: world.start(customer, card=card, trial_days=trial_days, daily=daily))
+
+    @rule(customer=CUSTOMERS, at=WHEN, refund=st.sampled_from([*RefundAtCancel]))
+    def cancel(self, customer, at, refund):
+        refund = refund if at is When.NOW else RefundAtCancel.NONE
+        self._command(customer, "cancel", CancelSubscription(at=at, refund=refund))
+
+    @rule(customer=CUSTOMERS)
+    def undo_cancel(self, customer):
+        self._command(customer, "undo_cancel", UndoCancel())
+
+    @rule(customer=CUSTOMERS, at=WHEN, days=st.sampled_from([None, 2, 40]))
+    def pause(self, customer, at, days):
+        resumes_at = self.world.now + timedelta(days=days) if days else None
+        self._command(customer, "pause", PauseSubscription(at=at, resumes_at=resumes_at))
+
+    @rule(customer=CUSTOMERS)
+    def resume(self, customer):
+        self._command(customer, "resume", ResumeSubscription())
+
+    @rule(customer=CUSTOMERS, at=WHEN, quantity=st.integers(1, 3))
+    def change_plan(self, customer, at, quantity):
+        self._command(customer, "change_plan", ChangePlan(at=at, quantity=quantity))
+
+    @rule(customer=CUSTOMERS, card=CARDS)
+    def change_payment_method(self, customer, card):
+        self.keys += 1
+        self.world.vault[f"other_{self.keys}"] = card
+        message = ChangePaymentMethod(customer_uid=f"{customer}_{self.keys}", vault_handle=f"other_{self.keys}")
+        self._command(customer, "change_payment_method", message)
+
+    @rule(customer=CUSTOMERS)
+    def retry(self, customer):
+        self._command(customer, "retry", RetryNow())
+
+    @rule(customer=CUSTOMERS, periods=st.integers(1, 2))
+    def skip(self, customer, periods):
+        self._command(customer, "skip", SkipPeriods(periods=periods))
+
+    @rule(customer=CUSTOMERS)
+    def undo_skip(self, customer):
+        self._command(customer, "undo_skip", UndoSkip())
+
+    def _command(self, customer, name, message):
+        self._do(lambda world: world.command(customer, name, message))
+
+    @precondition(lambda self: self.world is not None and self.world.ledger.open_parked())
+    @rule(decision=st.sampled_from([*Decision]), which=st.integers(0, 3))
+    def decide(self, decision, which):
+        self._do(lambda world: world.decide(decision, which))
+
+    # ------------------------------------------------------------ PortOne's console
+
+    @rule(customer=CUSTOMERS, act=st.sampled_from(["execute", "revoke", "pay"]))
+    def in_the_console(self, customer, act):
+        number = self.world.open_order(customer)
+        if number is not None:
+            self._do(lambda world: world.console(act, customer, number))
+
+    @rule(which=st.integers(0, 9), half=st.booleans())
+    def refunded_in_the_console(self, which, half):
+        held = [row for row in self.world.portone.payments if net_amount(row)]
+        if held:
+            row = held[which % len(held)]
+            amount = max(1, net_amount(row) // 2) if half else net_amount(row)
+            self._do(lambda world: world.refund(row.imp_uid, amount))
+
+    @rule()
+    def reconciliation(self):
+        self._do(lambda world: world.reconcile())
+
+    # ------------------------------------------------------------ the end
+
+    def teardown(self):
+        if self.world is None:
+            return
+        try:
+            self._do(lambda world: world.rest())
+        finally:
+            self.world.close()
+
+
+__all__ = ["Lives", "Money"]

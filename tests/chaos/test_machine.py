@@ -1,0 +1,139 @@
+"""Lives drawn by Hypothesis, on the real workflows in virtual time: many a second, and each is the same the next time."""
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from billing.domain.states import CycleState
+from billing.domain.subscription.choices import When
+from billing.domain.subscription.notes import Notes
+from billing.domain.subscription.reports import Reports
+from chaos.machine.portone import Card, Fault, Kind, Webhooks
+from chaos.machine.world import BrokenError, World
+from tests.chaos.machine import Lives
+from workflows.refund import workflow as refund_workflow
+from workflows.subscription.commands.cancel import CancelSubscription
+from workflows.unexpected_payment.workflow import LateFactWorkflow
+
+
+def drawn(lives, steps, **more):
+    """Draw so many lives; the first that breaks a promise is made as small as it goes, and told whole."""
+    chosen = settings(
+        max_examples=lives,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        suppress_health_check=[*HealthCheck],
+        phases=[Phase.generate, Phase.shrink],
+        **more,
+    )
+    run_state_machine_as_test(Lives, settings=chosen)
+
+
+def test_in_any_life_every_promise_is_kept():
+    drawn(150, 25, derandomize=True)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_in_thousands_of_lives_every_promise_is_kept():
+    drawn(5000, 40)
+
+
+# ---------------------------------------------------------------- it can fail
+
+
+def _close_whatever_stands(self, state, reason, now):
+    if state is CycleState.SKIPPED:
+        self._subscription.state.period.close_order()
+    self._noted.results.append(self._subscription.result(state, None, now, reason))
+
+
+async def _never(*_):
+    return False
+
+
+SABOTAGED = [
+    pytest.param(Notes, "close_order", _close_whatever_stands, "never opened", id="an order is closed that never was"),
+    pytest.param(
+        refund_workflow, "_later_of", lambda _answer, after: after, "books_agree", id="a lagging look is believed"
+    ),
+    pytest.param(
+        Reports, "was_not_shown", lambda *_: None, "books_agree", id="a twin of what was not shown is dropped"
+    ),
+    pytest.param(LateFactWorkflow, "_hand_back", _never, "", id="nobody is handed what is theirs"),
+]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("owner", "name", "instead", "says"), SABOTAGED)
+def test_drawn_lives_find_what_was_broken_on_purpose(owner, name, instead, says, monkeypatch):
+    monkeypatch.setattr(owner, name, instead)
+    with pytest.raises(AssertionError, match=says):
+        drawn(4000, 40)
+
+
+# ---------------------------------------------------------------- the virtual world itself
+
+
+@pytest.fixture
+def world():
+    """One merchant."""
+    made = World()
+    yield made
+    made.close()
+
+
+def test_a_year_is_charged_month_by_month_and_webhooks_need_not_come(world):
+    world.portone.webhooks += [Webhooks.LOST] * 20
+    world.start("kim")
+    world.passes(days=365)
+    world.rest()
+    assert [row.status for row in world.portone.payments] == ["paid"] * 13
+    assert len({row.merchant_uid for row in world.portone.payments}) == 13
+
+
+def test_a_change_is_carried_out_late_or_not_at_all_as_it_was_ordered(world):
+    world.start("kim")
+    number = world.open_order("kim")
+    world.portone.faults.append(Fault("unschedule", Kind.LATE, 300.0, 50))
+    world.command("kim", "cancel", CancelSubscription(at=When.NOW))
+    assert [row.status for row in world.portone.schedules if row.merchant_uid == number] == ["scheduled"]
+    world.passes(minutes=6)
+    assert [row.status for row in world.portone.schedules if row.merchant_uid == number] == ["revoked"]
+    assert any("unschedule late" in each for each in world.portone.struck)
+
+
+def test_an_old_look_shows_what_was_true(world):
+    world.start("kim")
+    world.portone.faults.append(Fault("payments", Kind.STALE, 120.0, 1))
+    number = next(iter(world.ledger.charges))
+    looks = [world.within(world.portone.find_payments(number)) for _ in range(2)]
+    assert [len(each) for each in looks] == [0, 1]
+
+
+def test_a_declined_start_and_a_run_that_continues_as_new_are_lived_through():
+    world = World(rolls_after=60)
+    world.start("kim", card=Card.DECLINED)
+    assert world.newest("kim").status == "incomplete_expired"
+    world.start("lee")
+    world.passes(days=100)
+    assert world.temporal.runs["subscription/lee"].times_new >= 2
+    world.rest()
+    world.close()
+
+
+def test_a_second_payment_is_told_until_it_has_gone_back(world):
+    world.start("kim")
+    world.portone.webhooks.append(Webhooks.LOST)
+    world.console("pay", "kim", next(iter(world.ledger.charges)))
+    assert "paid_at_most_once" in {name for name, _ in world.violations()}
+    world.rest()
+
+
+def test_a_run_that_ended_while_its_subscription_lives_is_told(world):
+    world.start("kim")
+    world.temporal.terminate("subscription/kim")
+    with pytest.raises(BrokenError, match="no_run_astray"):
+        world.rest()
