@@ -8,6 +8,7 @@ from chaos.coverage import PLANNED_OFTEN, SHARE
 from chaos.expected import GRACE
 from chaos.faults import MISHAPS, POINTS, STEPS, WHERE, every_pair, every_pair_of_processes
 from chaos.invariants import CHECKS, SLA
+from chaos.machine.world import QUIET_DAYS as DRAWN_QUIET_DAYS
 from chaos.processes.mishaps import BLOWS
 from chaos.rounds import PAIRS_A_LIFE, QUIET_DAYS
 from chaos.stories import STORIES
@@ -85,6 +86,17 @@ bound 3/N under which double charges lie with 95 % where there was none.
 
 
 _PROCESSES = f"""
+## Drawn lives
+
+`tests/chaos/machine.py` lets Hypothesis draw commands, mishaps, acts in the console and the passing of time, in any
+order, for two customers. The workflows are the real ones, whole; Temporal, PortOne and the ledger are plain Python in
+virtual time (`chaos/machine/`): no process, no socket, no thread, so that some twenty lives pass in a second and each
+is the same the next time. Any call may fail before it is done, after it, or be carried out up to nine minutes late;
+any look may fail, or show what was true two minutes ago; webhooks are lost, late or doubled. Once nothing fails any
+more and {DRAWN_QUIET_DAYS} days have passed, the library of `gudok audit` judges; a broken promise is made as small as
+it goes, and told with all that happened. `make test` draws 150 lives, `make soak` 5,000. What Temporal itself does,
+histories, replays and lost workers, is tried on the real one by the rounds.
+
 ## Processes
 
 `gudok chaos processes` lets the same lives be lived in real processes: a Temporal dev server with its file, two

@@ -5,7 +5,6 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from billing.domain.money import Money
 from billing.domain.parked import Decision
 from billing.domain.subscription.choices import RefundAtCancel, When
 from billing.domain.verdict import net_amount
@@ -192,6 +191,3 @@ class Lives(RuleBasedStateMachine):
             self._do(lambda world: world.rest())
         finally:
             self.world.close()
-
-
-__all__ = ["Lives", "Money"]

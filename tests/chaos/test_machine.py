@@ -1,4 +1,4 @@
-"""Lives drawn by Hypothesis, on the real workflows in virtual time: many a second, and each is the same the next time."""
+"""Lives drawn by Hypothesis, on the real workflows in virtual time: many a second, each the same the next time."""
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -58,9 +58,7 @@ SABOTAGED = [
     pytest.param(
         refund_workflow, "_later_of", lambda _answer, after: after, "books_agree", id="a lagging look is believed"
     ),
-    pytest.param(
-        Reports, "was_not_shown", lambda *_: None, "books_agree", id="a twin of what was not shown is dropped"
-    ),
+    pytest.param(Reports, "was_not_shown", lambda *_: None, "books_agree", id="a twin of what lagged is dropped"),
     pytest.param(LateFactWorkflow, "_hand_back", _never, "", id="nobody is handed what is theirs"),
 ]
 
