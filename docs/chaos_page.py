@@ -94,7 +94,7 @@ virtual time (`chaos/machine/`): no process, no socket, no thread, so that some 
 is the same the next time. Any call may fail before it is done, after it, or be carried out up to nine minutes late;
 any look may fail, or show what was true two minutes ago; webhooks are lost, late or doubled. Once nothing fails any
 more and {DRAWN_QUIET_DAYS} days have passed, the library of `gudok audit` judges; a broken promise is made as small as
-it goes, and told with all that happened. `make test` draws 150 lives, `make soak` 5,000. What Temporal itself does,
+it goes, and told with all that happened. `make test` draws 150 lives, `make soak` 1,500. What Temporal itself does,
 histories, replays and lost workers, is tried on the real one by the rounds.
 
 ## Processes

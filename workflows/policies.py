@@ -141,6 +141,9 @@ REFUND_BUSY_HOURLY = timedelta(hours=1)
 # Money that should have gone back and did not: looked at daily until it has, or a person has decided.
 FACT_LOOK = timedelta(days=1)
 
+# What stands parked and could not be looked at is looked at again before its next day.
+PARKED_LOOK_AGAIN = timedelta(hours=1)
+
 # Before an event's turn is asked for again when an attempt came to nothing for a reason of ours (a worker that died,
 # a ledger that is away): the endpoint must not be the one who is asked in a loop.
 DELIVERY_PAUSE = timedelta(minutes=1)

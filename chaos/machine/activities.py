@@ -17,7 +17,8 @@ from billing.domain.outcomes import CARD_GONE, ChargeOutcome, KeyOutcome, Schedu
 from billing.domain.records import LedgerEntry, RefundState
 from billing.domain.takeover import KeyPayment
 from chaos.machine.ledger import MemoryLedger
-from chaos.machine.portone import Card, PortOne, RefusedError, UnansweredError
+from chaos.machine.mishaps import Card, RefusedError, UnansweredError
+from chaos.machine.portone import PortOne
 from chaos.machine.temporal import Activity, Attempt, VirtualTemporal
 from workflows.billing_key.contracts import (
     KeyDeleted,

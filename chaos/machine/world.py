@@ -25,7 +25,8 @@ from billing.domain.subscription.state import SubscriptionState
 from chaos.machine.activities import Activities
 from chaos.machine.ledger import MemoryLedger
 from chaos.machine.loop import VirtualLoop
-from chaos.machine.portone import Card, PortOne
+from chaos.machine.mishaps import Card
+from chaos.machine.portone import PortOne
 from chaos.machine.temporal import VirtualTemporal
 from workflows.contracts import fact_workflow_id
 from workflows.refund.owed_refund import OwedRefundWorkflow
@@ -57,7 +58,7 @@ MOST_ACTIVITIES_A_DAY = 400
 QUIET_DAYS = 12
 """After the last fault: longer than a charge is looked up before it stands parked, and than any wait between looks."""
 
-_NEEDS_A_PERSON = frozenset({CycleState.UNKNOWN, CycleState.MISMATCH})
+_OF_A_PAID_SCHEDULE = ("cards_not_hammered", "nothing_left_scheduled")
 _REPORTED = frozenset({"paid", "failed", "cancelled"})
 
 
@@ -255,9 +256,10 @@ class World:
         return max(own, key=lambda each: each.started_at, default=None)
 
     def open_order(self, customer_uid: str) -> str | None:
-        """The order number of the open period."""
+        """The order number of the open period, where it was ordered."""
         record = self.newest(customer_uid)
-        return record.merchant_uid if record is not None else None
+        number = record.merchant_uid if record is not None else None
+        return number if number in self.ledger.charges else None
 
     def until_due(self, customer_uid: str) -> timedelta | None:
         """How far the next charge is."""
@@ -324,7 +326,7 @@ class World:
             (name, each)
             for name, each in violations(self.books(), leeways)
             # PortOne runs a schedule whose number was paid in the console, or late, and refuses it by itself.
-            if name != "cards_not_hammered" or not {*each.merchant_uids} <= self._touched
+            if name not in _OF_A_PAID_SCHEDULE or not {*each.merchant_uids} <= self._touched
         ]
 
     def books(self) -> Books:

@@ -132,8 +132,24 @@ MUTANTS = (
         "workflows/unexpected_payment/workflow.py",
         "        return found is None\n",
         "        return False\n",
-        "tests/journeys/test_foreign_facts.py"
+        "tests/journeys/test_second_payments.py"
         "::test_a_second_payment_is_not_given_back_unasked_while_portone_shows_no_first_one[shown again]",
+    ),
+    Mutant(
+        "twin-of-a-lag-dropped",
+        "What a look did not show, because it lagged behind, is not looked into when it is told of again.",
+        "workflows/unexpected_payment/notifications.py",
+        "        if not is_shown(report, rows.get(report.imp_uid)):\n",
+        "        if False:\n",
+        "tests/chaos/test_machine.py::test_a_refund_whose_look_lagged_behind_is_found_when_it_is_told_of_again",
+    ),
+    Mutant(
+        "closed-though-never-opened",
+        "An order number that was never ordered is closed: the ledger refuses it, and the run stands still.",
+        "billing/domain/subscription/notes.py",
+        "        if period.order is None:\n            return\n",
+        "",
+        "tests/chaos/test_machine.py::test_a_trial_ends_although_somebody_paid_the_number_that_was_taken_back",
     ),
     Mutant(
         "standing-after-the-end",

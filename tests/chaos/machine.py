@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from billing.domain.parked import Decision
 from billing.domain.subscription.choices import RefundAtCancel, When
 from billing.domain.verdict import net_amount
-from chaos.machine.portone import CHANGES, LOOKS, Card, Fault, Kind, Webhooks
+from chaos.machine.mishaps import CHANGES, LOOKS, Card, Fault, Kind, Webhooks
 from chaos.machine.world import BrokenError, World
 from workflows.subscription.commands.cancel import CancelSubscription
 from workflows.subscription.commands.change_payment_method import ChangePaymentMethod

@@ -12,6 +12,8 @@ LONG = {
     "twenty-seven-numbers",
     "undeletable-key",
     "paused-to-the-end-of-time",
+    "paused-until-9999",
+    "terminated-and-started-again",
 }
 """What takes more than ten seconds, or says the same once more."""
 

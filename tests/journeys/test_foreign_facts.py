@@ -11,7 +11,6 @@ from tests.facts import (
     TRIAL,
     console,
     current,
-    decide,
     fact,
     gone_back,
     heard_out,
@@ -27,7 +26,6 @@ from tests.facts import (
     until,
     with_settings,
 )
-from tests.journeys.parked import went_by
 from tests.reconciled import reconcile
 from tests.stack import summaries
 from workflows.unexpected_payment.contracts import ReportedFact
@@ -122,37 +120,6 @@ async def test_a_second_payment_of_a_paid_number_goes_back_and_the_first_one_sta
     assert names[-2:] == ["charge.mismatch", "refund.succeeded"]
     assert (await stack.subscription(uid))["status"] == "active"
     assert any("hand on" in line for line in await stack.story(uid))
-    assert await parked(stack) == []
-
-
-@pytest.mark.parametrize("decided", [False, True], ids=["shown again", "decided"])
-async def test_a_second_payment_is_not_given_back_unasked_while_portone_shows_no_first_one(stack, decided):
-    uid = await stack.start()
-    number = await order_of(stack, uid)
-    await current(stack, uid)
-    first = (await stack.ledger.get_charge(number)).imp_uid
-    found = stack.portone.find_payment
-
-    async def all_but_the_first(imp_uid):
-        return None if imp_uid == first else await found(imp_uid)
-
-    stack.portone.find_payment = all_but_the_first
-    second = await console(stack, "pay", customer_uid=uid, merchant_uid=number, amount=9900)
-    row = await stands(stack, uid, "second_payment")
-    assert row["imp_uid"] == second["imp_uid"]
-    assert await went_by(stack, f"fact/{second['imp_uid']}", days=2) is None
-    assert await kept(stack, number) == 19800
-    if decided:
-        assert (await decide(stack, uid, "paid", parked_id=row["parked_id"]))["state"] == "kept"
-    stack.portone.find_payment = found
-    if decided:
-        await reconcile(stack)
-        assert await kept(stack, number) == 19800
-        assert await parked(stack) == []
-        return
-    assert await went_by(stack, f"fact/{second['imp_uid']}", days=1, hours=1)
-    assert (await fact(stack, second["imp_uid"]))["state"] == "refunded"
-    assert await kept(stack, number) == 9900
     assert await parked(stack) == []
 
 

@@ -68,7 +68,9 @@ async def test_what_turns_out_to_be_paid_after_the_end_goes_back(stack):
     assert await parked(stack) == []
 
 
-@pytest.mark.parametrize(("decision", "state"), [("not_paid", "declined"), ("keep", "skipped")])
+@pytest.mark.parametrize(
+    ("decision", "state"), [("not_paid", "declined"), pytest.param("keep", "skipped", marks=pytest.mark.soak)]
+)
 async def test_a_person_may_say_that_it_was_not_paid_and_what_is_paid_after_all_goes_back(stack, decision, state):
     number, row = await never_decided(stack)
     refused = await decide(stack, "undecided_1", "refund", expect=409)
@@ -84,6 +86,7 @@ async def test_a_person_may_say_that_it_was_not_paid_and_what_is_paid_after_all_
     assert await kept(stack, number) == 0
 
 
+@pytest.mark.soak
 async def test_a_decision_that_nothing_was_paid_is_refused_where_portone_shows_a_payment(stack):
     number, _ = await never_decided(stack)
     payment = portone_approves(stack, number)
@@ -94,7 +97,13 @@ async def test_a_decision_that_nothing_was_paid_is_refused_where_portone_shows_a
     assert await parked(stack) == []
 
 
-@pytest.mark.parametrize("hidden", [False, True], ids=["shown", "hidden for two days"])
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        pytest.param(False, id="shown", marks=pytest.mark.soak),
+        pytest.param(True, id="hidden for two days"),
+    ],
+)
 async def test_a_first_charge_of_another_amount_starts_nothing_and_what_it_took_goes_back(stack, hidden):
     execution, world = stack.account().execution, stack.account().world
     attempt = execution.attempt

@@ -183,7 +183,8 @@ def _webhook(body):
     return (body["imp_uid"], body["merchant_uid"], body["status"])
 
 
-@pytest.mark.parametrize(("starting", "going_on"), [(2, 1), pytest.param(5, 3, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize(("starting", "going_on"), [(2, 1), (5, 3)])
 async def test_whatever_process_is_killed_in_whatever_order_no_charge_and_no_webhook_is_lost_or_doubled(
     tmp_path, starting, going_on
 ):

@@ -68,6 +68,12 @@ def _results(fact: ForeignFact, order: KnownOrder) -> tuple[ChargeResult, ...]:
     went_back = fact.elsewhere and fact.held <= 0
     if went_back and order.imp_uid == imp_uid and (order.paid or order.state is CycleState.LATE_PAID):
         return (ChargeResult(order.merchant_uid, CycleState.REFUNDED, at, imp_uid, message="refunded elsewhere"),)
+    if went_back and order.state is CycleState.UNKNOWN:
+        # It was paid after all, and all of it went back: that is known now.
+        steps = (CycleState.MISMATCH, CycleState.REFUNDED)
+        return tuple(
+            ChargeResult(order.merchant_uid, step, at, imp_uid, message="refunded elsewhere") for step in steps
+        )
     return ()
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from billing.domain.parked import DECISIONS, ParkedRecord
 from billing.domain.records import ChargeResult
@@ -22,6 +22,7 @@ from workflows.subscription.commands.decisions import check_decision
 from workflows.unexpected_payment import left_entry
 from workflows.unexpected_payment.contracts import FactDecided, FactState
 
+_AWAY = "portone_unavailable"
 PARKED = SearchAttributeKey.for_keyword("Parked")
 
 
@@ -44,15 +45,22 @@ class ParkedWatch(ABC):
         """Stand parked until it is over by itself, or a decision has ended it."""
         workflow.upsert_search_attributes([PARKED.value_set(self._parked.kind.value)])
         workflow.set_current_details(f"**Parked, a person must decide:** {self._parked.reason}")
-        ended: FactState | None = None
+        ended, in_vain = None, False
         while ended is None:
             with suppress(TimeoutError):
                 await workflow.wait_condition(
                     lambda: self._order is not None,
-                    timeout=self._until_the_next_look(workflow.now()),
+                    timeout=policies.PARKED_LOOK_AGAIN if in_vain else self._until_the_next_look(workflow.now()),
                     timeout_summary=f"{self._parked.merchant_uid} stands parked: a decision, or the next look",
                 )
-            ended = await self._look() if self._order is None else await self._carry_out(self._order)
+            try:
+                ended = await self._look() if self._order is None else await self._carry_out(self._order)
+                in_vain = False
+            except ActivityError as error:
+                # PortOne does not answer: it stands on, and whoever decided is told.
+                in_vain = True
+                if self._order is not None:
+                    self._answered(FactDecided(done=False, code=_AWAY, message=str(error.cause or error)), None)
         self._ended = True
         await workflow.wait_condition(workflow.all_handlers_finished)
         return ended

@@ -12,7 +12,7 @@ from billing.domain.message import Message
 from billing.domain.money import Money
 from billing.domain.records import RefundState
 from billing.domain.refusals import RefusedError
-from billing.domain.states import CycleState
+from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.subscription import (
     ending,
     payloads,
@@ -58,7 +58,9 @@ async def work(subscription: Subscription, recording: Recording, message: Cancel
     stopped = await stopping.stop_the_charge(subscription, recording, ending=True)
     charge = ChargeAtOrder.UNKNOWN if stopped.unfinished else stopped.charge
     state = subscription.state
-    ends_now = message.at is When.NOW or subscription.terms.nothing_is_left_to_use(workflow.now())
+    # What has not begun has no period at whose end it could end.
+    not_begun = state.status is SubscriptionStatus.INCOMPLETE
+    ends_now = message.at is When.NOW or not_begun or subscription.terms.nothing_is_left_to_use(workflow.now())
     if ends_now and message.refund is not RefundAtCancel.NONE:
         # Where PortOne cannot be asked, nothing is voided and nothing ends.
         await look_up.follow_returns(subscription)
