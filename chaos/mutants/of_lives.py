@@ -152,6 +152,14 @@ MUTANTS = (
         "tests/chaos/test_machine.py::test_a_trial_ends_although_somebody_paid_the_number_that_was_taken_back",
     ),
     Mutant(
+        "watch-ends-in-an-outage",
+        "The run that watches what stands parked ends where PortOne does not answer.",
+        "workflows/unexpected_payment/parked_watch.py",
+        "            except ActivityError as error:\n",
+        "            except ZeroDivisionError as error:\n",
+        "tests/chaos/test_machine.py::test_what_watches_a_charge_that_was_left_outlives_an_outage",
+    ),
+    Mutant(
         "standing-after-the-end",
         "A schedule of ours that stands after the end although it was revoked is not read again.",
         "workflows/subscription/tidying.py",

@@ -148,6 +148,22 @@ def test_a_trial_ends_although_somebody_paid_the_number_that_was_taken_back(worl
     world.rest()
 
 
+def test_what_watches_a_charge_that_was_left_outlives_an_outage(world):
+    world.start("kim", card=Card.UNDECIDED)
+    world.command("kim", "cancel", CancelSubscription(at=When.NOW))
+    world.passes(days=7)
+    (row,) = world.ledger.open_parked()
+    world.portone.faults.append(Fault("schedule_row", Kind.BEFORE, 0.0, 3))
+    world.passes(days=2)
+    assert (row.kind, world.temporal.is_running(row.workflow_id)) == ("charge_left", True)
+    (payment,) = world.portone.payments
+    world.portone.webhooks.append(Webhooks.LOST)
+    world.approve(payment.imp_uid)
+    world.passes(days=2)
+    assert [each.cancelled_amount for each in world.portone.payments] == [9900]
+    world.rest()
+
+
 def test_a_run_that_ended_while_its_subscription_lives_is_told(world):
     world.start("kim")
     world.temporal.terminate("subscription/kim")
