@@ -15,6 +15,7 @@ from api.models import CustomerUid
 from api.overdue import cursor_of, overdue_periods, run_of
 from api.strict_route import StrictRoute
 from api.views import decision_view, overdue_view, parked_view
+from billing.domain.refusals import PORTONE_UNAVAILABLE
 from billing.domain.subscription.start import subscription_workflow_id
 from billing.ledger import Cursor, ParkedRow
 from workflows.subscription.commands.decide import Decide
@@ -98,7 +99,8 @@ async def _decide_on_a_fact(desk: Desk, row: ParkedRow, message: Decide, attempt
     if not decided.done:
         attempt.is_void()
         reason = decided.message or "it could not be carried out"
-        raise Problem(409, decided.code or "not_done", reason, merchant_uid=row.merchant_uid)
+        status = PORTONE_UNAVAILABLE.status if decided.code == PORTONE_UNAVAILABLE.code else 409
+        raise Problem(status, decided.code or "not_done", reason, merchant_uid=row.merchant_uid)
     view = {
         "parked_id": row.parked_id,
         "merchant_uid": row.merchant_uid,

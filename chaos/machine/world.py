@@ -93,7 +93,7 @@ class World:
         for task in tasks:
             task.cancel()
         if tasks:
-            self._run(_all_over(tasks))
+            self.asked(_all_over(tasks))
         self.loop.close()
 
     @property
@@ -113,25 +113,22 @@ class World:
         while left > timedelta(0):
             step = min(left, timedelta(days=1))
             asked = self.temporal.asked.total()
-            self._run(asyncio.sleep(step.total_seconds()))
+            self.asked(asyncio.sleep(step.total_seconds()))
             if self.temporal.asked.total() - asked > MOST_ACTIVITIES_A_DAY * max(1, len(self.temporal.runs)):
                 raise BrokenError(f"{self.temporal.asked.total() - asked} activities within {step}")
             left -= step
         self._sound()
 
-    def _within(self, act: Callable[[], Any]) -> Any:
+    def _done(self, act: Callable[[], Any]) -> Any:
         """Do something as part of the world: workflows run only there."""
 
         async def now() -> Any:
             return act()
 
-        return self._run(now())
+        return self.asked(now())
 
-    def within(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    def asked(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """The result of something that is asked in this world."""
-        return self._run(coroutine)
-
-    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(coroutine)
 
     # ------------------------------------------------------------ commands
@@ -152,14 +149,14 @@ class World:
             policy=BillingPolicy(roll_after_events=self._rolls_after),
         )
         self._tell(f"{customer_uid} starts, {card.value}")
-        self._within(lambda: self.temporal.start(workflow_id, "SubscriptionWorkflow", start))
+        self._done(lambda: self.temporal.start(workflow_id, "SubscriptionWorkflow", start))
         self.passes(seconds=ANSWERED_WITHIN_SECONDS)
         return True
 
     def command(self, customer_uid: str, name: str, message: Message) -> Any:
         """Give a command and wait for its answer: that, the code of its refusal, or None where none comes soon."""
         self._tell(f"{customer_uid} {name} {message.model_dump(exclude_defaults=True, mode='json')}")
-        came = self._run(self._answered(subscription_workflow_id(customer_uid), name, message))
+        came = self.asked(self._answered(subscription_workflow_id(customer_uid), name, message))
         self._tell(f"  {came if isinstance(came, str) else _short(came)}")
         if isinstance(message, CancelSubscription) and isinstance(came, CancelAnswered):
             self._note_cancel(customer_uid, came)
@@ -186,7 +183,7 @@ class World:
         self._tell(f"decide {decision.value} of {parked.kind.value} {parked.merchant_uid}")
         name = "decide"
         message = Decide(decision=decision, by="park@example.com", reason="looked", parked_id=parked.parked_id)
-        came = self._run(self._answered(parked.workflow_id, name, message))
+        came = self.asked(self._answered(parked.workflow_id, name, message))
         self._tell(f"  {came if isinstance(came, str) else _short(came)}")
         self._sound()
 
@@ -194,12 +191,12 @@ class World:
         """PortOne approves an unpaid payment after all."""
         self._tell(f"PortOne approves {imp_uid}")
         self._touched |= {row.merchant_uid for row in self.portone.payments if row.imp_uid == imp_uid}
-        self._within(lambda: self.portone.approve(imp_uid))
+        self._done(lambda: self.portone.approve(imp_uid))
 
     def refund(self, imp_uid: str, amount: int) -> None:
         """Somebody refunds in the console."""
         self._tell(f"console refunds {amount} of {imp_uid}")
-        self._within(lambda: self.portone.refund(imp_uid, amount))
+        self._done(lambda: self.portone.refund(imp_uid, amount))
         self.passes(seconds=5)
 
     def console(self, act: str, customer_uid: str, merchant_uid: str) -> None:
@@ -213,12 +210,12 @@ class World:
             "revoke": lambda: self.portone.revoke(merchant_uid),
             "pay": lambda: self.portone.pay(merchant_uid, key, PRICE),
         }
-        self._within(acts[act])
+        self._done(acts[act])
         self.passes(seconds=5)
 
     def reconcile(self) -> None:
         """What the daily reconciliation does about payments and schedules that nobody knows of: it rings."""
-        self._within(self._ring)
+        self._done(self._ring)
         self.passes(minutes=5)
 
     def _ring(self) -> None:

@@ -112,7 +112,7 @@ MUTANTS = (
         "undecided-and-silent",
         "What PortOne has not decided when a subscription is over is in no list.",
         "workflows/subscription/outcomes.py",
-        "            await left_undecided.leave(subscription, recording, proven.charge.order, why, seen=True)\n",
+        "            await left_undecided.leave(subscription, recording, proven.charge.order, why)\n",
         "",
         "tests/journeys/test_left_charges.py"
         "::test_what_portone_does_not_decide_before_the_end_stands_parked_and_is_looked_up_daily",
@@ -121,7 +121,7 @@ MUTANTS = (
         "hidden-is-absent",
         "A first charge that is not as ordered, and that a later look does not show, is forgotten.",
         "workflows/subscription/tidying.py",
-        "state.period.state is CycleState.MISMATCH and judged.finding is Finding.ABSENT",
+        "state.period.state is CycleState.MISMATCH and judged.finding in (Finding.ABSENT, Finding.REVOKED)",
         "False",
         "tests/journeys/test_left_charges.py"
         "::test_a_first_charge_of_another_amount_starts_nothing_and_what_it_took_goes_back[hidden for two days]",
@@ -158,6 +158,39 @@ MUTANTS = (
         "            except ActivityError as error:\n",
         "            except ZeroDivisionError as error:\n",
         "tests/chaos/test_machine.py::test_what_watches_a_charge_that_was_left_outlives_an_outage",
+    ),
+    Mutant(
+        "planned-for-ever",
+        "A cancel while the charge of a change is open leaves the charge of the next period planned for ever.",
+        "workflows/charge/stopping.py",
+        "        if ending and subscription.state.period.state is CycleState.REVOKED:",
+        "        if False:",
+        "tests/chaos/test_machine.py"
+        "::test_a_cancel_while_a_change_is_being_charged_says_that_the_next_charge_was_taken_back[period_end]",
+    ),
+    Mutant(
+        "left-twice",
+        "What is left twice ends the run that leaves it.",
+        "workflows/unexpected_payment/leaving.py",
+        "    except WorkflowAlreadyStartedError:\n",
+        "    except ZeroDivisionError:\n",
+        "tests/chaos/test_machine.py::test_what_is_left_twice_is_watched_once",
+    ),
+    Mutant(
+        "ran-and-not-shown",
+        "A charge of somebody else that has run, and whose payment is not shown yet, is nothing that was paid.",
+        "workflows/unexpected_payment/left_schedule.py",
+        "        if back.verdict is not None and back.verdict.finding is Finding.PENDING:\n            return None\n",
+        "",
+        "tests/chaos/test_machine.py::test_somebody_else_s_charge_that_ran_is_told_once_portone_shows_it",
+    ),
+    Mutant(
+        "rest-is-not-given-back",
+        "What is left of a payment that goes back is not, where somebody refunded a part of it meanwhile.",
+        "workflows/unexpected_payment/workflow.py",
+        '(settled.code == "balance_moved" or fact.held != asked)',
+        'settled.code == "balance_moved"',
+        "tests/chaos/test_machine.py::test_what_is_left_of_a_payment_is_given_back_though_somebody_refunded_a_part",
     ),
     Mutant(
         "standing-after-the-end",

@@ -1,5 +1,7 @@
 """Lives drawn by Hypothesis, on the real workflows in virtual time: many a second, each the same the next time."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -8,10 +10,11 @@ from billing.domain.states import CycleState
 from billing.domain.subscription.choices import When
 from billing.domain.subscription.notes import Notes
 from chaos.machine.mishaps import Card, Fault, Kind, Webhooks
-from chaos.machine.world import BrokenError, World
+from chaos.machine.world import PRICE, BrokenError, World
 from tests.chaos.machine import Lives
 from workflows.refund import workflow as refund_workflow
 from workflows.subscription.commands.cancel import CancelSubscription
+from workflows.subscription.commands.change_plan import ChangePlan
 
 
 def drawn(lives, steps, phases=(Phase.generate, Phase.shrink)):
@@ -105,7 +108,7 @@ def test_an_old_look_shows_what_was_true(world):
     world.start("kim")
     world.portone.faults.append(Fault("payments", Kind.STALE, 120.0, 1))
     number = next(iter(world.ledger.charges))
-    looks = [world.within(world.portone.find_payments(number)) for _ in range(2)]
+    looks = [world.asked(world.portone.find_payments(number)) for _ in range(2)]
     assert [len(each) for each in looks] == [0, 1]
 
 
@@ -145,6 +148,60 @@ def test_a_trial_ends_although_somebody_paid_the_number_that_was_taken_back(worl
     world.console("pay", "kim", world.open_order("kim"))
     world.passes(days=4)
     assert world.newest("kim").status == "canceled"
+    world.rest()
+
+
+@pytest.mark.parametrize("at", [When.NOW, When.PERIOD_END])
+def test_a_cancel_while_a_change_is_being_charged_says_that_the_next_charge_was_taken_back(world, at):
+    world.start("kim")
+    number = world.open_order("kim")
+    world.portone.faults.append(Fault("again", Kind.BEFORE, 0.0, 1))
+    assert world.command("kim", "change_plan", ChangePlan(at=When.NOW, quantity=2)) is None
+    world.command("kim", "cancel", CancelSubscription(at=at))
+    assert [row.status for row in world.portone.schedules if row.merchant_uid == number] == ["revoked"]
+    world.passes(days=40)
+    assert world.newest("kim").status == "canceled"
+    assert world.ledger.charges[number].state in ("revoked", "skipped")
+    assert [row for row in world.portone.payments if row.merchant_uid == number] == []
+    world.rest()
+
+
+def test_somebody_else_s_charge_that_ran_is_told_once_portone_shows_it(world):
+    world.start("kim")
+    runs_at = world.now + timedelta(days=3)
+    world.asked(world.portone.schedule("by_hand", "kim", runs_at, PRICE))
+    world.command("kim", "cancel", CancelSubscription(at=When.NOW))
+    (row,) = world.ledger.open_parked()
+    world.portone.webhooks.append(Webhooks.LOST)
+    world.portone.faults.append(Fault("payments", Kind.STALE, 600.0, 2))
+    world.passes(days=3, minutes=10)
+    assert [each.parked_id for each in world.ledger.open_parked()] == [row.parked_id]
+    assert "by_hand" not in {each.merchant_uid for each in world.ledger.payments.values()}
+    world.passes(days=1)
+    assert world.ledger.open_parked() == []
+    assert "by_hand" in {each.merchant_uid for each in world.ledger.payments.values()}
+
+
+def test_what_is_left_twice_is_watched_once(world):
+    world.start("kim", card=Card.UNDECIDED)
+    world.command("kim", "cancel", CancelSubscription(at=When.NOW))
+    state = world.temporal.runs["subscription/kim"].instance._subscription.state
+    state.schedule.look(world.now)
+    world.passes(days=9)
+    assert not world.temporal.is_running("subscription/kim")
+    assert [each.kind for each in world.ledger.open_parked()] == ["charge_left"]
+
+
+def test_what_is_left_of_a_payment_is_given_back_though_somebody_refunded_a_part(world):
+    world.start("kim", card=Card.DECLINED)
+    (failed,) = world.portone.payments
+    world.portone.faults.append(Fault("payments", Kind.BEFORE, 0.0, 2))
+    world.approve(failed.imp_uid)
+    world.passes(seconds=2)
+    world.refund(failed.imp_uid, 4950)
+    world.passes(minutes=5)
+    assert [each.cancelled_amount for each in world.portone.payments] == [9900]
+    assert world.ledger.open_parked() == []
     world.rest()
 
 

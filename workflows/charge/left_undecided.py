@@ -3,47 +3,32 @@
 from datetime import datetime
 
 from temporalio import workflow
-from temporalio.workflow import ParentClosePolicy
 
-from billing.domain.events import EventType
 from billing.domain.parked import ParkedKind, ParkedRecord
 from billing.domain.subscription.orders import OpenOrder
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.subscription import Subscription
 from workflows.subscription.ledger import record
-from workflows.unexpected_payment import left_entry
-from workflows.unexpected_payment.contracts import StartLeftCharge, left_charge_workflow_id
-from workflows.unexpected_payment.left_charge import LeftChargeWorkflow
+from workflows.unexpected_payment import leaving, left_entry
+from workflows.unexpected_payment.contracts import LEFT_CHARGE, StartLeftCharge, left_charge_workflow_id
 
 
-async def leave(
-    subscription: Subscription, recording: Recording, order: OpenOrder, why: str, *, seen: bool = False
-) -> None:
-    """Let an order stand parked, and its own run find out what became of it.
+async def leave(subscription: Subscription, recording: Recording, order: OpenOrder, why: str) -> None:
+    """Let an order stand parked of which PortOne has shown a payment, or that it ran; its own run finds out the rest.
 
-    `seen` says that PortOne has shown a payment of it that had not failed.
+    `why` says what is not known of it, for people.
     """
-    parked = _parked(subscription, workflow.now(), order, why)
-    start = StartLeftCharge(
-        parked=parked,
+    left = StartLeftCharge(
+        parked=_parked(subscription, workflow.now(), order, why),
         amount=order.amount,
         billing_key=order.customer_uid,
         status=subscription.state.status.value,
         known_failures=tuple(subscription.state.period.known_failures),
-        seen=seen,
     )
-    recording.note_parked(parked)
-    data = left_entry.parked_data(parked, start.status)
-    recording.emit(EventType.SUBSCRIPTION_PARKED, f"parked: {parked.reason}"[:500], data, workflow.now())
+    leaving.park(recording, left, workflow.now())
     recording.write(f"what became of {order.merchant_uid} is not known", workflow.now())
     await record(recording)
-    await workflow.start_child_workflow(
-        LeftChargeWorkflow.run,
-        start,
-        id=parked.workflow_id,
-        parent_close_policy=ParentClosePolicy.ABANDON,
-        static_summary=f"what became of {order.amount}, order {order.merchant_uid}",
-    )
+    await leaving.watch(LEFT_CHARGE, left, f"what became of {order.amount}, order {order.merchant_uid}")
 
 
 def _parked(subscription: Subscription, now: datetime, order: OpenOrder, why: str) -> ParkedRecord:

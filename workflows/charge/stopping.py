@@ -64,8 +64,10 @@ async def stop_the_charge(subscription: Subscription, recording: Recording, *, e
     if charge is not None and charge.order.merchant_uid == number:
         return _stop_our_own(subscription, recording, workflow.now())
     if charge is not None and not attempts.give_up(subscription):
-        beside = Stopped(ChargeAtOrder.UNKNOWN, charge.order.merchant_uid)
-        return await _stop_beside(subscription, recording, beside) if ending else beside
+        # A change is being charged: the schedule of the next period was taken back for it, and stands no more.
+        if ending and subscription.state.period.state is CycleState.REVOKED:
+            recording.close_order(CycleState.REVOKED, "it ends, and a change is being charged", workflow.now())
+        return Stopped(ChargeAtOrder.UNKNOWN, charge.order.merchant_uid)
     stopped, found = Stopped(ChargeAtOrder.NONE_PLANNED, number), None
     if subscription.state.schedule.stands or subscription.state.in_flight.may_charge(number):
         stopped, found = await _revoke(subscription, recording, ending=ending)
@@ -82,19 +84,6 @@ def _stop_our_own(subscription: Subscription, recording: Recording, now: datetim
     if attempts.give_up(subscription):
         return Stopped(ChargeAtOrder.NONE_PLANNED, subscription.terms.merchant_uid)
     return _unknown(subscription, recording, now, "it was sent, and nobody knows yet what it came to")
-
-
-async def _stop_beside(subscription: Subscription, recording: Recording, beside: Stopped) -> Stopped:
-    """A charge of ours inside the period is open, and it ends: what is scheduled for the next one is taken back."""
-    stopped = Stopped(ChargeAtOrder.REVOKED, subscription.terms.merchant_uid)
-    if subscription.state.schedule.stands:
-        stopped, _ = await _revoke(subscription, recording, ending=True)
-    elif subscription.state.period.state is not CycleState.REVOKED:
-        return beside
-    if stopped.charge is ChargeAtOrder.REVOKED:
-        recording.close_order(CycleState.REVOKED, "it ends, and a charge inside the period is open", workflow.now())
-        return beside
-    return stopped
 
 
 async def _look(subscription: Subscription) -> Verdict:

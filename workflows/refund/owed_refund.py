@@ -5,7 +5,6 @@ written before it is sent, and is known again by its mark; every try first asks 
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
@@ -42,9 +41,6 @@ class OwedRefundWorkflow(ParkedWatch):
     async def run(self, start: StartOwedRefund) -> FactState:  # noqa: ARG002 - what Temporal passes to init, too
         """Wait for a decision, and look daily whether it went back by itself."""
         return await self.stand()
-
-    def _until_the_next_look(self, now: datetime) -> timedelta:  # noqa: ARG002 - daily, whatever the time
-        return policies.FACT_LOOK
 
     async def _look(self) -> FactState | None:
         if await self._still_owed():

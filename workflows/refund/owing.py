@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from temporalio import workflow
-from temporalio.workflow import ParentClosePolicy
 
 from billing.domain.books import PaidWith
-from billing.domain.events import EventType
 from billing.domain.message import Message
 from billing.domain.money import Money
 from billing.domain.parked import ParkedKind, ParkedRecord
@@ -15,7 +13,7 @@ from billing.domain.refund_messages import RefundSettled
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.subscription import Subscription
 from workflows.subscription.ledger import record
-from workflows.unexpected_payment import left_entry
+from workflows.unexpected_payment import leaving, left_entry
 
 OWED_REFUND = "OwedRefundWorkflow"
 
@@ -78,16 +76,8 @@ def of(
 async def stand(recording: Recording, owed: Sequence[StartOwedRefund], summary: str) -> None:
     """Write what went back, and let what is owed stand parked with a workflow that outlives this one."""
     for start in owed:
-        recording.note_parked(start.parked)
-        data = left_entry.parked_data(start.parked, start.status)
-        recording.emit(EventType.SUBSCRIPTION_PARKED, f"parked: {start.parked.reason}"[:500], data, workflow.now())
+        leaving.park(recording, start, workflow.now())
     recording.write(summary, workflow.now())
     await record(recording)
     for start in owed:
-        await workflow.start_child_workflow(
-            OWED_REFUND,
-            start,
-            id=start.parked.workflow_id,
-            parent_close_policy=ParentClosePolicy.ABANDON,
-            static_summary=f"{start.amount} of {start.parked.merchant_uid} is owed back",
-        )
+        await leaving.watch(OWED_REFUND, start, f"{start.amount} of {start.parked.merchant_uid} is owed back")

@@ -26,7 +26,7 @@ from workflows.billing_key.contracts import StartLeftSchedule, left_schedule_wor
 from workflows.charge import portone
 from workflows.ports import LeftScheduleActivities
 from workflows.subscription import ledger
-from workflows.unexpected_payment import left_entry
+from workflows.unexpected_payment import leaving, left_entry
 from workflows.unexpected_payment.notifications import hand_on
 
 
@@ -114,21 +114,13 @@ async def _leave_none_silent(
         left = [back.row for back in backs if not back.revoked and back.row.status != "executed"]
         ran = [back.paid for back in backs if back.paid is not None]
     left += ours
-    parked = [_parked(subscription, workflow.now(), row, ordered_by.get(row.merchant_uid)) for row in left]
-    for record in parked:
-        recording.note_parked(record)
-        data = left_entry.parked_data(record, _status(subscription))
-        recording.emit(EventType.SUBSCRIPTION_PARKED, f"parked: {record.reason}", data, workflow.now())
+    starts = [_left(subscription, workflow.now(), row, ordered_by.get(row.merchant_uid)) for row in left]
+    for start in starts:
+        leaving.park(recording, start, workflow.now())
     _tell_of_somebody_else(subscription, recording, workflow.now(), ordered_by)
     recording.write("charges are left on the billing key", workflow.now())
     await hand_on(subscription, recording, ran)
-    if parked:
-        starts = [
-            StartLeftSchedule(
-                row=row, parked=record, status=_status(subscription), ordered_by=ordered_by.get(row.merchant_uid)
-            )
-            for row, record in zip(left, parked, strict=True)
-        ]
+    if starts:
         await ledger.record(recording)
         await workflow.execute_activity_method(
             LeftScheduleActivities.watch_schedules,
@@ -148,8 +140,10 @@ def _tell_of_somebody_else(
         recording.emit(EventType.PAYMENT_METHOD_SCHEDULED_ELSEWHERE, text[:500], told, now)
 
 
-def _status(subscription: Subscription) -> str:
-    return subscription.state.status.value
+def _left(subscription: Subscription, now: datetime, row: ScheduleFact, ordered_by: str | None) -> StartLeftSchedule:
+    parked = _parked(subscription, now, row, ordered_by)
+    status = subscription.state.status.value
+    return StartLeftSchedule(row=row, parked=parked, status=status, ordered_by=ordered_by)
 
 
 def _parked(subscription: Subscription, now: datetime, row: ScheduleFact, ordered_by: str | None) -> ParkedRecord:

@@ -69,7 +69,7 @@ async def _after_the_end(subscription: Subscription, recording: Recording, desk:
             dunning.write_the_last_decline(subscription, recording, workflow.now(), verdict)
         case Finding.PENDING:
             charge, why = ChargeAtOrder.UNKNOWN, verdict.reason or "PortOne does not decide"
-            await left_undecided.leave(subscription, recording, proven.charge.order, why, seen=True)
+            await left_undecided.leave(subscription, recording, proven.charge.order, why)
         case _:
             result = ChargeResult(number, CycleState.NOT_EXECUTED, workflow.now(), message=verdict.reason)
             recording.write("the charge that was begun never ran", workflow.now(), results=[result])

@@ -109,7 +109,7 @@ async def _look_at_the_last_order(subscription: Subscription, recording: Recordi
     judged = judge(subscription.terms.expected(), rows, row, known_failures=state.period.known_failures)
     not_shown = ran and judged.finding is Finding.ABSENT and not _has_failed(row)
     # What was paid, but not as ordered, was seen: that a look shows nothing of it proves nothing.
-    hidden = state.period.state is CycleState.MISMATCH and judged.finding is Finding.ABSENT
+    hidden = state.period.state is CycleState.MISMATCH and judged.finding in (Finding.ABSENT, Finding.REVOKED)
     unproven = (judged.finding is Finding.PENDING and (ran or bool(rows))) or not_shown or hidden
     still = row is not None and row.status == "scheduled"
     await hand_on(subscription, recording, paid)
@@ -124,7 +124,7 @@ async def _look_at_the_last_order(subscription: Subscription, recording: Recordi
         state.schedule.look(None)
         if unproven:
             why = judged.reason or judged.finding.value
-            await left_undecided.leave(subscription, recording, subscription.terms.ordered(), why, seen=True)
+            await left_undecided.leave(subscription, recording, subscription.terms.ordered(), why)
 
 
 def _write_what_it_came_to(

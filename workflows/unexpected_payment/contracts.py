@@ -21,6 +21,10 @@ class ReportedFact(Message):
     handed_on_by: str | None = None
 
 
+LEFT_CHARGE = "LeftChargeWorkflow"
+"""The name of the workflow that watches a charge that was left."""
+
+
 def left_charge_workflow_id(merchant_uid: str) -> str:
     """The workflow id of a charge whose outcome nobody knew when its subscription was over: one for each order."""
     return f"left-charge/{merchant_uid}"
@@ -29,9 +33,8 @@ def left_charge_workflow_id(merchant_uid: str) -> str:
 class StartLeftCharge(Message):
     """Find out what became of an order whose subscription is over, or let a person say it.
 
-    `amount` and `billing_key` are what was ordered. `known_failures` are payments that are booked as declined. `seen`
-    says that PortOne has shown a payment of it that had not failed: that it shows none now proves nothing. `status` is
-    that of the subscription.
+    `amount` and `billing_key` are what was ordered. `known_failures` are payments that are recorded as declined.
+    `status` is that of the subscription.
     """
 
     parked: ParkedRecord
@@ -39,7 +42,6 @@ class StartLeftCharge(Message):
     billing_key: str
     status: str
     known_failures: tuple[str, ...] = ()
-    seen: bool = False
 
 
 class StartLateFact(Message):

@@ -5,7 +5,6 @@ in the ledger: every step asks PortOne anew.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -21,22 +20,23 @@ from billing.domain.subscription.decision import DecisionTaken
 from billing.domain.verdict import Expected, Finding, Verdict, judge, net_amount
 from workflows import policies
 from workflows.billing_key import key_look
-from workflows.ports import FactActivities, LedgerActivities, PaymentActivities
-from workflows.unexpected_payment.contracts import FactDecided, FactState, ReportedFact, StartLeftCharge
+from workflows.ports import LedgerActivities, PaymentActivities
+from workflows.unexpected_payment.contracts import LEFT_CHARGE, FactDecided, FactState, StartLeftCharge
 from workflows.unexpected_payment.parked_watch import ParkedWatch
 
 _PROVES: Mapping[Finding, tuple[CycleState, ...]] = MappingProxyType(
     {
         Finding.DECLINED: (CycleState.DECLINED,),
-        Finding.REVOKED: (CycleState.REVOKED,),
-        Finding.ABSENT: (CycleState.NOT_EXECUTED,),
         Finding.MISMATCH: (CycleState.MISMATCH, CycleState.REFUNDED),
     }
 )
-"""What is written of the order where nothing of it is held: of what is not as ordered all has gone back."""
+"""What is written of the order where nothing of it is held. Of what was not as ordered all has gone back.
+
+PortOne has shown a payment of it, or that it ran: that a look shows neither proves nothing.
+"""
 
 
-@workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+@workflow.defn(name=LEFT_CHARGE, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class LeftChargeWorkflow(ParkedWatch):
     """Watches one order; ends when PortOne shows what became of it, or a person has said that it was not paid."""
 
@@ -44,37 +44,28 @@ class LeftChargeWorkflow(ParkedWatch):
     def __init__(self, start: StartLeftCharge) -> None:
         super().__init__(start.parked, start.status)
         self._start = start
-        self._seen = start.seen
 
     @workflow.run
     async def run(self, start: StartLeftCharge) -> FactState:  # noqa: ARG002 - what Temporal passes to init, too
         """Wait for a decision, and look daily."""
         return await self.stand()
 
-    def _until_the_next_look(self, now: datetime) -> timedelta:  # noqa: ARG002 - daily, whatever the time
-        return policies.FACT_LOOK
-
     async def _look(self) -> FactState | None:
         """Whether it is known by now; None while it is not."""
-        rows, verdict = await self._judged()
-        held = [row for row in rows if net_amount(row)]
+        held, verdict = await self._judged()
         if held:
-            await self._hand_on(held)
+            await self._goes_back(held)
             return FactState.NOTED
-        self._seen |= any(row.status != "failed" for row in rows)
-        if verdict.finding is Finding.ABSENT and (self._seen or _has_run(verdict)):
+        proven = _PROVES.get(verdict.finding)
+        if proven is None:
             return None
-        known = _PROVES.get(verdict.finding)
-        if known is None:
-            return None
-        await self._end(known, verdict.reason or known[-1].value)
+        await self._end(proven, verdict.reason or proven[-1].value)
         return FactState.NOTHING_NEW
 
     async def _carry_out(self, order: DecisionTaken) -> FactState | None:
-        rows, _ = await self._judged()
-        held = [row for row in rows if net_amount(row)]
+        held, _ = await self._judged()
         if held:
-            await self._hand_on(held)
+            await self._goes_back(held)
             paid = f"PortOne shows it paid with {held[0].imp_uid}: it goes back"
             return self._answered(FactDecided(done=False, code="charged_meanwhile", message=paid), FactState.NOTED)
         keep = order.decision is Decision.KEEP
@@ -86,6 +77,7 @@ class LeftChargeWorkflow(ParkedWatch):
     # -------------------------------------------------------------- looking
 
     async def _judged(self) -> tuple[Sequence[PaymentFact], Verdict]:
+        """The payments by which PortOne holds money for it, and what all that is shown of it proves."""
         number = self._start.parked.merchant_uid
         # The row before the payments: what runs in between is shown by them.
         row = await key_look.find_row(number)
@@ -93,24 +85,14 @@ class LeftChargeWorkflow(ParkedWatch):
             PaymentActivities.find_payments, number, summary=f"look up {number}", **policies.LOOK_UP
         )
         expected = Expected(number, self._start.amount, self._start.billing_key)
-        return rows, judge(expected, rows, row, known_failures=self._start.known_failures)
+        held = [row for row in rows if net_amount(row)]
+        return held, judge(expected, rows, row, known_failures=self._start.known_failures)
 
     # -------------------------------------------------------------- the end
 
-    async def _hand_on(self, held: Sequence[PaymentFact]) -> None:
+    async def _goes_back(self, held: Sequence[PaymentFact]) -> None:
         """It was paid: the workflow for unexpected payments gives it back, and writes it."""
-        facts = [
-            ReportedFact(
-                imp_uid=row.imp_uid,
-                merchant_uid=row.merchant_uid,
-                status=row.status,
-                handed_on_by=self._start.parked.subscription_id,
-            )
-            for row in held
-        ]
-        await workflow.execute_activity_method(
-            FactActivities.report_facts, facts, summary=f"hand on {held[0].imp_uid}", **policies.LEDGER
-        )
+        await self._hand_on(held, self._start.parked.subscription_id)
         await self._close(f"it was paid with {held[0].imp_uid}, which is given back")
 
     async def _end(self, states: Sequence[CycleState], why: str, order: DecisionTaken | None = None) -> None:
@@ -128,7 +110,3 @@ class LeftChargeWorkflow(ParkedWatch):
                 ChargeResult(number, to, at, message=why[:200]) for came, to in steps if to in CYCLE_TRANSITIONS[came]
             )
         await self._close(why, order, results)
-
-
-def _has_run(verdict: Verdict) -> bool:
-    return verdict.schedule is not None and verdict.schedule.status == "executed"

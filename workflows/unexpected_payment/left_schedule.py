@@ -10,16 +10,16 @@ from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
 from billing.domain import takeover
-from billing.domain.facts import PaymentFact
 from billing.domain.known_order import AskedOrder
 from billing.domain.parked import Decision
 from billing.domain.subscription.decision import DecisionTaken
+from billing.domain.verdict import Finding
 from workflows import policies
 from workflows.billing_key import key_look
 from workflows.billing_key.contracts import StartLeftSchedule
 from workflows.contracts import Unschedule
-from workflows.ports import FactActivities, LedgerActivities, ScheduleActivities
-from workflows.unexpected_payment.contracts import FactDecided, FactState, ReportedFact
+from workflows.ports import LedgerActivities, ScheduleActivities
+from workflows.unexpected_payment.contracts import FactDecided, FactState
 from workflows.unexpected_payment.parked_watch import ParkedWatch
 
 
@@ -52,9 +52,7 @@ class LeftScheduleWorkflow(ParkedWatch):
             return FactState.REVOKED
         if row.status != "executed":
             return None
-        verdict = await key_look.what_it_came_to(row)
-        await self._ran(key_look.TakenBack(row, verdict=verdict).paid)
-        return FactState.NOTED
+        return await self._ran(key_look.TakenBack(row, verdict=await key_look.what_it_came_to(row)))
 
     async def _carry_out(self, order: DecisionTaken) -> FactState | None:
         if order.decision is Decision.KEEP:
@@ -66,24 +64,18 @@ class LeftScheduleWorkflow(ParkedWatch):
             return self._answered(FactDecided(state=FactState.REVOKED), FactState.REVOKED)
         said = takeover.in_words("it could not be taken back", [key_look.told(back)])
         ran = back.row.status == "executed"
-        if ran:
-            await self._ran(back.paid)
+        ended = await self._ran(back) if ran else None
         code = "charged_meanwhile" if ran else "schedule_not_revoked"
-        return self._answered(FactDecided(done=False, code=code, message=said), FactState.NOTED if ran else None)
+        return self._answered(FactDecided(done=False, code=code, message=said), ended)
 
-    async def _ran(self, paid: PaymentFact | None) -> None:
-        """It charged: what was paid is handed on to be announced, and nothing is left to decide of the schedule."""
-        if paid is not None:
-            reported = ReportedFact(
-                imp_uid=paid.imp_uid,
-                merchant_uid=paid.merchant_uid,
-                status=paid.status,
-                handed_on_by=self._start.ordered_by or self._start.parked.subscription_id,
-            )
-            await workflow.execute_activity_method(
-                FactActivities.report_facts, [reported], summary=f"hand on {paid.imp_uid}", **policies.LEDGER
-            )
+    async def _ran(self, back: key_look.TakenBack) -> FactState | None:
+        """It charged: what was paid is handed on to be announced; None while PortOne does not show what it came to."""
+        if back.verdict is not None and back.verdict.finding is Finding.PENDING:
+            return None
+        if back.paid is not None:
+            await self._hand_on([back.paid], self._start.ordered_by or self._start.parked.subscription_id)
         await self._close("it has run")
+        return FactState.NOTED
 
     async def _is_taken_over(self) -> bool:
         """Whether a living subscription, and not the life that left it, will be paid by it."""

@@ -5,6 +5,7 @@ nothing.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,16 +14,17 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from billing.domain.facts import PaymentFact
 from billing.domain.parked import DECISIONS, ParkedRecord
 from billing.domain.records import ChargeResult
+from billing.domain.refusals import PORTONE_UNAVAILABLE
 from billing.domain.subscription.decision import DecisionTaken
 from workflows import policies
-from workflows.ports import LedgerActivities
+from workflows.ports import FactActivities, LedgerActivities
 from workflows.subscription.commands.decisions import check_decision
 from workflows.unexpected_payment import left_entry
-from workflows.unexpected_payment.contracts import FactDecided, FactState
+from workflows.unexpected_payment.contracts import FactDecided, FactState, ReportedFact
 
-_AWAY = "portone_unavailable"
 PARKED = SearchAttributeKey.for_keyword("Parked")
 
 
@@ -57,17 +59,18 @@ class ParkedWatch(ABC):
                 ended = await self._look() if self._order is None else await self._carry_out(self._order)
                 in_vain = False
             except ActivityError as error:
-                # PortOne does not answer: it stands on, and whoever decided is told.
+                # PortOne does not answer: it stands on, and whoever decided is told what is known.
                 in_vain = True
                 if self._order is not None:
-                    self._answered(FactDecided(done=False, code=_AWAY, message=str(error.cause or error)), None)
+                    message = f"what came of it is not known, it is looked at again soon: {error.cause or error}"
+                    self._answered(FactDecided(done=False, code=PORTONE_UNAVAILABLE.code, message=message), None)
         self._ended = True
         await workflow.wait_condition(workflow.all_handlers_finished)
         return ended
 
-    @abstractmethod
-    def _until_the_next_look(self, now: datetime) -> timedelta:
-        """How long to wait for a decision before looking again."""
+    def _until_the_next_look(self, _now: datetime) -> timedelta:
+        """How long to wait for a decision before looking again: a day, unless something is known to happen before."""
+        return policies.FACT_LOOK
 
     @abstractmethod
     async def _look(self) -> FactState | None:
@@ -109,6 +112,17 @@ class ParkedWatch(ABC):
     def _answered(self, answer: FactDecided, ended: FactState | None) -> FactState | None:
         self._answer, self._order = answer, None
         return ended
+
+    # -------------------------------------------------------------- handing on
+
+    async def _hand_on(self, payments: Sequence[PaymentFact], of: str | None) -> None:
+        """Let the workflow for unexpected payments look into each; `of` is the life that does not settle it."""
+        facts = [
+            ReportedFact(imp_uid=row.imp_uid, merchant_uid=row.merchant_uid, status=row.status, handed_on_by=of)
+            for row in payments
+        ]
+        summary = f"hand on {', '.join(row.imp_uid for row in payments)}"[:200]
+        await workflow.execute_activity_method(FactActivities.report_facts, facts, summary=summary, **policies.LEDGER)
 
     # -------------------------------------------------------------- the end
 

@@ -169,10 +169,11 @@ class LateFactWorkflow:
                 back += settled.amount or Money(0, back.currency)
             again, known = await self._judge()
             fact = again or fact
-            # Somebody else has refunded meanwhile: what is left by now is asked for.
-            moved = settled.code == "balance_moved" or fact.held != asked
-            if fact.held <= 0 or settled.state is RefundState.REFUNDED or moved:
+            if fact.held <= 0 or settled.state is RefundState.REFUNDED:
                 await self._answer_with(settled)
+            elif settled.state is RefundState.REFUSED and (settled.code == "balance_moved" or fact.held != asked):
+                # Somebody else has refunded meanwhile: what is left by now is asked for.
+                continue
             elif settled.state is not RefundState.REFUSED:
                 await workflow.sleep(policies.FACT_LOOK, summary="what became of the refund is not known; looking")
             elif await self._refused(fact, known, settled) is Decision.PAID:
