@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from hypothesis import settings as hypothesis_settings
+from hypothesis.internal.conjecture import providers as hypothesis_providers
 
 from tests.stack import running_stack, start_dev_server
 
@@ -61,6 +62,9 @@ def pytest_configure() -> None:
     # The same examples in every run, no stop-watch for each, because the machine is shared, and no database on disk.
     hypothesis_settings.register_profile("gudok", deadline=None, derandomize=True, database=None)
     hypothesis_settings.load_profile("gudok")
+    # Nor are numbers taken from whatever modules a worker has imported by then: each would draw other examples.
+    assert callable(hypothesis_providers._get_local_constants)
+    hypothesis_providers._get_local_constants = lambda: hypothesis_providers._local_constants
     connect, connect_ex, getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
 
     def guarded_connect(self: socket.socket, address: Any) -> None:

@@ -53,7 +53,7 @@ class Verdict:
         mismatches: the fields that differ (`merchant_uid`, `status`, `amount`, `currency`, `customer_uid`,
             `cancelled_amount`), `payments` for more than one row that holds money, `schedule` for a foreign schedule.
         schedule: the schedule row that was looked up with it, where one was.
-        moved: every row by which money moved, where several did.
+        moved: every row by which money moved, whichever of them proves the finding.
     """
 
     finding: Finding
@@ -62,6 +62,11 @@ class Verdict:
     mismatches: tuple[str, ...] = ()
     schedule: ScheduleFact | None = None
     moved: tuple[PaymentFact, ...] = ()
+
+    @property
+    def rows(self) -> tuple[PaymentFact, ...]:
+        """What is written down of it: every row by which money moved, else the one that proves the finding."""
+        return self.moved or ((self.payment,) if self.payment is not None else ())
 
 
 def judge(
@@ -167,25 +172,37 @@ def _differences(expected: Expected, row: PaymentFact) -> tuple[str, ...]:
 
 
 def _about_money(expected: Expected, rows: Sequence[PaymentFact]) -> Verdict | None:
-    holding = [row for row in rows if net_amount(row)]
+    moved = tuple(row for row in rows if net_amount(row) or row.status in {"paid", "cancelled"})
+    holding = [row for row in moved if net_amount(row)]
+    if not moved:
+        return None
     if not holding:
-        returned = [row for row in rows if row.status in {"paid", "cancelled"}]
-        if not returned:
-            return None
-        return Verdict(Finding.MISMATCH, returned[0], "refunded elsewhere", ("status",), moved=tuple(returned))
+        which = f": {_told(moved)}" if len(moved) > 1 else ""
+        return Verdict(Finding.MISMATCH, moved[0], f"refunded elsewhere{which}", ("status",), moved=moved)
     differing = [row for row in holding if _differences(expected, row)]
     fields = tuple(dict.fromkeys(name for row in differing for name in _differences(expected, row)))
-    imp_uids = tuple(dict.fromkeys(row.imp_uid for row in holding))
-    if len(imp_uids) > 1:
-        reason = f"paid more than once: {', '.join(imp_uids)}"
+    if len({row.imp_uid for row in holding}) > 1:
         first = (differing or holding)[0]
-        return Verdict(Finding.MISMATCH, first, reason, ("payments", *fields), moved=tuple(holding))
+        reason = f"paid more than once: {_told(moved)}"
+        return Verdict(Finding.MISMATCH, first, reason, ("payments", *fields), moved=moved)
     if differing:
         row = differing[0]
         back = Money(row.cancelled_amount, row.amount.currency)
         partly = f"partly refunded elsewhere ({back}), " if "cancelled_amount" in fields else ""
-        return Verdict(Finding.MISMATCH, row, f"{partly}differs in {', '.join(fields)}", fields)
-    return Verdict(Finding.PAID, holding[0])
+        others = [each for each in moved if each.imp_uid != row.imp_uid]
+        beside = f", beside {_told(others)}" if others else ""
+        reason = f"{partly}differs in {', '.join(fields)}{beside}"
+        return Verdict(Finding.MISMATCH, row, reason, fields, moved=moved)
+    return Verdict(Finding.PAID, holding[0], moved=moved)
+
+
+def _told(rows: Sequence[PaymentFact]) -> str:
+    """Each payment, with what of it went back: another reason as soon as any of them changes."""
+    return ", ".join({row.imp_uid: f"{row.imp_uid}{_back(row)}" for row in rows}.values())
+
+
+def _back(row: PaymentFact) -> str:
+    return f" ({Money(row.cancelled_amount, row.amount.currency)} went back)" if row.cancelled_amount else ""
 
 
 def _about_attempts(expected: Expected, rows: Sequence[PaymentFact], known_failures: Collection[str]) -> Verdict | None:

@@ -15,6 +15,7 @@ from tests.chaos.machine import Lives
 from workflows.refund import workflow as refund_workflow
 from workflows.subscription.commands.cancel import CancelSubscription
 from workflows.subscription.commands.change_plan import ChangePlan
+from workflows.subscription.commands.pause import PauseSubscription
 
 
 def drawn(lives, steps, phases=(Phase.generate, Phase.shrink)):
@@ -152,6 +153,23 @@ def test_a_trial_ends_although_somebody_paid_the_number_that_was_taken_back(worl
 
 
 @pytest.mark.parametrize("at", [When.NOW, When.PERIOD_END])
+def test_a_cancel_that_meets_a_payment_portone_has_not_finished_leaves_it_in_a_list(world, at):
+    world.start("kim", card=Card.UNDECIDED, trial_days=3)
+    number = world.open_order("kim")
+    world.console("pay", "kim", number)
+    world.command("kim", "cancel", CancelSubscription(at=at))
+    assert world.ledger.charges[number].state == "revoked"
+    world.passes(days=5)
+    assert world.newest("kim").status == "canceled"
+    assert [(each.kind, each.merchant_uid) for each in world.ledger.open_parked()] == [("charge_left", number)]
+    world.portone.webhooks.append(Webhooks.LOST)
+    world.approve(world.portone.payments[0].imp_uid)
+    world.passes(days=2)
+    assert [each.cancelled_amount for each in world.portone.payments] == [9900]
+    world.rest()
+
+
+@pytest.mark.parametrize("at", [When.NOW, When.PERIOD_END])
 def test_a_cancel_while_a_change_is_being_charged_says_that_the_next_charge_was_taken_back(world, at):
     world.start("kim")
     number = world.open_order("kim")
@@ -180,6 +198,41 @@ def test_somebody_else_s_charge_that_ran_is_told_once_portone_shows_it(world):
     world.passes(days=1)
     assert world.ledger.open_parked() == []
     assert "by_hand" in {each.merchant_uid for each in world.ledger.payments.values()}
+
+
+def test_every_refund_of_one_order_is_written_down_though_it_stands_parked(world):
+    world.start("kim", card=Card.DECLINED, trial_days=3)
+    world.passes(days=8)
+    for payment in world.portone.payments[:2]:
+        world.approve(payment.imp_uid)
+        world.refund(payment.imp_uid, 9900)
+        world.passes(seconds=5)
+    world.rest()
+    refunded = [each.imp_uid for each in world.ledger.payments.values() if each.cancelled_amount == 9900]
+    assert refunded == [payment.imp_uid for payment in world.portone.payments[:2]]
+
+
+def test_a_part_refund_of_one_of_two_payments_is_written_down_though_they_stand_parked(world):
+    world.start("kim", trial_days=3)
+    number = world.open_order("kim")
+    world.portone.webhooks += [Webhooks.LOST] * 2
+    world.console("execute", "kim", number)
+    world.console("pay", "kim", number)
+    world.passes(days=4)
+    first, _ = world.portone.payments
+    world.refund(first.imp_uid, 4950)
+    world.passes(days=2)
+    assert world.ledger.payments[first.imp_uid].cancelled_amount == 4950
+    world.rest()
+
+
+def test_a_run_that_looks_for_the_charge_of_a_resume_says_until_when(world):
+    world.start("kim")
+    world.portone.cards["kim"] = Card.UNDECIDED
+    world.command("kim", "pause", PauseSubscription(at=When.PERIOD_END, resumes_at=world.now + timedelta(days=60)))
+    world.passes(days=62)
+    assert world.newest("kim").waits_until > world.now
+    assert world.violations() == []
 
 
 def test_what_is_left_twice_is_watched_once(world):

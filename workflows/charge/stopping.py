@@ -154,7 +154,7 @@ async def _look_behind(subscription: Subscription, recording: Recording, stopped
             recording.write(
                 "a failed attempt of somebody else",
                 workflow.now(),
-                payments=[verdict.payment] if verdict.payment else [],
+                payments=verdict.rows,
             )
         case Finding.PENDING:
             return replace(stopped, unfinished=True)

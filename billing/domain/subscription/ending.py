@@ -22,6 +22,9 @@ _NOT_YET_CHARGED = frozenset({CycleState.PLANNED, CycleState.GATED, CycleState.D
 def cancel(subscription: Subscription, recording: Recording, now: datetime, reason: str) -> None:
     """Be canceled from this moment on; a number that never left here is let go."""
     state = subscription.state
+    if state.cancel.payment_is_open and state.schedule.look_at is None:
+        # PortOne had not finished a payment of the number: what it comes to is found out after the end.
+        state.schedule.look(now)
     if state.status is SubscriptionStatus.INCOMPLETE:
         give_up(subscription, recording, now, reason)
         return
@@ -89,7 +92,7 @@ def first_charge_failed(subscription: Subscription, recording: Recording, now: d
         "the first charge was not paid",
         now,
         results=[subscription.result(state.period.state, payment, now, reason)],
-        payments=[payment] if payment else [],
+        payments=verdict.rows,
         billing_key=state.method.issued,
     )
 

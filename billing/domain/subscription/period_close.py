@@ -60,7 +60,7 @@ def settle_paid(
         f"period {paid} is paid",
         now,
         results=[result],
-        payments=[payment] if payment else [],
+        payments=verdict.rows,
         intents=[subscription.intent()] if subscription.terms.charging else [],
         billing_key=billing_key,
     )

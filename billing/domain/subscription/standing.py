@@ -39,5 +39,5 @@ def stand(subscription: Subscription, recording: Recording, now: datetime, state
         f"period {subscription.state.period.cycle} is parked: {state.value}",
         now,
         results=[subscription.result(state, payment, now, reason)],
-        payments=verdict.moved or ([payment] if payment else []),
+        payments=verdict.rows,
     )

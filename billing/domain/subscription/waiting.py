@@ -21,5 +21,8 @@ def say(subscription: Subscription, recording: Recording, until: datetime | None
         # What has ended, or stands parked, is in a list already.
         return
     known = due_by(projections.record(subscription, now))
+    if known is None and state.in_flight.charge is not None:
+        # Its row may still say when this charge was to begin: the end of a pause.
+        known = now
     if known is not None and until > known + UNSAID and until > now:
         recording.write(f"waits until {subscription.terms.local(until)}", now, waits_until=until)

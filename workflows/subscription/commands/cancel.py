@@ -64,7 +64,9 @@ async def work(subscription: Subscription, recording: Recording, message: Cancel
     if ends_now and message.refund is not RefundAtCancel.NONE:
         # Where PortOne cannot be asked, nothing is voided and nothing ends.
         await look_up.follow_returns(subscription)
-    if charge is ChargeAtOrder.REVOKED:
+    if stopped.unfinished:
+        state.cancel.meets_an_open_payment()
+    if stopped.charge is ChargeAtOrder.REVOKED:
         recording.close_order(CycleState.REVOKED, message.reason or BY_REQUEST, workflow.now())
     pending_change.drop(subscription, recording, workflow.now(), "canceled")
     subscription.state.consent.withdraw()
@@ -86,9 +88,6 @@ async def _end_now(
     subscription: Subscription, recording: Recording, message: CancelSubscription, told: CancelAnswered
 ) -> CancelAnswered | None:
     state = subscription.state
-    if told.charge is ChargeAtOrder.UNKNOWN and state.in_flight.charge is None and state.schedule.look_at is None:
-        # PortOne has not finished a payment of the number: what it comes to is found out after the end.
-        state.schedule.look(workflow.now())
     reason = message.reason or state.cancel.reason or BY_REQUEST
     gives_back = message.refund is not RefundAtCancel.NONE
     if not state.opening.is_over and subscription.start.vault_handle is not None:
