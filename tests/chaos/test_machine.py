@@ -226,6 +226,29 @@ def test_a_part_refund_of_one_of_two_payments_is_written_down_though_they_stand_
     world.rest()
 
 
+def test_the_key_of_a_first_charge_that_stood_parked_is_written_down_once_it_is_paid(world):
+    world.start("kim", card=Card.DECLINED)
+    world.start("kim", card=Card.UNDECIDED)
+    assert [(each.customer_uid, each.deleted) for each in world.books().ledger.keys] == [("kim", True)]
+    world.passes(days=8)
+    world.approve(world.portone.payments[-1].imp_uid)
+    world.passes(minutes=1)
+    assert [(each.customer_uid, each.deleted) for each in world.books().ledger.keys] == [("kim", False)]
+    world.rest()
+
+
+def test_what_becomes_of_a_parked_change_is_written_down_as_soon_as_it_is_told(world):
+    world.start("kim")
+    world.portone.cards["kim"] = Card.UNDECIDED
+    world.command("kim", "change_plan", ChangePlan(at=When.NOW, quantity=2))
+    world.passes(days=8)
+    assert [each.kind for each in world.ledger.open_parked()] == ["change_mismatch"]
+    world.approve(world.portone.payments[-1].imp_uid)
+    world.passes(minutes=1)
+    assert world.ledger.payments[world.portone.payments[-1].imp_uid].status == "paid"
+    world.rest()
+
+
 def test_a_run_that_looks_for_the_charge_of_a_resume_says_until_when(world):
     world.start("kim")
     world.portone.cards["kim"] = Card.UNDECIDED

@@ -318,7 +318,7 @@ def first_charged(subscription: Subscription, recording: Recording, now: datetim
     """The first charge is proven: paid, it has begun; else the start has failed, and is told before it is tidied up."""
     verdict = proven.verdict
     if verdict.finding is Finding.PAID:
-        settle_paid(subscription, recording, now, verdict, billing_key=subscription.state.method.issued)
+        settle_paid(subscription, recording, now, verdict)
     elif verdict.finding is Finding.PENDING:
         stand(subscription, recording, now, CycleState.UNKNOWN, verdict)
     else:

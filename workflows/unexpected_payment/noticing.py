@@ -107,9 +107,11 @@ def _charge_what_it_costs_now(subscription: Subscription) -> None:
 
 
 async def _act(subscription: Subscription, recording: Recording, judged: Sequence[tuple[ForeignFact, Known]]) -> None:
-    """Book what is ours to book, hand on what is not, and turn to the open period last."""
+    """Write down what has changed, book what is ours to book, hand on what is not, and turn to the open period last."""
     others, earlier, open_order = [], [], False
     for fact, known in judged:
+        if not notifications.is_to_be_acted_on(subscription, fact):
+            continue
         mine = subscription.state.ended_at is None and known.subscription_id == subscription.start.subscription_id
         if mine and fact.payment.merchant_uid == subscription.terms.merchant_uid and subscription.terms.charging:
             open_order = True
@@ -121,8 +123,8 @@ async def _act(subscription: Subscription, recording: Recording, judged: Sequenc
             if fact.unexpected or fact.own or (fact.elsewhere and not mine):
                 others.append(fact.payment)
     _give_up_a_number_that_was_paid(subscription, others)
-    payments = [fact.payment for fact, known in judged if known.order is not None and known.living]
     if recording.has_notes:
+        payments = [fact.payment for fact, known in judged if known.order is not None and known.living]
         recording.write("webhooks of orders that are not open", workflow.now(), payments=payments)
     await notifications.hand_on(subscription, recording, others)
     for payment in earlier:
@@ -258,8 +260,7 @@ async def _look_at_everything(subscription: Subscription, recording: Recording, 
     for number in numbers:
         rows += await portone.find_payments(number)
     returns.record(subscription, recording, workflow.now(), rows)
-    judged = [each for each in await notifications.judge_rows(recording, rows) if each[0].says_something]
-    await _act(subscription, recording, judged)
+    await _act(subscription, recording, await notifications.judge_rows(recording, rows))
     await look_up.check_the_key(subscription, recording)
     recording.close_reports(workflow.now())
 

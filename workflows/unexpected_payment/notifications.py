@@ -30,7 +30,7 @@ async def look_into(
 ) -> list[tuple[ForeignFact, Known]]:
     """Look up what reports say of orders that are not open, and judge it against the ledger.
 
-    Every report has its answer with the next write; what is new is left to the caller.
+    Every report has its answer with the next write; what there is to do about a row is left to the caller.
     """
     just_booked = _just_booked(subscription)
     new = [report for report in reports if not (report.status == "paid" and report.imp_uid in just_booked)]
@@ -43,7 +43,7 @@ async def look_into(
     judged = {fact.payment.imp_uid: (fact, known) for fact, known in facts}
     for report in reports:
         recording.answer(report, Disposition.APPLIED if report not in new else _disposition(report, judged))
-    return [each for each in judged.values() if each[0].says_something or _is_of_this_period(subscription, each[0])]
+    return list(judged.values())
 
 
 async def judge_rows(recording: Recording, rows: Sequence[PaymentFact]) -> list[tuple[ForeignFact, Known]]:
@@ -94,9 +94,10 @@ def is_an_older_number_of_this_period(subscription: Subscription, merchant_uid: 
     return same_period and generation < subscription.state.period.generation
 
 
-def _is_of_this_period(subscription: Subscription, fact: ForeignFact) -> bool:
+def is_to_be_acted_on(subscription: Subscription, fact: ForeignFact) -> bool:
+    """Whether there is something to do about it beyond writing down what PortOne shows."""
     number = fact.payment.merchant_uid
-    return number == subscription.terms.merchant_uid or (
+    return fact.says_something or number == subscription.terms.merchant_uid or (
         fact.held > 0 and is_an_older_number_of_this_period(subscription, number)
     )
 

@@ -32,6 +32,9 @@ def settle_paid(
     state, payment = subscription.state, verdict.payment
     if payment is not None and (late or _came_late(subscription, payment)):
         _reopen(subscription, recording, now, payment)
+    if state.status is SubscriptionStatus.INCOMPLETE:
+        # Whichever look finds the first charge paid: its key is written down with it.
+        billing_key = billing_key or state.method.issued
     state.period.move(CycleState.PAID)
     result = subscription.result(CycleState.PAID, payment, now)
     bill = subscription.terms.bill()
