@@ -181,7 +181,9 @@ def points_of(plain: Lived, every: int = 1) -> list[Point]:
 
 @contextlib.asynccontextmanager
 async def _a_world(temporal: Client, deaths: Deaths, cached_workflows: int) -> Any:
-    client = Client(**{**temporal.config(), "interceptors": [Interceptor(deaths)]})
+    settings = temporal.config()
+    settings["interceptors"] = [Interceptor(deaths)]
+    client = Client(**settings)
     with tempfile.TemporaryDirectory(prefix="gudok-every-event-") as folder:
         async with a_stack(client, Path(folder), cached_workflows=cached_workflows) as stack:
             yield World(stack)

@@ -88,14 +88,15 @@ bound 3/N under which double charges lie with 95 % where there was none.
 _PROCESSES = f"""
 ## Drawn lives
 
-`tests/chaos/machine.py` lets Hypothesis draw commands, mishaps, acts in the console and the passing of time, in any
-order, for two customers. The workflows are the real ones, whole; Temporal, PortOne and the ledger are plain Python in
-virtual time (`chaos/machine/`): no process, no socket, no thread, so that some twenty lives pass in a second and each
-is the same the next time. Any call may fail before it is done, after it, or be carried out up to nine minutes late;
-any look may fail, or show what was true two minutes ago; webhooks are lost, late or doubled. Once nothing fails any
-more and {DRAWN_QUIET_DAYS} days have passed, the library of `gudok audit` judges; a broken promise is made as small as
-it goes, and told with all that happened. `make test` draws 150 lives, `make soak` 1,500. What Temporal itself does,
-histories, replays and lost workers, is tried on the real one by the rounds.
+`tests/chaos/machine.py` lets Hypothesis draw terms (trials, fixed terms, consent, dunning), commands, refunds, mishaps,
+acts in the console, runs that an operator ends, and the passing of time, in any order, for two customers. The workflows
+are the real ones, whole; Temporal, PortOne and the ledger are plain Python in virtual time (`chaos/machine/`): no
+process, no socket, no thread, so that some twenty lives pass in a second and each is the same the next time. Any call
+may fail before it is done, after it, or be carried out up to nine minutes late; any look may fail, or show what was
+true two minutes ago; webhooks are lost, late or doubled. Once nothing fails any more and {DRAWN_QUIET_DAYS} days have
+passed, the library of `gudok audit` judges; a broken promise is made as small as it goes, and told with all that
+happened. `make test` draws 150 lives, `make soak` 1,500. What Temporal itself does, histories, replays and lost
+workers, is tried on the real one by the rounds.
 
 ## Processes
 

@@ -6,6 +6,7 @@ server does beyond that, histories, replays and lost workers, is tried on the re
 
 import asyncio
 import contextvars
+import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -165,7 +166,7 @@ class VirtualTemporal:
 
     def _instantiate(self, run: Run) -> None:
         cls = run.definition.cls
-        takes = getattr(cls.__init__, "__temporal_workflow_init", False)
+        takes = getattr(inspect.getattr_static(cls, "__init__"), "__temporal_workflow_init", False)
         context = run.context.copy()
         run.instance = context.run(cls, *run.args) if takes else context.run(cls)
         run.events = 3

@@ -9,30 +9,32 @@ from temporalio.exceptions import ApplicationError
 
 from billing.domain.audit import Books, Leeways, Violation, violations
 from billing.domain.audit.books import Journal, Operation, ProviderBooks, Run
-from billing.domain.calendar import Interval, IntervalUnit
 from billing.domain.clock import Clock
 from billing.domain.facts import PaymentFact
 from billing.domain.message import Message
 from billing.domain.money import Money
 from billing.domain.parked import Decision
-from billing.domain.plans import PlanTerms
 from billing.domain.records import SubscriptionRecord
+from billing.domain.refund_messages import StartRefund
 from billing.domain.states import ENDED, CycleState
 from billing.domain.subscription.answers import CancelAnswered, ChargeAtOrder
 from billing.domain.subscription.reports import LookAgain, PaymentReported
-from billing.domain.subscription.start import BillingPolicy, StartSubscription, subscription_workflow_id
+from billing.domain.subscription.start import StartSubscription, subscription_workflow_id
 from billing.domain.subscription.state import SubscriptionState
 from chaos.machine.activities import Activities
+from chaos.machine.agreed import PRICE, Agreed
+from chaos.machine.excuses import is_excused
 from chaos.machine.ledger import MemoryLedger
 from chaos.machine.loop import VirtualLoop
 from chaos.machine.mishaps import Card
 from chaos.machine.portone import PortOne
+from chaos.machine.telling import told
 from chaos.machine.temporal import VirtualTemporal
-from workflows.contracts import fact_workflow_id
+from workflows.contracts import fact_workflow_id, refund_workflow_id
 from workflows.refund.owed_refund import OwedRefundWorkflow
 from workflows.refund.workflow import RefundWorkflow
-from workflows.subscription.commands.cancel import CancelSubscription
 from workflows.subscription.commands.decide import Decide
+from workflows.subscription.commands.registry import BY_NAME
 from workflows.subscription.workflow import SubscriptionWorkflow
 from workflows.unexpected_payment.contracts import ReportedFact, StartLateFact
 from workflows.unexpected_payment.left_charge import LeftChargeWorkflow
@@ -48,7 +50,6 @@ WORKFLOWS = (
     LeftChargeWorkflow,
 )
 BEGUN = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
-PRICE = Money(9900)
 ANSWERED_WITHIN_SECONDS = 30.0
 """So long somebody who gives a command waits: one that is answered later is answered nobody."""
 
@@ -58,7 +59,6 @@ MOST_ACTIVITIES_A_DAY = 400
 QUIET_DAYS = 12
 """After the last fault: longer than a charge is looked up before it stands parked, and than any wait between looks."""
 
-_OF_A_PAID_SCHEDULE = ("cards_not_hammered", "nothing_left_scheduled")
 _REPORTED = frozenset({"paid", "failed", "cancelled"})
 
 
@@ -82,8 +82,10 @@ class World:
         self.temporal = VirtualTemporal(self.loop, WORKFLOWS, self.activities.by_name(), _carried)
         self._rolls_after = rolls_after
         self._lives = 0
+        self._refunds = 0
         self._operations: list[Operation] = []
         self._touched: set[str] = set()
+        self._terminated: set[str] = set()
         self.story: list[str] = []
         """What was done, in order."""
 
@@ -133,22 +135,25 @@ class World:
 
     # ------------------------------------------------------------ commands
 
-    def start(self, customer_uid: str, *, card: Card = Card.GOOD, trial_days: int = 0, daily: bool = False) -> bool:
-        """Start a subscription with a new card; False where one runs."""
-        workflow_id = subscription_workflow_id(customer_uid)
+    def start(self, customer_uid: str, *, card: Card = Card.GOOD, **agreed: Any) -> bool:
+        """Start a subscription by the fields of `Agreed`, with a new card where it has one; False where one runs."""
+        workflow_id, terms = subscription_workflow_id(customer_uid), Agreed(**agreed)
         if self.temporal.is_running(workflow_id):
             return False
         self._lives += 1
-        self.vault[f"vault_{self._lives}"] = card
-        interval = Interval(IntervalUnit.DAY, 7) if daily else Interval(IntervalUnit.MONTH)
+        handle = None if terms.without_card else f"vault_{self._lives}"
+        if handle is not None:
+            self.vault[handle] = card
         start = StartSubscription(
             subscription_id=f"s{self._lives:019}",
             customer_uid=customer_uid,
-            plan=PlanTerms(name="이용권", price=PRICE, interval=interval, trial_days=trial_days),
-            vault_handle=f"vault_{self._lives}",
-            policy=BillingPolicy(roll_after_events=self._rolls_after),
+            plan=terms.plan(),
+            coupon=terms.coupon(),
+            without_card=terms.without_card,
+            vault_handle=handle,
+            policy=terms.policy(self._rolls_after),
         )
-        self._tell(f"{customer_uid} starts, {card.value}")
+        self._tell(f"{customer_uid} starts, {card.value} {agreed or ''}")
         self._done(lambda: self.temporal.start(workflow_id, "SubscriptionWorkflow", start))
         self.passes(seconds=ANSWERED_WITHIN_SECONDS)
         return True
@@ -158,8 +163,7 @@ class World:
         self._tell(f"{customer_uid} {name} {message.model_dump(exclude_defaults=True, mode='json')}")
         came = self.asked(self._answered(subscription_workflow_id(customer_uid), name, message))
         self._tell(f"  {came if isinstance(came, str) else _short(came)}")
-        if isinstance(message, CancelSubscription) and isinstance(came, CancelAnswered):
-            self._note_cancel(customer_uid, came)
+        self._note(customer_uid, BY_NAME[name].path, came)
         self._sound()
         return came
 
@@ -185,6 +189,8 @@ class World:
         message = Decide(decision=decision, by="park@example.com", reason="looked", parked_id=parked.parked_id)
         came = self.asked(self._answered(parked.workflow_id, name, message))
         self._tell(f"  {came if isinstance(came, str) else _short(came)}")
+        if parked.customer_uid is not None:
+            self._note(parked.customer_uid, name, came)
         self._sound()
 
     def approve(self, imp_uid: str) -> None:
@@ -198,6 +204,17 @@ class World:
         self._tell(f"console refunds {amount} of {imp_uid}")
         self._done(lambda: self.portone.refund(imp_uid, amount))
         self.passes(seconds=5)
+
+    def give_back(self, merchant_uid: str, amount: int | None) -> None:
+        """The shop refunds an order of ours; None gives back what is left."""
+        self._tell(f"the shop refunds {amount or 'all'} of {merchant_uid}")
+        workflow_id = refund_workflow_id(merchant_uid)
+        if not self.temporal.is_running(workflow_id):
+            self._refunds += 1
+            back = Money(amount) if amount is not None else None
+            start = StartRefund(refund_id=f"re_{self._refunds}", merchant_uid=merchant_uid, amount=back)
+            self._done(lambda: self.temporal.start(workflow_id, "RefundWorkflow", start))
+        self.passes(seconds=ANSWERED_WITHIN_SECONDS)
 
     def console(self, act: str, customer_uid: str, merchant_uid: str) -> None:
         """Somebody runs, revokes or pays the open order in the console."""
@@ -213,6 +230,16 @@ class World:
         self._done(acts[act])
         self.passes(seconds=5)
 
+    def terminate(self, customer_uid: str) -> bool:
+        """An operator ends the run from outside; False where none runs."""
+        workflow_id, record = subscription_workflow_id(customer_uid), self.newest(customer_uid)
+        if not self.temporal.is_running(workflow_id) or record is None:
+            return False
+        self._tell(f"an operator terminates the run of {customer_uid}")
+        self._terminated.add(record.subscription_id)
+        self._done(lambda: self.temporal.terminate(workflow_id))
+        return True
+
     def reconcile(self) -> None:
         """What the daily reconciliation does about payments and schedules that nobody knows of: it rings."""
         self._done(self._ring)
@@ -225,19 +252,18 @@ class World:
         for record in self.living():
             self.temporal.signal(record.workflow_id, "look_again", LookAgain(reason="reconciliation"))
 
-    def _note_cancel(self, customer_uid: str, came: CancelAnswered) -> None:
+    def _note(self, customer_uid: str, name: str, came: Any) -> None:
+        """What was asked for; a cancel that ended it with nothing to be charged any more says so."""
         record = self.newest(customer_uid)
-        if record is None or record.status not in ENDED:
-            return
-        stopped = came.charge in (ChargeAtOrder.REVOKED, ChargeAtOrder.NONE_PLANNED)
+        ended = isinstance(came, CancelAnswered) and record is not None and record.status in ENDED
         self._operations.append(
             Operation(
-                name="cancel",
+                name=name,
                 at=self.now,
-                status=200,
+                status=409 if isinstance(came, str) else 200,
                 customer_uid=customer_uid,
-                subscription_id=record.subscription_id,
-                stopped=stopped,
+                subscription_id=record.subscription_id if record is not None else None,
+                stopped=ended and came.charge in (ChargeAtOrder.REVOKED, ChargeAtOrder.NONE_PLANNED),
             )
         )
 
@@ -319,12 +345,8 @@ class World:
     def violations(self) -> list[tuple[str, Violation]]:
         """Where the books of this moment break a promise."""
         leeways = Leeways(settle=timedelta(0), overdue=timedelta(hours=2))
-        return [
-            (name, each)
-            for name, each in violations(self.books(), leeways)
-            # PortOne runs a schedule whose number was paid in the console, or late, and refuses it by itself.
-            if name not in _OF_A_PAID_SCHEDULE or not {*each.merchant_uids} <= self._touched
-        ]
+        found = violations(self.books(), leeways)
+        return [(name, each) for name, each in found if not is_excused(name, each, self._touched, self._terminated)]
 
     def books(self) -> Books:
         """All books of this moment."""
@@ -347,23 +369,8 @@ class World:
         )
 
     def told(self) -> str:
-        """The whole story, with what went wrong between."""
-        struck = [f"  {each}" for each in self.portone.struck]
-        charges = [
-            f"  {number} {each.state.value} {each.imp_uid or ''} sends {each.sends}"
-            for number, each in self.ledger.charges.items()
-        ]
-        payments = [
-            f"  {row.imp_uid} {row.merchant_uid} {row.status} {row.amount.amount} -{row.cancelled_amount}"
-            for row in self.portone.payments
-        ]
-        parked = [
-            f"  {each.kind.value} {each.merchant_uid} {each.closed_at or 'stands'}"
-            for each in self.ledger.parked.values()
-        ]
-        return "\n".join(
-            [*self.story, "went wrong:", *struck, "charges:", *charges, "payments:", *payments, "parked:", *parked]
-        )
+        """The whole story, with what went wrong between, and what the books say."""
+        return "\n".join([*self.story, "went wrong:", *told(self.portone, self.ledger)])
 
 
 async def _all_over(tasks: Collection["asyncio.Task[Any]"]) -> None:

@@ -5,14 +5,20 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from billing.domain.consent import ConsentDecision
+from billing.domain.dunning import EndAction
 from billing.domain.parked import Decision
 from billing.domain.subscription.choices import RefundAtCancel, When
+from billing.domain.subscription.consent_answer import ConsentAnswer
 from billing.domain.verdict import net_amount
 from chaos.machine.mishaps import CHANGES, LOOKS, Card, Fault, Kind, Webhooks
 from chaos.machine.world import BrokenError, World
+from workflows.subscription.commands.answer_consent import AnswerConsent
 from workflows.subscription.commands.cancel import CancelSubscription
+from workflows.subscription.commands.cancel_change import CancelChange
 from workflows.subscription.commands.change_payment_method import ChangePaymentMethod
 from workflows.subscription.commands.change_plan import ChangePlan
+from workflows.subscription.commands.change_trial import ChangeTrial
 from workflows.subscription.commands.pause import PauseSubscription
 from workflows.subscription.commands.resume import ResumeSubscription
 from workflows.subscription.commands.retry import RetryNow
@@ -22,6 +28,23 @@ from workflows.subscription.commands.undo_skip import UndoSkip
 
 CUSTOMERS = st.sampled_from(["kim", "lee"])
 CARDS = st.sampled_from([Card.GOOD, Card.GOOD, Card.GOOD, Card.DECLINED, Card.UNDECIDED])
+AGREED = st.sampled_from(
+    [
+        {},
+        {},
+        {"trial_days": 3},
+        {"weekly": True},
+        {"weekly": True, "max_cycles": 2},
+        {"trial_days": 3, "consent": True},
+        {"trial_days": 3, "without_card": True},
+        {"trial_days": 3, "without_card": True, "held": True},
+        {"weekly": True, "consent": True, "held": True, "percent_off": 30},
+        {"weekly": True, "percent_off": 100},
+        {"weekly": True, "end_action": EndAction.UNPAID},
+        {"end_action": EndAction.LEAVE, "notice_days": 7},
+        {"end_action": EndAction.CANCEL, "max_cycles": 1},
+    ]
+)
 WHEN = st.sampled_from([When.NOW, When.PERIOD_END])
 CHANGE_FAULTS = st.builds(
     Fault,
@@ -53,6 +76,10 @@ DISTANCES = st.sampled_from(
 AROUND = st.sampled_from([timedelta(seconds=-20), timedelta(0), timedelta(seconds=2), timedelta(minutes=4)])
 
 
+def _answer(decision):
+    return ConsentAnswer(decision=decision, shown="9,900원을 9,900원으로", by="kim@example.com")
+
+
 class Lives(RuleBasedStateMachine):
     """Two customers of one merchant, and whatever may befall them; judged once everything has come to rest."""
 
@@ -61,11 +88,11 @@ class Lives(RuleBasedStateMachine):
         self.world = None
         self.keys = 0
 
-    @initialize(rolls_after=st.sampled_from([None, None, 60, 150]), card=CARDS, trial_days=st.sampled_from([0, 0, 3]))
-    def begin(self, rolls_after, card, trial_days):
+    @initialize(rolls_after=st.sampled_from([None, None, 60, 150]), card=CARDS, agreed=AGREED)
+    def begin(self, rolls_after, card, agreed):
         """One subscription there always is."""
         self.world = World(rolls_after)
-        self._do(lambda world: world.start("kim", card=card, trial_days=trial_days))
+        self._do(lambda world: world.start("kim", card=card, **agreed))
 
     def _do(self, act):
         try:
@@ -109,9 +136,15 @@ class Lives(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ people
 
-    @rule(customer=CUSTOMERS, card=CARDS, trial_days=st.sampled_from([0, 0, 3]), daily=st.booleans())
-    def start(self, customer, card, trial_days, daily):
-        self._do(lambda world: world.start(customer, card=card, trial_days=trial_days, daily=daily))
+    @rule(customer=CUSTOMERS, card=CARDS, agreed=AGREED)
+    def start(self, customer, card, agreed):
+        self._do(lambda world: world.start(customer, card=card, **agreed))
+
+    @rule(customer=CUSTOMERS, card=CARDS, agreed=AGREED, days=st.sampled_from([0, 0, 3, 33]))
+    def terminated_and_started_again(self, customer, card, agreed, days):
+        if self.world.terminate(customer):
+            self._do(lambda world: world.passes(days=days))
+            self._do(lambda world: world.start(customer, card=card, **agreed))
 
     @rule(customer=CUSTOMERS, at=WHEN, refund=st.sampled_from([*RefundAtCancel]))
     def cancel(self, customer, at, refund):
@@ -134,6 +167,20 @@ class Lives(RuleBasedStateMachine):
     @rule(customer=CUSTOMERS, at=WHEN, quantity=st.integers(1, 3))
     def change_plan(self, customer, at, quantity):
         self._command(customer, "change_plan", ChangePlan(at=at, quantity=quantity))
+
+    @rule(customer=CUSTOMERS)
+    def cancel_change(self, customer):
+        self._command(customer, "cancel_change", CancelChange())
+
+    @rule(customer=CUSTOMERS, days=st.sampled_from([None, 1, 20]), granted=st.booleans())
+    def change_trial(self, customer, days, granted):
+        ends_at = self.world.now + timedelta(days=days) if days else None
+        consent = _answer(ConsentDecision.GRANTED) if granted and days is None else None
+        self._command(customer, "change_trial", ChangeTrial(ends_at=ends_at, consent=consent))
+
+    @rule(customer=CUSTOMERS, decision=st.sampled_from([*ConsentDecision]))
+    def answer_consent(self, customer, decision):
+        self._command(customer, "answer_consent", AnswerConsent(**_answer(decision).model_dump()))
 
     @rule(customer=CUSTOMERS, card=CARDS)
     def change_payment_method(self, customer, card):
@@ -169,6 +216,18 @@ class Lives(RuleBasedStateMachine):
         number = self.world.open_order(customer)
         if number is not None:
             self._do(lambda world: world.console(act, customer, number))
+
+    @rule(which=st.integers(0, 9), half=st.booleans())
+    def refunded_by_the_shop(self, which, half):
+        held = [
+            row
+            for row in self.world.portone.payments
+            if net_amount(row) and row.merchant_uid in self.world.ledger.charges
+        ]
+        if held:
+            row = held[which % len(held)]
+            amount = max(1, net_amount(row) // 2) if half else None
+            self._do(lambda world: world.give_back(row.merchant_uid, amount))
 
     @rule(which=st.integers(0, 9), half=st.booleans())
     def refunded_in_the_console(self, which, half):

@@ -9,8 +9,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from billing.domain.states import CycleState
 from billing.domain.subscription.choices import When
 from billing.domain.subscription.notes import Notes
+from chaos.machine.agreed import PRICE
 from chaos.machine.mishaps import Card, Fault, Kind, Webhooks
-from chaos.machine.world import PRICE, BrokenError, World
+from chaos.machine.world import BrokenError, World
 from tests.chaos.machine import Lives
 from workflows.refund import workflow as refund_workflow
 from workflows.subscription.commands.cancel import CancelSubscription

@@ -97,8 +97,10 @@ def is_an_older_number_of_this_period(subscription: Subscription, merchant_uid: 
 def is_to_be_acted_on(subscription: Subscription, fact: ForeignFact) -> bool:
     """Whether there is something to do about it beyond writing down what PortOne shows."""
     number = fact.payment.merchant_uid
-    return fact.says_something or number == subscription.terms.merchant_uid or (
-        fact.held > 0 and is_an_older_number_of_this_period(subscription, number)
+    return (
+        fact.says_something
+        or number == subscription.terms.merchant_uid
+        or (fact.held > 0 and is_an_older_number_of_this_period(subscription, number))
     )
 
 
