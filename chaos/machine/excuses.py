@@ -5,7 +5,7 @@ from collections.abc import Collection
 from billing.domain.audit import Violation
 from billing.domain.merchant_uid import parse_cycle_merchant_uid
 
-_OF_A_PAID_SCHEDULE = frozenset({"cards_not_hammered", "nothing_left_scheduled"})
+_OF_A_PAID_SCHEDULE: frozenset[str] = frozenset()
 """PortOne runs a schedule whose number was paid in the console, or late, and refuses it by itself."""
 
 _OF_A_TERMINATED_RUN = frozenset({"no_run_astray", "nothing_due_unlisted", "one_fate", "right_key"})

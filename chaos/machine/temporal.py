@@ -279,6 +279,9 @@ class _Workflows:
             is_continue_as_new_suggested=lambda: run.events >= _SUGGESTED_AFTER,
         )
 
+    def workflow_patch(self, _id: str, **_options: Any) -> bool:
+        return True
+
     def workflow_random(self) -> Random:
         return _RUN.get().drawn
 

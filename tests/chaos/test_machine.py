@@ -238,6 +238,28 @@ def test_the_key_of_a_first_charge_that_stood_parked_is_written_down_once_it_is_
     world.rest()
 
 
+def test_a_start_whose_first_charge_is_paid_in_the_console_before_it_stands_goes_on(world):
+    world.portone.faults.append(Fault("schedule", Kind.BEFORE, 5.0, 3))
+    world.start("kim", trial_days=3)
+    assert world.newest("kim").status == "incomplete"
+    world.console("pay", "kim", world.open_order("kim"))
+    world.passes(days=50)
+    assert world.newest("kim").status == "active"
+    assert [row.status for row in world.portone.payments] == ["paid"] * 2
+    world.rest()
+
+
+def test_what_was_paid_in_the_console_is_not_charged_again_on_its_day_though_a_part_went_back(world):
+    world.start("kim")
+    number = world.open_order("kim")
+    world.console("pay", "kim", number)
+    assert [row.status for row in world.portone.schedules if row.merchant_uid == number] == ["revoked"]
+    world.give_back(number, 4950)
+    world.passes(days=32)
+    assert [row.status for row in world.portone.payments if row.merchant_uid == number] == ["cancelled"]
+    world.rest()
+
+
 def test_what_becomes_of_a_parked_change_is_written_down_as_soon_as_it_is_told(world):
     world.start("kim")
     world.portone.cards["kim"] = Card.UNDECIDED

@@ -15,6 +15,7 @@ from billing.domain.subscription.reports import PaymentReported
 from billing.domain.subscription.standing import STANDING, stand
 from billing.domain.subscription.subscription import Subscription
 from billing.domain.verdict import Finding, Verdict, judge
+from workflows import patches
 from workflows.charge import declines, look_up, portone
 
 
@@ -54,8 +55,8 @@ async def settle(
         subscription.state.period.looked_in_vain()
     match verdict.finding:
         case Finding.PAID:
-            if subscription.state.schedule.stands and subscription.state.arrears.failed_attempts:
-                # A late approval may have come while the retry still stands at PortOne: it must not run.
+            if _may_charge_once_more(subscription, verdict):
+                # It was paid late while the retry stands, or by hand before its day: what stands must not run.
                 await portone.unschedule(
                     subscription, recording, subscription.terms.customer_uid, subscription.terms.merchant_uid
                 )
@@ -70,6 +71,15 @@ async def settle(
                 stand(subscription, recording, workflow.now(), CycleState.REVOKED, verdict)
         case Finding.PENDING | Finding.ABSENT:
             _settle_open(subscription, recording, workflow.now(), verdict, by_deadline=by_deadline)
+
+
+def _may_charge_once_more(subscription: Subscription, verdict: Verdict) -> bool:
+    """Whether the schedule of a period that proved paid still stands at PortOne."""
+    if not subscription.state.schedule.stands:
+        return False
+    ran = verdict.schedule is not None and verdict.schedule.status == "executed"
+    early = console_changes.ran_before_its_day(subscription, workflow.now()) and not ran
+    return bool(subscription.state.arrears.failed_attempts) or (early and workflow.patched(patches.PAID_EARLY))
 
 
 async def _settle_declined(subscription: Subscription, recording: Recording, verdict: Verdict) -> None:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
+from billing.domain import calls
 from billing.domain.events import EventType
 from billing.domain.facts import BillingKeyFact
 from billing.domain.outcomes import CARD_GONE, KeyOutcome
@@ -43,6 +44,9 @@ async def go_on(subscription: Subscription, recording: Recording) -> None:
     """Take the next step toward `active` or `trialing`, or to `incomplete_expired` with the reason."""
     state = subscription.state
     state.opening.wait_until(None)
+    if state.status is not SubscriptionStatus.INCOMPLETE:
+        await _take_the_key_of_what_was_paid(subscription, recording)
+        return
     if _takes_too_long(subscription, workflow.now()):
         ending.start_failed(
             subscription, recording, workflow.now(), "portone_unavailable", "PortOne did not answer for a day"
@@ -233,6 +237,24 @@ async def _is_taken_over(
     elif taken.follows is not None:
         beginnings.scheduled_already(subscription, recording, workflow.now(), taken.follows, key)
     return taken.refusal is not None or taken.paid is not None or taken.follows is not None
+
+
+async def _take_the_key_of_what_was_paid(subscription: Subscription, recording: Recording) -> None:
+    """The first charge was paid in the console before the start came to it: what is left to do is to take the key."""
+    state = subscription.state
+    key = await portone.find_key(subscription.start.customer_uid)
+    if key is None and state.in_flight.calls:
+        # The call that issues it may still be on its way.
+        state.opening.wait_until(calls.next_end(state.in_flight.calls))
+        return
+    await _discard_the_card(subscription)
+    state.opening.go_to(OpeningStep.OVER)
+    if key is None:
+        state.method.is_without_a_card()
+    else:
+        _note_key(subscription, key)
+        state.method.is_issued(key)
+    recording.write("the first charge was paid before it stood", workflow.now(), billing_key=key)
 
 
 def _is_refused_by_pg(
