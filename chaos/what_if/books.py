@@ -1,0 +1,167 @@
+"""The money of one life, line by line: what was charged under which order number, when, and what went back."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing.domain.facts import PaymentFact, ScheduleFact
+from billing.domain.merchant_uid import parse_cycle_merchant_uid
+from billing.domain.money import Money
+from billing.domain.records import ChargeKind
+from billing.domain.refund_messages import RefundSettled
+from billing.domain.states import CycleState
+from billing.domain.verdict import returned_amount
+from chaos.machine.ledger import Ordered
+from chaos.what_if.evidence import Evidence
+from chaos.what_if.ledger import LedgerOfALife
+from chaos.what_if.parting import TOGETHER
+from chaos.what_if.recording import REFUND, Recording
+from chaos.what_if.running import AFTER, Today, note_refund
+
+_KNOWN_AS_PAID = frozenset(
+    {CycleState.PAID, CycleState.LATE_PAID, CycleState.REOPENED, CycleState.REFUNDED, CycleState.MISMATCH}
+)
+
+_PAID = ("paid", "cancelled")
+
+AtPortOne = tuple[list[PaymentFact], ScheduleFact | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One order number.
+
+    Args:
+        period: that it pays for, in words.
+        merchant_uid: the order number.
+        amount: what was ordered, or, once paid, what was paid.
+        at: when it was paid, or else is due; None where nobody knows.
+        outcome: the ledger's word, and what PortOne has beside it.
+        charged: what was paid under it, in minor units.
+        returned: what of that went back, in minor units.
+        declined: when it was declined.
+    """
+
+    period: str
+    merchant_uid: str
+    amount: Money
+    at: datetime | None
+    outcome: str
+    charged: int = 0
+    returned: int = 0
+    declined: tuple[datetime, ...] = ()
+
+    def is_as(self, other: "Line") -> bool:
+        """Whether the money is the same, to the instant as far as that is the same day's work."""
+        mine = (self.merchant_uid, self.amount, self.outcome, self.charged, self.returned)
+        theirs = (other.merchant_uid, other.amount, other.outcome, other.charged, other.returned)
+        return mine == theirs and _together((self.at, *self.declined), (other.at, *other.declined))
+
+
+def _together(mine: Sequence[datetime | None], theirs: Sequence[datetime | None]) -> bool:
+    """Whether these are the same instants, one by one."""
+    return len(mine) == len(theirs) and all(
+        one == other or (one is not None and other is not None and abs(one - other) <= TOGETHER)
+        for one, other in zip(mine, theirs, strict=True)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """One life's money: its lines by order number, how the subscription stands, and what stands parked."""
+
+    lines: Mapping[str, Line]
+    status: str
+    parked: frozenset[str]
+
+
+def recorded_books(recording: Recording) -> Books:
+    """What the recording says."""
+    ledger, evidence, given_back = LedgerOfALife(), Evidence(recording), Counter[str]()
+    for call in recording.calls:
+        if call.name == "record":
+            ledger.record(call.args[0])
+        elif call.name == REFUND and isinstance(call.result, RefundSettled):
+            note_refund(given_back, call.args[0].merchant_uid, call.result)
+    now = recording.end + AFTER
+    made = {number: len(evidence.changes[number]) for number in {*evidence.orders(), *ledger.charges}}
+    shown = {
+        each: (evidence.payments(each, count, now), evidence.schedule(each, count, now)) for each, count in made.items()
+    }
+    return _books(ledger, shown, given_back)
+
+
+def todays_books(today: Today) -> Books:
+    """What today's code made of it."""
+    return _books(today.ledger, today.at_portone, today.given_back)
+
+
+def _books(ledger: LedgerOfALife, shown: Mapping[str, AtPortOne], given_back: Mapping[str, int]) -> Books:
+    record = ledger.subscription()
+    lines = (
+        _line(number, ledger, payments, schedule, given_back.get(number, 0))
+        for number, (payments, schedule) in shown.items()
+    )
+    parked = frozenset(f"{each.kind.value} {each.merchant_uid or ''}".strip() for each in ledger.open_parked())
+    return Books(
+        lines={line.merchant_uid: line for line in lines if line is not None},
+        status=record.status.value if record is not None else "not begun",
+        parked=parked,
+    )
+
+
+def _line(
+    number: str, ledger: LedgerOfALife, payments: list[PaymentFact], schedule: ScheduleFact | None, given_back: int
+) -> Line | None:
+    ordered = ledger.charges.get(number)
+    if ordered is None and schedule is None and not payments:
+        return None
+    paid = [row for row in payments if row.status in _PAID]
+    stands = schedule if schedule is not None and schedule.status == "scheduled" else None
+    known = [row for row in ledger.payments.values() if row.merchant_uid == number]
+    return Line(
+        period=_period(number, ordered),
+        merchant_uid=number,
+        amount=_amount(ordered, paid, schedule),
+        at=_at(number, ledger, paid, stands),
+        outcome=_outcome(ordered, paid=bool(paid), stands=stands is not None),
+        charged=sum(row.amount.amount for row in paid),
+        returned=max(given_back, sum(map(returned_amount, paid)), sum(map(returned_amount, known))),
+        declined=tuple(sorted(row.failed_at for row in payments if row.failed_at is not None and row not in paid)),
+    )
+
+
+def _period(number: str, ordered: Ordered | None) -> str:
+    cycle = ordered.intent.cycle if ordered is not None else None
+    if ordered is not None and ordered.intent.kind is ChargeKind.CHANGE:
+        return f"change in {cycle}" if cycle is not None else "change"
+    parsed = parse_cycle_merchant_uid(number)
+    cycle = parsed[1] if cycle is None and parsed is not None else cycle
+    return f"period {cycle}" if cycle is not None else "other order"
+
+
+def _amount(ordered: Ordered | None, paid: list[PaymentFact], schedule: ScheduleFact | None) -> Money:
+    if paid:
+        return Money(sum(row.amount.amount for row in paid), paid[0].amount.currency)
+    if ordered is not None:
+        return ordered.intent.amount
+    return schedule.amount if schedule is not None else Money(0)
+
+
+def _at(number: str, ledger: LedgerOfALife, paid: list[PaymentFact], stands: ScheduleFact | None) -> datetime | None:
+    ordered, record = ledger.charges.get(number), ledger.subscription()
+    if paid:
+        return paid[0].paid_at
+    if stands is not None:
+        return stands.schedule_at
+    if record is not None and record.merchant_uid == number and record.next_charge_at is not None:
+        return record.next_charge_at
+    return (ordered.due_at or ordered.intent.due_at) if ordered is not None else None
+
+
+def _outcome(ordered: Ordered | None, *, paid: bool, stands: bool) -> str:
+    word = ordered.state.value if ordered is not None else "not in the ledger"
+    if paid and (ordered is None or ordered.state not in _KNOWN_AS_PAID):
+        return f"{word}, paid at PortOne"
+    return f"{word}, scheduled at PortOne" if stands else word
