@@ -8,9 +8,9 @@ from datetime import datetime
 from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.merchant_uid import parse_cycle_merchant_uid
 from billing.domain.money import Money
-from billing.domain.records import ChargeKind
+from billing.domain.records import ChargeKind, SubscriptionRecord
 from billing.domain.refund_messages import RefundSettled
-from billing.domain.states import CycleState
+from billing.domain.states import ENDED, CycleState
 from billing.domain.verdict import returned_amount
 from chaos.machine.ledger import Ordered
 from chaos.what_if.evidence import Evidence
@@ -19,11 +19,16 @@ from chaos.what_if.parting import TOGETHER
 from chaos.what_if.recording import REFUND, Recording
 from chaos.what_if.running import AFTER, Today, note_refund
 
-_KNOWN_AS_PAID = frozenset(
-    {CycleState.PAID, CycleState.LATE_PAID, CycleState.REOPENED, CycleState.REFUNDED, CycleState.MISMATCH}
-)
-
 _PAID = ("paid", "cancelled")
+_PAID_BY = {
+    CycleState.PAID: "paid",
+    CycleState.LATE_PAID: "paid late",
+    CycleState.REOPENED: "paid, and given back elsewhere",
+    CycleState.REFUNDED: "paid, and refunded",
+    CycleState.MISMATCH: "paid, and not as ordered",
+}
+_OPEN = (CycleState.DECLINED, CycleState.UNKNOWN, CycleState.MISMATCH)
+_PLANNED = "planned"
 
 AtPortOne = tuple[list[PaymentFact], ScheduleFact | None]
 
@@ -37,7 +42,8 @@ class Line:
         merchant_uid: the order number.
         amount: what was ordered, or, once paid, what was paid.
         at: when it was paid, or else is due; None where nobody knows.
-        outcome: the ledger's word, and what PortOne has beside it.
+        outcome: what it comes to, as far as it is money.
+        ledger: the ledger's own word for it.
         charged: what was paid under it, in minor units.
         returned: what of that went back, in minor units.
         declined: when it was declined.
@@ -48,6 +54,7 @@ class Line:
     amount: Money
     at: datetime | None
     outcome: str
+    ledger: str = ""
     charged: int = 0
     returned: int = 0
     declined: tuple[datetime, ...] = ()
@@ -119,13 +126,16 @@ def _line(
         return None
     paid = [row for row in payments if row.status in _PAID]
     stands = schedule if schedule is not None and schedule.status == "scheduled" else None
+    record = ledger.subscription()
+    outcome = _outcome(number, ordered, paid, stands, record)
     known = [row for row in ledger.payments.values() if row.merchant_uid == number]
     return Line(
         period=_period(number, ordered),
         merchant_uid=number,
         amount=_amount(ordered, paid, schedule),
-        at=_at(number, ledger, paid, stands),
-        outcome=_outcome(ordered, paid=bool(paid), stands=stands is not None),
+        at=_at(outcome, paid, stands, record),
+        outcome=outcome,
+        ledger=ordered.state.value if ordered is not None else "nothing",
         charged=sum(row.amount.amount for row in paid),
         returned=max(given_back, sum(map(returned_amount, paid)), sum(map(returned_amount, known))),
         declined=tuple(sorted(row.failed_at for row in payments if row.failed_at is not None and row not in paid)),
@@ -149,19 +159,28 @@ def _amount(ordered: Ordered | None, paid: list[PaymentFact], schedule: Schedule
     return schedule.amount if schedule is not None else Money(0)
 
 
-def _at(number: str, ledger: LedgerOfALife, paid: list[PaymentFact], stands: ScheduleFact | None) -> datetime | None:
-    ordered, record = ledger.charges.get(number), ledger.subscription()
+def _at(line: str, paid: list[PaymentFact], stands: ScheduleFact | None, record: SubscriptionRecord | None) -> datetime | None:
     if paid:
         return paid[0].paid_at
     if stands is not None:
         return stands.schedule_at
-    if record is not None and record.merchant_uid == number and record.next_charge_at is not None:
-        return record.next_charge_at
-    return (ordered.due_at or ordered.intent.due_at) if ordered is not None else None
+    return record.next_charge_at if record is not None and line == _PLANNED else None
 
 
-def _outcome(ordered: Ordered | None, *, paid: bool, stands: bool) -> str:
-    word = ordered.state.value if ordered is not None else "not in the ledger"
-    if paid and (ordered is None or ordered.state not in _KNOWN_AS_PAID):
-        return f"{word}, paid at PortOne"
-    return f"{word}, scheduled at PortOne" if stands else word
+def _outcome(
+    number: str,
+    ordered: Ordered | None,
+    paid: list[PaymentFact],
+    stands: ScheduleFact | None,
+    record: SubscriptionRecord | None,
+) -> str:
+    """What an order comes to, as far as it is money: ways of not being charged are one and the same."""
+    state = ordered.state if ordered is not None else None
+    if paid:
+        return _PAID_BY.get(state, f"paid at PortOne, and the ledger says {state or 'nothing'}")
+    if stands is not None:
+        return "scheduled at PortOne"
+    if state in _OPEN:
+        return state.value
+    living = record is not None and record.status not in ENDED and record.next_charge_at is not None
+    return _PLANNED if living and record is not None and record.merchant_uid == number else "not charged"

@@ -67,7 +67,11 @@ def compared(recording: Recording) -> Compared:
     result = Compared(recording.name, recording.workflow_id, failure=today.failure)
     result.differences = _differences(before, now, today)
     result.assumed = [f"{_named(subject)}: {what}" for subject, what in today.assumed]
-    result.notes = [*today.answers, *(f"today's code has no {name}" for name in sorted(recording.foreign))]
+    result.notes = [
+        *today.answers,
+        *_other_words(before, now),
+        *(f"today's code has no {name}" for name in sorted(recording.foreign)),
+    ]
     for currency in {line.amount.currency for books in (before, now) for line in books.lines.values()}:
         result.charged[currency] = (_sum(before, currency, "charged"), _sum(now, currency, "charged"))
         result.returned[currency] = (_sum(before, currency, "returned"), _sum(now, currency, "returned"))
@@ -96,6 +100,16 @@ def _differences(before: Books, now: Books, today: Today) -> list[Difference]:
         words = [", ".join(sorted(books.parked - other.parked)) or "-" for books, other in ((before, now), (now, before))]
         found.append(Difference("parked", *words, "not the same stands parked"))
     return found
+
+
+def _other_words(before: Books, now: Books) -> list[str]:
+    """Where the money is the same, and only the ledger calls it otherwise."""
+    both = ((before.lines[number], now.lines[number]) for number in sorted({*before.lines} & {*now.lines}))
+    return [
+        f"{was.period}: the ledger calls {was.merchant_uid} {was.ledger} then, {would.ledger} today"
+        for was, would in both
+        if was.ledger != would.ledger and was.is_as(would)
+    ]
 
 
 def _by_period(*books: Books) -> Mapping[str, list[str]]:
