@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact
 from billing.domain.money import Money
 from billing.domain.records import LedgerEntry, RefundState
+from billing.domain.refund_mark import marked
 from billing.domain.refund_messages import RefundSettled, StartRefund
 from billing.domain.subscription.reports import PaymentReported
 from billing.domain.verdict import net_amount
@@ -104,7 +105,7 @@ class Answers:
             self._assume(start.merchant_uid, "a refund is refused, since PortOne holds less")
             return RefundSettled(refund_id=start.refund_id, state=RefundState.REFUSED, code="amount_exceeds_balance")
         self._assume(start.merchant_uid, f"a refund of {Money(amount, row.amount.currency)} is made")
-        left = net_amount(self.portone.refund(row.imp_uid, amount, start.reason))
+        left = net_amount(self.portone.refund(row.imp_uid, amount, marked(start.reason, start.refund_id)))
         given = Money(amount, row.amount.currency)
         return RefundSettled(refund_id=start.refund_id, state=RefundState.REFUNDED, amount=given, remaining=left)
 

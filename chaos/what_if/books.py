@@ -1,14 +1,15 @@
 """The money of one life, line by line: what was charged under which order number, when, and what went back."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
 from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.merchant_uid import parse_cycle_merchant_uid
 from billing.domain.money import Money
-from billing.domain.records import ChargeKind, SubscriptionRecord
+from billing.domain.records import ChargeKind, RefundState, SubscriptionRecord
+from billing.domain.refund_mark import mark_of
 from billing.domain.refund_messages import RefundSettled
 from billing.domain.states import ENDED, CycleState
 from billing.domain.verdict import returned_amount
@@ -17,7 +18,7 @@ from chaos.what_if.evidence import Evidence
 from chaos.what_if.ledger import LedgerOfALife
 from chaos.what_if.parting import TOGETHER
 from chaos.what_if.recording import REFUND, Recording
-from chaos.what_if.running import AFTER, Today, note_refund
+from chaos.what_if.running import AFTER, Today
 
 _PAID = ("paid", "cancelled")
 _PAID_BY = {
@@ -85,29 +86,42 @@ class Books:
 
 def recorded_books(recording: Recording) -> Books:
     """What the recording says."""
-    ledger, evidence, given_back = LedgerOfALife(), Evidence(recording), Counter[str]()
+    ledger, evidence, refunds = LedgerOfALife(), Evidence(recording), list[tuple[str, RefundSettled]]()
     for call in recording.calls:
         if call.name == "record":
             ledger.record(call.args[0])
         elif call.name == REFUND and isinstance(call.result, RefundSettled):
-            note_refund(given_back, call.args[0].merchant_uid, call.result)
+            refunds.append((call.args[0].merchant_uid, call.result))
     now = recording.end + AFTER
     made = {number: len(evidence.changes[number]) for number in {*evidence.orders(), *ledger.charges}}
     shown = {
         each: (evidence.payments(each, count, now), evidence.schedule(each, count, now)) for each, count in made.items()
     }
-    return _books(ledger, shown, given_back)
+    return _books(ledger, shown, refunds, _own_marks(recording))
 
 
-def todays_books(today: Today) -> Books:
+def todays_books(recording: Recording, today: Today) -> Books:
     """What today's code made of it."""
-    return _books(today.ledger, today.at_portone, today.given_back)
+    return _books(today.ledger, today.at_portone, today.refunds, _own_marks(recording))
 
 
-def _books(ledger: LedgerOfALife, shown: Mapping[str, AtPortOne], given_back: Mapping[str, int]) -> Books:
-    record = ledger.subscription()
+def _own_marks(recording: Recording) -> set[str]:
+    return {call.args[0].refund_id for call in recording.calls if call.name == REFUND}
+
+
+def _books(
+    ledger: LedgerOfALife,
+    shown: Mapping[str, AtPortOne],
+    refunds: Sequence[tuple[str, RefundSettled]],
+    marks: Set[str],
+) -> Books:
+    record, given_back = ledger.subscription(), Counter[str]()
+    own = {*marks, *(settled.refund_id for _, settled in refunds)}
+    for number, settled in refunds:
+        if settled.state is RefundState.REFUNDED and settled.amount is not None:
+            given_back[number] += settled.amount.amount
     lines = (
-        _line(number, ledger, payments, schedule, given_back.get(number, 0))
+        _line(number, ledger, payments, schedule, given_back[number] + _given_elsewhere(number, ledger, payments, own))
         for number, (payments, schedule) in shown.items()
     )
     parked = frozenset(f"{each.kind.value} {each.merchant_uid or ''}".strip() for each in ledger.open_parked())
@@ -118,8 +132,20 @@ def _books(ledger: LedgerOfALife, shown: Mapping[str, AtPortOne], given_back: Ma
     )
 
 
+def _given_elsewhere(number: str, ledger: LedgerOfALife, payments: list[PaymentFact], own: Set[str]) -> int:
+    """What went back of an order, and not by a refund of the run itself: those are known by their marks."""
+    newest: dict[str, PaymentFact] = {}
+    for row in (*payments, *(row for row in ledger.payments.values() if row.merchant_uid == number)):
+        if row.imp_uid not in newest or row.cancelled_amount > newest[row.imp_uid].cancelled_amount:
+            newest[row.imp_uid] = row
+    mine = sum(
+        each.amount for row in newest.values() for each in row.cancellations if mark_of(each.reason) in own
+    )
+    return sum(map(returned_amount, newest.values())) - mine
+
+
 def _line(
-    number: str, ledger: LedgerOfALife, payments: list[PaymentFact], schedule: ScheduleFact | None, given_back: int
+    number: str, ledger: LedgerOfALife, payments: list[PaymentFact], schedule: ScheduleFact | None, returned: int
 ) -> Line | None:
     ordered = ledger.charges.get(number)
     if ordered is None and schedule is None and not payments:
@@ -128,7 +154,6 @@ def _line(
     stands = schedule if schedule is not None and schedule.status == "scheduled" else None
     record = ledger.subscription()
     outcome = _outcome(number, ordered, paid, stands, record)
-    known = [row for row in ledger.payments.values() if row.merchant_uid == number]
     return Line(
         period=_period(number, ordered),
         merchant_uid=number,
@@ -137,7 +162,7 @@ def _line(
         outcome=outcome,
         ledger=ordered.state.value if ordered is not None else "nothing",
         charged=sum(row.amount.amount for row in paid),
-        returned=max(given_back, sum(map(returned_amount, paid)), sum(map(returned_amount, known))),
+        returned=returned,
         declined=tuple(sorted(row.failed_at for row in payments if row.failed_at is not None and row not in paid)),
     )
 

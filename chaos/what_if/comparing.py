@@ -63,7 +63,7 @@ class Compared:
 def compared(recording: Recording) -> Compared:
     """Live a recording on today's code, and compare the money."""
     before, today = recorded_books(recording), lived_today(recording)
-    now = todays_books(today)
+    now = todays_books(recording, today)
     result = Compared(recording.name, recording.workflow_id, failure=today.failure)
     result.differences = _differences(before, now, today)
     result.assumed = [f"{_named(subject)}: {what}" for subject, what in today.assumed]

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,7 +13,6 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 from billing.domain.facts import PaymentFact, ScheduleFact
-from billing.domain.records import RefundState
 from billing.domain.refund_messages import RefundSettled, StartRefund
 from billing.domain.subscription.reports import PaymentReported
 from billing.domain.subscription.state import SubscriptionState
@@ -47,7 +45,7 @@ class Today:
         ledger: what it has written.
         orders: the order numbers that it, or the recording, changed anything of.
         at_portone: what PortOne would have of each order: its payments and its schedule.
-        given_back: what the run's own refunds gave back of each order, in minor units.
+        refunds: what came of the run's own refunds, each with its order number.
         parted: the orders and keys that are not as recorded, each with the call that parts the two.
         assumed: what the recording does not say: an order number or a key, and what was assumed of it.
         failure: why the code cannot run on, and when; None where it could.
@@ -57,7 +55,7 @@ class Today:
     ledger: LedgerOfALife
     orders: set[str] = field(default_factory=set)
     at_portone: dict[str, tuple[list[PaymentFact], ScheduleFact | None]] = field(default_factory=dict)
-    given_back: Counter[str] = field(default_factory=Counter)
+    refunds: list[tuple[str, RefundSettled]] = field(default_factory=list)
     parted: dict[str, str] = field(default_factory=dict)
     assumed: list[tuple[str, str]] = field(default_factory=list)
     failure: str | None = None
@@ -81,7 +79,7 @@ class _Life:
         self._today = Today(LedgerOfALife())
         self._temporal: VirtualTemporal
         self._answers = Answers(recording, loop, lambda: self._temporal, self._today.ledger)
-        self._temporal = _RecordedTemporal(loop, recording, self._answers, self._today.given_back)
+        self._temporal = _RecordedTemporal(loop, recording, self._answers, self._today.refunds)
         self._run: Run | None = None
 
     async def live(self) -> None:
@@ -153,9 +151,11 @@ class _Life:
 class _RecordedTemporal(VirtualTemporal):
     """A Temporal whose activities and children are answered from a recording, and whose worker was away as recorded."""
 
-    def __init__(self, loop: VirtualLoop, recording: Recording, answers: Answers, given_back: Counter[str]) -> None:
+    def __init__(
+        self, loop: VirtualLoop, recording: Recording, answers: Answers, refunds: list[tuple[str, RefundSettled]]
+    ) -> None:
         super().__init__(loop, [SubscriptionWorkflow], {}, _carried)
-        self._answers, self._given_back = answers, given_back
+        self._answers, self._refunds = answers, refunds
         self._tasks = recording.tasks
         self._taken = [started for _, started in recording.tasks]
         self._most = _MOST_ACTIVITIES + 20 * len(recording.calls)
@@ -189,7 +189,7 @@ class _RecordedTemporal(VirtualTemporal):
 
     async def _refund(self, start: StartRefund) -> RefundSettled:
         settled = await self._answers.refund(start)
-        note_refund(self._given_back, start.merchant_uid, settled)
+        self._refunds.append((start.merchant_uid, settled))
         return settled
 
     async def wait(self, true: Callable[[], bool], timeout: float | None) -> None:
@@ -209,12 +209,6 @@ class _RecordedTemporal(VirtualTemporal):
         at = bisect_left(self._taken, now)
         if at < len(self._tasks) and self._tasks[at][0] <= now + _WOKEN:
             await asyncio.sleep((self._tasks[at][1] - now) / timedelta(seconds=1))
-
-
-def note_refund(given_back: Counter[str], merchant_uid: str, settled: RefundSettled) -> None:
-    """Count what a refund gave back of an order."""
-    if settled.state is RefundState.REFUNDED and settled.amount is not None:
-        given_back[merchant_uid] += settled.amount.amount
 
 
 def _carried(value: Any) -> Any:
