@@ -22,7 +22,7 @@ from chaos.machine.temporal import Attempt, VirtualTemporal
 from chaos.what_if.assumed import AssumedPortOne
 from chaos.what_if.evidence import Evidence, changed_by, key_subject, look_key, looked_at, lot_of
 from chaos.what_if.ledger import LedgerOfALife
-from chaos.what_if.parting import TOGETHER, what_parts
+from chaos.what_if.parting import TOGETHER, left_out, said, what_parts
 from chaos.what_if.recording import REFUND, Call, Recording
 
 _LATENCY_SECONDS = 0.05
@@ -55,6 +55,7 @@ class Answers:
         self._made: Counter[str] = Counter()
         self.parted: dict[str, str] = {}
         """Orders and keys that are not as recorded any more, each with what parts the two."""
+        self._left_out: set[str] = set()
         self.assumed: list[tuple[str, str]] = []
         """What the recording does not say: an order number or a key, and what was assumed of it."""
         self.conflict: str | None = None
@@ -125,6 +126,15 @@ class Answers:
         named = {subject for subject in self.parted if not subject.startswith(key_subject(""))}
         return {*self.evidence.orders(), *named}
 
+    def reasons(self) -> dict[str, str]:
+        """What parts each order and key from the recording, also where the recording ends soon after."""
+        missing = {
+            subject: left_out(calls[self._made[subject]])
+            for subject, calls in self.evidence.changes.items()
+            if self._made[subject] < len(calls)
+        }
+        return missing | self.parted
+
     def at_portone(self, merchant_uid: str) -> tuple[list[PaymentFact], ScheduleFact | None]:
         """What PortOne would have of an order at this moment."""
         if merchant_uid in self.parted:
@@ -150,17 +160,21 @@ class Answers:
         subjects = changed_by(name, args)
         own, now = subjects[0], self._loop.now
         recorded = self.evidence.next_change(own, self._made[own])
-        if own not in self.parted:
-            why = what_parts(recorded, name, args, now)
-            if why is not None:
-                self._part(own, why)
+        why = what_parts(recorded, name, args, now)
+        if own not in self.parted and why is not None:
+            self._part(own, why)
+        elif own in self._left_out and recorded is not None:
+            # It is made after all, only later.
+            self.parted[own] = why or f"{name} at {said(now)} where the recording has {said(recorded.at)}"
+        self._left_out.discard(own)
         for each in subjects:
             self._made[each] += 1
         return recorded if own not in self.parted else None
 
     def _expect(self, subject: str, number: int, call: Call) -> None:
         if subject not in self.parted and self._made[subject] <= number:
-            self._part(subject, f"{call.name} is left out, which the recording has at event {call.event_id}")
+            self._part(subject, left_out(call))
+            self._left_out.add(subject)
 
     def _part(self, subject: str, why: str) -> None:
         self.parted[subject] = why

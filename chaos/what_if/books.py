@@ -158,7 +158,7 @@ def _line(
         period=_period(number, ordered),
         merchant_uid=number,
         amount=_amount(ordered, paid, schedule),
-        at=_at(outcome, paid, stands, record),
+        at=_at(number, outcome, paid, stands, record),
         outcome=outcome,
         ledger=ordered.state.value if ordered is not None else "nothing",
         charged=sum(row.amount.amount for row in paid),
@@ -184,12 +184,19 @@ def _amount(ordered: Ordered | None, paid: list[PaymentFact], schedule: Schedule
     return schedule.amount if schedule is not None else Money(0)
 
 
-def _at(line: str, paid: list[PaymentFact], stands: ScheduleFact | None, record: SubscriptionRecord | None) -> datetime | None:
+def _at(
+    number: str,
+    outcome: str,
+    paid: list[PaymentFact],
+    stands: ScheduleFact | None,
+    record: SubscriptionRecord | None,
+) -> datetime | None:
     if paid:
         return paid[0].paid_at
     if stands is not None:
         return stands.schedule_at
-    return record.next_charge_at if record is not None and line == _PLANNED else None
+    is_next = record is not None and record.merchant_uid == number and outcome in (_PLANNED, CycleState.DECLINED)
+    return record.next_charge_at if record is not None and is_next else None
 
 
 def _outcome(

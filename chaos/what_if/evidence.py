@@ -19,7 +19,10 @@ from workflows.billing_key.contracts import KeyPaymentsFound, Unscheduled
 from workflows.contracts import KeyAnswer, ScheduleAnswer
 
 IN_STEP = timedelta(minutes=1)
-"""Two looks that are no further apart are the same look."""
+"""So much later than the recorded run today's code may look and still be shown what that one was shown."""
+
+AT_ONCE = timedelta(milliseconds=100)
+"""So much earlier it may look: nobody is shown what has not happened yet."""
 
 _OF_ORDERS = frozenset({"register_schedule", "reschedule", "retry_schedule", "charge_again", "unschedule", REFUND})
 _DELETED = "delete_billing_key"
@@ -77,14 +80,13 @@ class _Series:
 
     def in_step(self, now: datetime) -> Call | None:
         """The answer that belongs to a look at this instant: the next one, or the last one once more."""
-        after = self.used + 1
-        past = max((at for at, call in enumerate(self.calls) if call.at <= now - IN_STEP), default=-1)
-        if after < len(self.calls) and self.calls[after].at <= now + IN_STEP:
-            self.used = max(after, past)
-        else:
-            self.used = max(self.used, past)
-        found = self.calls[self.used] if self.used >= 0 else None
-        return found if found is not None and abs(found.at - now) <= IN_STEP else None
+        due = [at for at in range(self.used + 1, len(self.calls)) if self.calls[at].at <= now + AT_ONCE]
+        if not due:
+            last = self.calls[self.used] if self.used >= 0 else None
+            return last if last is not None and abs(last.at - now) <= AT_ONCE else None
+        fresh = next((at for at in due if self.calls[at].at >= now - IN_STEP), None)
+        self.used = fresh if fresh is not None else due[-1]
+        return self.calls[fresh] if fresh is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class Evidence:
         """The last answer to a question that is about no order and no key, else the first one after."""
         series = self._series.get((look_key(name, args), 0))
         answered = [call for call in series.calls if call.seen_at is not None] if series is not None else []
-        before = [call for call in answered if call.at <= now + IN_STEP]
+        before = [call for call in answered if call.at <= now + AT_ONCE]
         return next(iter([*before[-1:], *answered[:1]]), None)
 
     def attempt(self, lot: Hashable, number: int) -> PaymentFact | None:
@@ -190,7 +192,7 @@ class Evidence:
 
     def schedule(self, merchant_uid: str, made: int, now: datetime) -> ScheduleFact | None:
         """The schedule of an order as it was at an instant."""
-        seen = [each for each in self._schedules[merchant_uid] if each.changes <= made and each.at <= now + IN_STEP]
+        seen = [each for each in self._schedules[merchant_uid] if each.changes <= made and each.at <= now + AT_ONCE]
         if not seen:
             return None
         row: ScheduleFact = seen[-1].row
@@ -209,7 +211,7 @@ class Evidence:
     def key(self, customer_uid: str, made: int, now: datetime) -> BillingKeyFact | None:
         """A billing key as it was shown last."""
         subject = key_subject(customer_uid)
-        found = [each for each in self._keys[subject] if each.changes <= made and each.at <= now + IN_STEP]
+        found = [each for each in self._keys[subject] if each.changes <= made and each.at <= now + AT_ONCE]
         deleted = made and self.changes[subject][:made][-1:] and self.changes[subject][:made][-1].name == _DELETED
         return found[-1].row if found and not (deleted and found[-1].changes < made) else None
 
@@ -218,26 +220,28 @@ class Evidence:
         return [subject for subject, calls in self.changes.items() if calls and calls[0].name in _OF_ORDERS]
 
     def _as_it_was(self, merchant_uid: str, seen: list[_Seen], made: int, now: datetime) -> PaymentFact | None:
-        there = [each for each in seen if self._is_there(merchant_uid, each, made, now)]
+        there = [each for each in seen if self._is_there(merchant_uid, each, _happened(each.row), made, now)]
         if not there:
             return None
         row: PaymentFact = max(enumerate(there), key=lambda each: (each[1].row.cancelled_amount, each[0]))[1].row
-        back = tuple(
-            each
-            for each in row.cancellations
-            if each.cancelled_at is None
-            or (each.cancelled_at <= now and self._before(merchant_uid, each.cancelled_at) <= made)
-        )
+        back = []
+        for each in row.cancellations:
+            first = next(one for one in seen if each in one.row.cancellations)
+            if self._is_there(merchant_uid, first, each.cancelled_at, made, now):
+                back.append(each)
         if len(back) == len(row.cancellations):
             return row
         amount = sum(each.amount for each in back)
-        return replace(row, cancellations=back, cancelled_amount=amount, status="cancelled" if back else "paid")
+        return replace(
+            row, cancellations=tuple(back), cancelled_amount=amount, status="cancelled" if back else "paid"
+        )
 
-    def _is_there(self, merchant_uid: str, seen: _Seen, made: int, now: datetime) -> bool:
-        happened = _happened(seen.row)
+    def _is_there(self, merchant_uid: str, seen: _Seen, happened: datetime | None, made: int, now: datetime) -> bool:
+        """Whether something that an answer shows had happened by then, though today's code has made so few changes."""
+        shown = seen.at <= now + AT_ONCE
         if happened is None:
-            return seen.at <= now + IN_STEP and seen.changes <= made
-        return happened <= now and self._before(merchant_uid, happened) <= made
+            return shown and seen.changes <= made
+        return (shown or happened <= now) and min(seen.changes, self._before(merchant_uid, happened)) <= made
 
     def _before(self, merchant_uid: str, instant: datetime) -> int:
         """How many changes of an order had been asked for by then; PortOne's instants are cut to the second."""

@@ -27,7 +27,7 @@ def what_parts(recorded: Call | None, name: str, args: tuple[Any, ...], now: dat
         now: when it is made.
     """
     if recorded is None:
-        return f"{name} at {_said(now)}, where the recording has nothing more"
+        return f"{name} at {said(now)}, where the recording has nothing more"
     where = f"event {recorded.event_id}"
     if recorded.name != name:
         return f"{name} where the recording has {recorded.name} ({where})"
@@ -38,7 +38,7 @@ def what_parts(recorded: Call | None, name: str, args: tuple[Any, ...], now: dat
             return f"{name}: {field} {today} where the recording has {before} ({where})"
     before, today = _day(was, recorded.at, name), _day(told, now, name)
     if before is not None and today is not None and abs(before - today) > TOGETHER:
-        return f"{name} for {_said(today)} where the recording has {_said(before)} ({where})"
+        return f"{name} for {said(today)} where the recording has {said(before)} ({where})"
     return None
 
 
@@ -47,5 +47,11 @@ def _day(order: Any, made_at: datetime, name: str) -> datetime | None:
     return made_at if name in _CHARGES_NOW else found
 
 
-def _said(instant: datetime) -> str:
+def left_out(call: Call) -> str:
+    """What parts the two where today's code does not make a change of the recording."""
+    return f"{call.name} is left out, which the recording has at event {call.event_id}"
+
+
+def said(instant: datetime) -> str:
+    """An instant, as it is told."""
     return f"{instant:%Y-%m-%d %H:%M} UTC"

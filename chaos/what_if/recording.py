@@ -47,7 +47,8 @@ class UnreadableError(ValueError):
 class Call:
     """One activity, or one child run, that the recorded run asked for.
 
-    `seen_at` is when its code went on with the outcome: a result, or a failure; None where none came before the end.
+    `at` is when its code asked, `seen_at` when it went on with the outcome, a result or a failure; None where none came
+    before the end.
     """
 
     name: str
@@ -207,19 +208,19 @@ class _Reading:
 
     # ------------------------------------------------------------ what was asked for
 
-    async def _activity_task_scheduled(self, at: Any, instant: datetime) -> None:
+    async def _activity_task_scheduled(self, at: Any, _instant: datetime) -> None:
         definition = _activities().get(at.activity_type.name)
         if definition is None:
             self.recording.foreign.add(f"activity {at.activity_type.name}")
             return
         args = await _decoded(at.input.payloads, definition.arg_types)
-        self._ask(Call(at.activity_type.name, args, self.event_id, instant))
+        self._ask(at.activity_type.name, args)
 
-    async def _start_child_workflow_execution_initiated(self, at: Any, instant: datetime) -> None:
+    async def _start_child_workflow_execution_initiated(self, at: Any, _instant: datetime) -> None:
         definition = _CHILDREN.get(at.workflow_type.name)
         if definition is not None:
             args = await _decoded(at.input.payloads, definition.arg_types)
-            self._ask(Call(at.workflow_type.name, args, self.event_id, instant))
+            self._ask(at.workflow_type.name, args)
 
     async def _activity_task_completed(self, at: Any, _instant: datetime) -> None:
         call = self._asked.get(at.scheduled_event_id)
@@ -245,8 +246,9 @@ class _Reading:
         call.failure = ApplicationError(str(error or "no answer came"), type=kind, non_retryable=True)
         self._answered.append(call)
 
-    def _ask(self, call: Call) -> None:
-        self._asked[self.event_id] = call
+    def _ask(self, name: str, args: tuple[Any, ...]) -> None:
+        # Its code acts at the instant of its task, whenever the server writes what it asked for.
+        call = self._asked[self.event_id] = Call(name, args, self.event_id, self._started)
         self.recording.calls.append(call)
 
 

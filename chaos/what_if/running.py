@@ -26,7 +26,7 @@ from workflows.subscription.workflow import SubscriptionWorkflow
 _BEFORE = 2e-6
 """A message is taken before the answers of the same workflow task."""
 
-AFTER = timedelta(seconds=5)
+AFTER = timedelta(minutes=1)
 """So long today's code may take to come as far as the recording's last event, where it takes another way."""
 
 _WOKEN = timedelta(seconds=1)
@@ -103,7 +103,7 @@ class _Life:
             today.failure = f"today's code contradicts the ledger and stands still: {answers.conflict}"
         today.orders = {*answers.orders(), *today.ledger.charges}
         today.at_portone = {each: answers.at_portone(each) for each in today.orders}
-        today.parted, today.assumed = answers.parted, answers.assumed
+        today.parted, today.assumed = answers.reasons(), answers.assumed
         return today
 
     def _try(self, act: Callable[..., None], *args: Any) -> None:
