@@ -8,7 +8,7 @@ from typing import Any
 
 from temporalio.exceptions import ApplicationError
 
-from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact
+from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.money import Money
 from billing.domain.records import LedgerEntry, RefundState
 from billing.domain.refund_mark import marked
@@ -20,13 +20,15 @@ from chaos.machine.loop import VirtualLoop
 from chaos.machine.mishaps import Card
 from chaos.machine.temporal import Attempt, VirtualTemporal
 from chaos.what_if.assumed import AssumedPortOne
-from chaos.what_if.evidence import Evidence, changed_by, key_subject, look_key, looked_at, lot_of
+from chaos.what_if.evidence import Evidence, changed_by, key_subject, looked_at, lot_of
 from chaos.what_if.ledger import LedgerOfALife
 from chaos.what_if.parting import TOGETHER, left_out, said, what_parts
 from chaos.what_if.recording import REFUND, Call, Recording
+from workflows.billing_key.contracts import KeyPaymentsFound
 
 _LATENCY_SECONDS = 0.05
 _WITHOUT_ANSWER = frozenset({"discard_card", "watch_schedules", "report_facts"})
+_OF_SEVERAL = frozenset({"find_reported", "list_key_schedules", "has_open_schedules"})
 _OF_THE_LEDGER = frozenset({"known_orders", "subscription_on_key", "is_left_by_an_ended_life"})
 
 
@@ -193,7 +195,7 @@ class Answers:
 
     async def _look(self, name: str, args: tuple[Any, ...]) -> Any:
         subject = looked_at(name, args, self._orders_of_payments())
-        if subject in self.parted and name not in ("list_key_schedules", "has_open_schedules"):
+        if subject in self.parted and name not in _OF_SEVERAL:
             return await self._acts[name](self._attempt(), *args)
         now, made = self._loop.now, self._made[subject] if subject is not None else 0
         recorded = self.evidence.look(name, args, made, now)
@@ -203,23 +205,33 @@ class Answers:
         return self._with_what_parted(name, args, self._evident(name, args, made))
 
     def _evident(self, name: str, args: tuple[Any, ...], made: int) -> Any:
+        """What the recording proves of this instant, for a look that it does not have there."""
         now = self._loop.now
-        match name:
-            case "find_payments":
-                return self.evidence.payments(args[0], made, now)
-            case "find_schedule":
-                return self.evidence.schedule(args[0], made, now)
-            case "find_payment":
-                return self._payment(args[0])
-            case "find_reported":
-                return [row for row in map(self._payment, args[0]) if row is not None]
-            case "find_billing_key":
-                return self.evidence.key(args[0], made, now)
+        shown: dict[str, Callable[[], Any]] = {
+            "find_payments": lambda: self.evidence.payments(args[0], made, now),
+            "find_schedule": lambda: self.evidence.schedule(args[0], made, now),
+            "find_payment": lambda: self._payment(args[0]),
+            "find_reported": lambda: [row for row in map(self._payment, args[0]) if row is not None],
+            "find_billing_key": lambda: self.evidence.key(args[0], made, now),
+            "list_key_schedules": lambda: self._on_key(args[0]),
+            "has_open_schedules": lambda: any(row.status == "scheduled" for row in self._on_key(args[0])),
+        }
+        if name in shown:
+            return shown[name]()
         last = self.evidence.last(name, args, now)
-        if last is None or last.failure is not None:
-            self._assume(key_subject(getattr(args[0], "customer_uid", args[0])), f"{name} shows nothing")
-            return False if name == "has_open_schedules" else _nothing(name)
-        return last.result
+        if last is not None:
+            return last.result
+        self._assume(key_subject(getattr(args[0], "customer_uid", args[0])), f"{name} shows nothing")
+        return KeyPaymentsFound() if name == "list_key_payments" else []
+
+    def _on_key(self, customer_uid: str) -> list[ScheduleFact]:
+        """The schedules of a key: those of nobody here as they were last shown, and each order's own."""
+        orders = self.orders()
+        last = self.evidence.last("list_key_schedules", (customer_uid,), self._loop.now)
+        others = [row for row in (last.result if last is not None else ()) if row.merchant_uid not in orders]
+        own = [row for row in (self.at_portone(each)[1] for each in orders) if row is not None]
+        rows = [*others, *(row for row in own if row.customer_uid == customer_uid and row.status != "revoked")]
+        return sorted(rows, key=lambda row: (row.schedule_at, row.merchant_uid))
 
     def _payment(self, imp_uid: str) -> PaymentFact | None:
         number = self._orders_of_payments().get(imp_uid)
@@ -227,18 +239,10 @@ class Answers:
         return next((row for row in rows if row.imp_uid == imp_uid), None)
 
     def _with_what_parted(self, name: str, args: tuple[Any, ...], answer: Any) -> Any:
-        """A list of several orders, with those rows that are not as recorded in the place of the recorded ones."""
-        if name == "find_reported":
-            return [row for row in map(self._payment, args[0]) if row is not None] if self.parted else answer
-        if name not in ("list_key_schedules", "has_open_schedules"):
+        """An answer about several orders, as it is where one of them is not as recorded."""
+        if not self.parted or name not in _OF_SEVERAL:
             return answer
-        own = [row for row in self.portone.schedules if row.customer_uid == args[0]]
-        if name == "has_open_schedules":
-            return any(row.status == "scheduled" for row in own) if own else answer
-        return sorted(
-            [*(row for row in answer if row.merchant_uid not in self.parted), *(r for r in own if r.status != "revoked")],
-            key=lambda row: (row.schedule_at, row.merchant_uid),
-        )
+        return self._evident(name, args, 0)
 
     def _orders_of_payments(self) -> dict[str, str]:
         return {**self.evidence.order_of, **{row.imp_uid: row.merchant_uid for row in self.portone.payments}}
@@ -259,7 +263,7 @@ class Answers:
         if recorded is not None and not asked & {*self.parted}:
             return await self._come_to(recorded)
         last = self.evidence.last(name, args, self._loop.now) if name != "known_orders" else None
-        if last is not None and last.failure is None:
+        if last is not None:
             await asyncio.sleep(_LATENCY_SECONDS)
             return last.result
         return await self._acts[name](self._attempt(), *args)
@@ -322,12 +326,6 @@ class Answers:
 
     def _seconds(self, instant: datetime) -> float:
         return (instant - self._recording.begun) / timedelta(seconds=1)
-
-
-def _nothing(name: str) -> Any:
-    from workflows.billing_key.contracts import KeyPaymentsFound
-
-    return KeyPaymentsFound() if name == "list_key_payments" else []
 
 
 def _own_attempts(recording: Recording) -> dict[str, list[datetime]]:

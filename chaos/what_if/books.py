@@ -1,7 +1,7 @@
 """The money of one life, line by line: what was charged under which order number, when, and what went back."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -113,7 +113,7 @@ def _books(
     ledger: LedgerOfALife,
     shown: Mapping[str, AtPortOne],
     refunds: Sequence[tuple[str, RefundSettled]],
-    marks: Set[str],
+    marks: Collection[str],
 ) -> Books:
     record, given_back = ledger.subscription(), Counter[str]()
     own = {*marks, *(settled.refund_id for _, settled in refunds)}
@@ -132,15 +132,13 @@ def _books(
     )
 
 
-def _given_elsewhere(number: str, ledger: LedgerOfALife, payments: list[PaymentFact], own: Set[str]) -> int:
+def _given_elsewhere(number: str, ledger: LedgerOfALife, payments: list[PaymentFact], own: Collection[str]) -> int:
     """What went back of an order, and not by a refund of the run itself: those are known by their marks."""
     newest: dict[str, PaymentFact] = {}
     for row in (*payments, *(row for row in ledger.payments.values() if row.merchant_uid == number)):
         if row.imp_uid not in newest or row.cancelled_amount > newest[row.imp_uid].cancelled_amount:
             newest[row.imp_uid] = row
-    mine = sum(
-        each.amount for row in newest.values() for each in row.cancellations if mark_of(each.reason) in own
-    )
+    mine = sum(each.amount for row in newest.values() for each in row.cancellations if mark_of(each.reason) in own)
     return sum(map(returned_amount, newest.values())) - mine
 
 
@@ -209,7 +207,8 @@ def _outcome(
     """What an order comes to, as far as it is money: ways of not being charged are one and the same."""
     state = ordered.state if ordered is not None else None
     if paid:
-        return _PAID_BY.get(state, f"paid at PortOne, and the ledger says {state or 'nothing'}")
+        known = _PAID_BY.get(state) if state is not None else None
+        return known or f"paid at PortOne, and the ledger says {state or 'nothing'}"
     if stands is not None:
         return "scheduled at PortOne"
     if state in _OPEN:

@@ -25,12 +25,17 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One row of the table: a period, what was recorded, what today's code makes of it, and why as far as is known."""
+    """One row of the table: a period, what was recorded, what today's code makes of it, and why as far as is known.
+
+    `recorded` and `today` are in words; of an order number the lines they were made from are beside them.
+    """
 
     period: str
     recorded: str
     today: str
     why: str
+    recorded_lines: tuple[Line, ...] = ()
+    today_lines: tuple[Line, ...] = ()
 
 
 @dataclass(slots=True)
@@ -93,12 +98,12 @@ def _differences(before: Books, now: Books, today: Today) -> list[Difference]:
         would = [now.lines[number] for number in numbers if number in now.lines]
         if len(was) != len(would) or not all(one.is_as(other) for one, other in zip(was, would, strict=True)):
             why = "; ".join([_kind_of(was, would), *_reasons(numbers, today.parted)])
-            found.append(Difference(period, _told(was), _told(would), why))
+            found.append(Difference(period, _told(was), _told(would), why, tuple(was), tuple(would)))
     if before.status != now.status:
         found.append(Difference("status", before.status, now.status, "it ends up elsewhere"))
     if before.parked != now.parked:
-        words = [", ".join(sorted(books.parked - other.parked)) or "-" for books, other in ((before, now), (now, before))]
-        found.append(Difference("parked", *words, "not the same stands parked"))
+        then, instead = (", ".join(sorted(parked)) or "-" for parked in (before.parked, now.parked))
+        found.append(Difference("parked", then, instead, "not the same stands parked"))
     return found
 
 
@@ -132,7 +137,7 @@ def _kind_of(was: list[Line], would: list[Line]) -> str:
     pairs = list(zip(was, would, strict=True))
     words = {
         "another amount": any(one.amount != other.amount for one, other in pairs),
-        "another outcome": any((one.outcome, one.charged) != (other.outcome, other.charged) for one, other in pairs),
+        "another outcome": any(one.outcome != other.outcome for one, other in pairs),
         "another refund": any(one.returned != other.returned for one, other in pairs),
     }
     return ", ".join(word for word, differs in words.items() if differs) or "another day"
@@ -140,7 +145,8 @@ def _kind_of(was: list[Line], would: list[Line]) -> str:
 
 def _reasons(numbers: list[str], parted: Mapping[str, str]) -> list[str]:
     """Where the two part, of the orders of one period."""
-    return [f"{number}: {parted[number]}" for number in numbers if number in parted]
+    known = [number for number in numbers if number in parted]
+    return [parted[number] if len(numbers) == 1 else f"{number}: {parted[number]}" for number in known]
 
 
 def _told(lines: list[Line]) -> str:

@@ -111,6 +111,7 @@ class Evidence:
         self._keys: dict[str, list[_Seen]] = defaultdict(list)
         self._series: dict[tuple[Hashable, int], _Series] = {}
         self._attempts: dict[Hashable, list[PaymentFact]] = defaultdict(list)
+        self._carry(recording)
         for call in recording.calls:
             for row in rows_in(call.result):
                 if isinstance(row, PaymentFact):
@@ -119,16 +120,27 @@ class Evidence:
             self._take(call)
         self._note_attempts()
 
+    def _carry(self, recording: Recording) -> None:
+        """A run that goes on from an earlier one begins with the charge that stands at PortOne from there."""
+        state = recording.args[1] if len(recording.args) > 1 else None
+        order = state.period.order if state is not None and state.schedule.stands else None
+        self._carried = [order.merchant_uid] if order is not None else []
+        if state is not None and order is not None:
+            row = ScheduleFact(order.merchant_uid, order.customer_uid, "scheduled", state.period.due_at, order.amount)
+            self._schedules[order.merchant_uid].append(_Seen(row, recording.begun, 0))
+
     def _take(self, call: Call) -> None:
         for subject in changed_by(call.name, call.args):
             self.changes[subject].append(call)
         if not changed_by(call.name, call.args):
-            subject = looked_at(call.name, call.args, self.order_of)
-            key = (look_key(call.name, call.args), self._count(subject))
+            about = looked_at(call.name, call.args, self.order_of)
+            key = (look_key(call.name, call.args), self._count(about))
             self._series.setdefault(key, _Series([])).calls.append(call)
         if call.name == "find_billing_key" and call.failure is None and call.seen_at is not None:
             subject = key_subject(call.args[0])
             self._keys[subject].append(_Seen(call.result, call.at, self._count(subject)))
+        elif call.name == "find_schedule" and call.failure is None and call.seen_at is not None and call.result is None:
+            self._schedules[call.args[0]].append(_Seen(None, call.at, self._count(call.args[0])))
         for row in rows_in(call.result):
             self._show(row, call.seen_at or call.at)
 
@@ -165,9 +177,13 @@ class Evidence:
         return series.in_step(now) if series is not None else None
 
     def last(self, name: str, args: tuple[Any, ...], now: datetime) -> Call | None:
-        """The last answer to a question that is about no order and no key, else the first one after."""
-        series = self._series.get((look_key(name, args), 0))
-        answered = [call for call in series.calls if call.seen_at is not None] if series is not None else []
+        """The last answer to a question, whatever was changed since, else the first one after."""
+        key = look_key(name, args)
+        asked = sorted(
+            (call for (each, _), series in self._series.items() if each == key for call in series.calls),
+            key=lambda call: call.event_id,
+        )
+        answered = [call for call in asked if call.seen_at is not None and call.failure is None]
         before = [call for call in answered if call.at <= now + AT_ONCE]
         return next(iter([*before[-1:], *answered[:1]]), None)
 
@@ -193,9 +209,9 @@ class Evidence:
     def schedule(self, merchant_uid: str, made: int, now: datetime) -> ScheduleFact | None:
         """The schedule of an order as it was at an instant."""
         seen = [each for each in self._schedules[merchant_uid] if each.changes <= made and each.at <= now + AT_ONCE]
-        if not seen:
+        row: ScheduleFact | None = seen[-1].row if seen else None
+        if row is None:
             return None
-        row: ScheduleFact = seen[-1].row
         ran = [each for each in self.payments(merchant_uid, made, now) if _is_of(each, row)]
         if row.status != "scheduled" or not ran:
             return row
@@ -216,8 +232,9 @@ class Evidence:
         return found[-1].row if found and not (deleted and found[-1].changes < made) else None
 
     def orders(self) -> Iterable[str]:
-        """The order numbers that anything was changed of."""
-        return [subject for subject, calls in self.changes.items() if calls and calls[0].name in _OF_ORDERS]
+        """The order numbers that anything was changed of, and the one that stood at PortOne from before."""
+        changed = [subject for subject, calls in self.changes.items() if calls and calls[0].name in _OF_ORDERS]
+        return {*changed, *self._carried}
 
     def _as_it_was(self, merchant_uid: str, seen: list[_Seen], made: int, now: datetime) -> PaymentFact | None:
         there = [each for each in seen if self._is_there(merchant_uid, each, _happened(each.row), made, now)]
@@ -232,9 +249,7 @@ class Evidence:
         if len(back) == len(row.cancellations):
             return row
         amount = sum(each.amount for each in back)
-        return replace(
-            row, cancellations=tuple(back), cancelled_amount=amount, status="cancelled" if back else "paid"
-        )
+        return replace(row, cancellations=tuple(back), cancelled_amount=amount, status="cancelled" if back else "paid")
 
     def _is_there(self, merchant_uid: str, seen: _Seen, happened: datetime | None, made: int, now: datetime) -> bool:
         """Whether something that an answer shows had happened by then, though today's code has made so few changes."""

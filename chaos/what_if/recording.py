@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from temporalio import activity, workflow
 from temporalio.activity import _Definition as ActivityDefinition
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
@@ -148,7 +147,7 @@ class _Reading:
         recording.end = max(recording.end, instant)
         recording.ended = _ENDS.get(name, recording.ended)
         if name in _FAILED:
-            await self._failed(at, at.failure)
+            await self._failed(at, getattr(at, "failure", None))
         elif name in _NO_ANSWER:
             await self._failed(at, None)
         else:

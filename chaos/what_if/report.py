@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -81,7 +82,10 @@ def tell_unreadable(console: Console, name: str, why: str) -> None:
 
 
 def write_json(path: Path, found: Found) -> None:
-    """Write all of it, as an object with `same`, `histories`, `unreadable`, `skipped` and `totals`."""
+    """Write all of it: an object with `same`, `histories`, `unreadable`, `skipped` and `totals`.
+
+    Each of `histories` is a `Compared`, with its fields by their names; amounts are minor units, instants ISO 8601.
+    """
     document = {
         "same": found.is_same,
         "histories": [dataclasses.asdict(each) for each in found.compared],
@@ -89,7 +93,7 @@ def write_json(path: Path, found: Found) -> None:
         "skipped": found.skipped,
         "totals": totals(found.compared),
     }
-    path.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    path.write_text(json.dumps(document, ensure_ascii=False, indent=2, default=datetime.isoformat) + "\n")
 
 
 def totals(compared: Sequence[Compared]) -> dict[str, dict[str, int]]:
@@ -113,7 +117,9 @@ def _money(compared: Sequence[Compared]) -> list[str]:
     for currency, of in totals(compared).items():
         for what, words in (("charged", "charged"), ("returned", "given back")):
             then, today = of[f"{what}_then"], of[f"{what}_today"]
-            lines.append(f"{words}: {Money(then, currency)} then, {Money(today, currency)} today{_by(then, today, currency)}")
+            lines.append(
+                f"{words}: {Money(then, currency)} then, {Money(today, currency)} today{_by(then, today, currency)}"
+            )
     return lines
 
 

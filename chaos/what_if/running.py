@@ -81,6 +81,7 @@ class _Life:
         self._answers = Answers(recording, loop, lambda: self._temporal, self._today.ledger)
         self._temporal = _RecordedTemporal(loop, recording, self._answers, self._today.refunds)
         self._run: Run | None = None
+        self._ended_at = ""
 
     async def live(self) -> None:
         """Feed what came in, at its instants."""
@@ -95,10 +96,8 @@ class _Life:
         """What it has come to."""
         today, answers, run = self._today, self._answers, self._run
         broke = run.broke if run is not None else None
-        if run is not None and broke is None and run.task is not None and run.task.done():
-            broke = None if run.task.cancelled() else run.task.exception()
         if broke is not None and today.failure is None and self._recording.ended != "failed":
-            today.failure = f"today's code fails: {_in_words(broke)}"
+            today.failure = f"today's code fails at {self._ended_at}: {_in_words(broke)}"
         if answers.conflict is not None and today.failure is None:
             today.failure = f"today's code contradicts the ledger and stands still: {answers.conflict}"
         today.orders = {*answers.orders(), *today.ledger.charges}
@@ -114,6 +113,11 @@ class _Life:
 
     def _start(self) -> None:
         self._run = self._temporal.start(self._recording.workflow_id, SUBSCRIPTION, *self._recording.args)
+        assert self._run.task is not None
+        self._run.task.add_done_callback(self._note_end)
+
+    def _note_end(self, _task: "asyncio.Task[Any]") -> None:
+        self._ended_at = self._said()
 
     def _feed_all(self, given: Sequence[Input]) -> None:
         for each in given:
@@ -135,7 +139,7 @@ class _Life:
         except ApplicationError as refused:
             self._note(given, refused)
             return
-        task.add_done_callback(lambda done: done.cancelled() or self._note(given, done.exception()))
+        task.add_done_callback(lambda done: None if done.cancelled() else self._note(given, done.exception()))
 
     def _note(self, given: Input, error: BaseException | None) -> None:
         if (error is not None) == given.refused:
