@@ -333,6 +333,6 @@ def _own_attempts(recording: Recording) -> dict[str, list[datetime]]:
     ledger = LedgerOfALife()
     for call in recording.calls:
         if call.name == "record":
-            ledger.record(call.args[0])
+            ledger.keep(call.args[0])
     keys = {each.intent.customer_uid for each in ledger.charges.values() if each.intent.customer_uid is not None}
     return {key: ledger.attempts_on_card(key) for key in keys}

@@ -89,7 +89,7 @@ def recorded_books(recording: Recording) -> Books:
     ledger, evidence, refunds = LedgerOfALife(), Evidence(recording), list[tuple[str, RefundSettled]]()
     for call in recording.calls:
         if call.name == "record":
-            ledger.record(call.args[0])
+            ledger.keep(call.args[0])
         elif call.name == REFUND and isinstance(call.result, RefundSettled):
             refunds.append((call.args[0].merchant_uid, call.result))
     now = recording.end + AFTER

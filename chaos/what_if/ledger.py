@@ -1,13 +1,14 @@
 """The ledger of one life: what a run writes, also of orders that an earlier run of the same subscription opened."""
 
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import datetime
+
+from temporalio.exceptions import ApplicationError
 
 from billing.domain.merchant_uid import parse_cycle_merchant_uid
 from billing.domain.money import Money
 from billing.domain.records import ChargeIntent, ChargeKind, ChargeResult, LedgerEntry, SubscriptionRecord
 from chaos.machine.ledger import MemoryLedger, Ordered
-
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LedgerOfALife(MemoryLedger):
@@ -24,6 +25,11 @@ class LedgerOfALife(MemoryLedger):
             if result.merchant_uid not in opened and result.merchant_uid not in self.charges:
                 self.charges[result.merchant_uid] = Ordered(_as_it_must_have_been(result, entry))
         super().record(entry)
+
+    def keep(self, entry: LedgerEntry) -> None:
+        """A step that was recorded: the real ledger took it, whatever this one, which lacks the past, says."""
+        with suppress(ApplicationError):
+            self.record(entry)
 
     def mark_sent(self, merchant_uid: str, send_no: int, at: datetime) -> bool:
         """Whether this sending may leave; one of an order that an earlier run opened may."""
@@ -45,7 +51,7 @@ def _as_it_must_have_been(result: ChargeResult, entry: LedgerEntry) -> ChargeInt
         kind=ChargeKind.CYCLE if parsed is not None else ChargeKind.CHANGE,
         amount=paid[0] if paid else price,
         name="",
-        due_at=result.due_at or result.at or _LONG_AGO,
+        due_at=result.due_at or result.at,
         subscription_id=record.subscription_id if record is not None else None,
         customer_uid=(record.billing_key or record.customer_uid) if record is not None else None,
         cycle=parsed[1] if parsed is not None else None,

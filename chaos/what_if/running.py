@@ -30,11 +30,11 @@ AFTER = timedelta(minutes=1)
 """So long today's code may take to come as far as the recording's last event, where it takes another way."""
 
 _WOKEN = timedelta(seconds=1)
-_MOST_ACTIVITIES = 2000
+_MOST_ASKED = 2000
 
 
-class _AsksWithoutEndError(RuntimeError):
-    """Today's code goes round in a circle."""
+class AsksWithoutEndError(RuntimeError):
+    """Today's code goes round in a circle: it asks for far more than the recorded run did."""
 
 
 @dataclass(slots=True)
@@ -162,7 +162,8 @@ class _RecordedTemporal(VirtualTemporal):
         self._answers, self._refunds = answers, refunds
         self._tasks = recording.tasks
         self._taken = [started for _, started in recording.tasks]
-        self._most = _MOST_ACTIVITIES + 20 * len(recording.calls)
+        self._recorded = len(recording.calls)
+        self._most = _MOST_ASKED + 20 * self._recorded
 
     async def activity(
         self,
@@ -177,8 +178,7 @@ class _RecordedTemporal(VirtualTemporal):
             ActivityError: it failed in the recording.
         """
         self.note_activity(name)
-        if self.asked.total() > self._most:
-            raise _AsksWithoutEndError(f"more than {self._most} activities")
+        self._check_that_it_ends()
         try:
             return await self._answers.activity(name, tuple(args))
         except ApplicationError as failure:
@@ -202,11 +202,17 @@ class _RecordedTemporal(VirtualTemporal):
         Raises:
             TimeoutError: it does not in time, and a worker has come to find that out.
         """
+        self.asked["wait"] += 1
+        self._check_that_it_ends()
         try:
             await super().wait(true, timeout)
         except TimeoutError:
             await self._until_a_worker_came()
             raise
+
+    def _check_that_it_ends(self) -> None:
+        if self.asked.total() > self._most:
+            raise AsksWithoutEndError(f"more than {self._most} activities and waits, of {self._recorded} recorded")
 
     async def _until_a_worker_came(self) -> None:
         now = self._loop.now

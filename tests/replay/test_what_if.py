@@ -221,6 +221,17 @@ def test_code_that_fails_is_told_as_that_with_what_it_leaves_behind(monkeypatch)
     assert rows(one)["period 2"][1] == "9,900 KRW 2026-12-30 22:24 paid at PortOne, and the ledger says planned"
 
 
+def test_code_that_asks_without_end_is_told_as_that(monkeypatch):
+    async def asks(*_):
+        while True:
+            await portone.find_schedule("nobody's")
+
+    monkeypatch.setattr(portone, "find_payment", asks)
+    one = lived("plain")
+    assert one.kind is Kind.FAILS
+    assert "AsksWithoutEndError: more than" in one.failure
+
+
 def test_a_command_that_is_refused_today_is_told(monkeypatch):
     monkeypatch.setattr(Terms, "charging", property(lambda _: False))
     one = lived("billed_on_a_day")
