@@ -1,42 +1,36 @@
 """`gudok replay`: does the code of today carry on what is written in these histories?
 
 A deploy asks it twice: of the committed histories before a change lands, and with `--open` of the running workflows
-before a version is given work (docs/runbooks/deploy.md).
+before a version is given work (docs/runbooks/deploy.md). With `--what-if` it asks more: whether the code of today would
+have moved the same money.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+import os
+import subprocess
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 from rich.text import Text
-from temporalio.client import Client, WorkflowHistory
-from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from api.checkout import checkout_with
 from api.fingerprint import fingerprint, text, workflow_type
-from api.replay import NotAHistoryError, Replayed, history_files, read_history, replay_all
-from billing.deployments import OPEN
+from api.history_sources import COMMITTED, named, running
+from api.replay import NotAHistoryError, Replayed, replay_all
 from billing.temporal import DATA_CONVERTER, connect
 
-COMMITTED = Path("tests/replay/histories")
-"""Where a checkout keeps the histories that every version must replay."""
+_NOT_HERE = """\
+gudok: what histories are run on is in the project's checkout, not in what is installed; in a checkout:
+  make .venv/.ready && .venv/bin/gudok replay --what-if"""
 
 _COLOURS = {"-": "red", "+": "green", "@": "cyan"}
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Histories, and how many of them there are."""
-
-    histories: AsyncIterator[WorkflowHistory]
-    count: int
 
 
 def replay(
@@ -48,8 +42,21 @@ def replay(
     every_open: Annotated[bool, typer.Option("--open", help="Every running workflow on Temporal.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="With --open: so many of them, the newest first.")] = None,
     commands: Annotated[bool, typer.Option("--commands", help="Print the commands of each history.")] = False,
+    what_if: Annotated[
+        bool, typer.Option("--what-if", help="Run what came in on this code, and show where money would differ.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="With --what-if: also write what was found to this file.")
+    ] = None,
 ) -> None:
-    """Replay histories on this code, and say of each that does not replay which command parts the two."""
+    """Replay histories on this code, and say of each that does not replay which command parts the two.
+
+    With --what-if, from a checkout: exit code 1 says that money would differ, or that this code cannot run on.
+    """
+    if what_if:
+        _what_if(what, every_open=every_open, limit=limit, commands=commands, json_file=json_file)
+    if json_file is not None:
+        raise typer.BadParameter("only what --what-if finds is written", param_hint="--json")
     # A workflow task that fails is what this looks for: it is told here, in fewer words than the SDK's own.
     logger = logging.getLogger("temporalio")
     level = logger.level
@@ -64,11 +71,33 @@ def replay(
         raise typer.Exit(1)
 
 
+def _what_if(
+    what: str | None, *, every_open: bool, limit: int | None, commands: bool, json_file: Path | None
+) -> NoReturn:
+    """Hand on to `chaos.what_if`, which stands in the checkout: a process of its own, as for `gudok chaos`."""
+    if commands:
+        raise typer.BadParameter("--what-if follows no commands", param_hint="--commands")
+    folder = checkout_with("chaos")
+    if folder is None:
+        typer.echo(_NOT_HERE, err=True)
+        raise typer.Exit(1)
+    words = [
+        *([what] if what is not None else []),
+        *(["--open"] if every_open else []),
+        *(["--limit", str(limit)] if limit is not None else []),
+        *(["--json", str(json_file)] if json_file is not None else []),
+    ]
+    found = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    command = [sys.executable, "-m", "chaos.what_if", *words]
+    ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": found}, check=False)  # noqa: S603 - our own module
+    raise typer.Exit(ended.returncode)
+
+
 async def _replay(what: str | None, *, every_open: bool, limit: int | None, commands: bool) -> bool:
     from worker import SANDBOX, WORKFLOWS  # noqa: PLC0415 - the composition root stands beside the packages
 
     console = Console()
-    source = await _running(await connect(), WORKFLOWS, limit) if every_open else await _named(what)
+    source = await running(await connect(), WORKFLOWS, limit) if every_open else await named(what)
     replayed = failed = 0
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task("replaying", total=source.count)
@@ -93,59 +122,3 @@ def _tell(console: Console, result: Replayed) -> None:
         lines += [Text(line, style=_COLOURS.get(line[:1], "")) for line in result.divergence.diff.splitlines()]
     for line in lines:
         console.print(line, soft_wrap=True)
-
-
-async def _named(what: str | None) -> Source:
-    """The histories of a folder, a file or a workflow id.
-
-    Raises:
-        BadParameter: it is none of them.
-    """
-    path = COMMITTED if what is None else Path(what)
-    if path.is_dir():
-        files = history_files(path)
-    elif path.is_file():
-        files = [path]
-    elif what is None:
-        raise typer.BadParameter(f"there is no {COMMITTED} here; name a folder, a file or a workflow id, or use --open")
-    else:
-        return Source(_each([await _fetch(await connect(), what)]), 1)
-    if not files:
-        raise typer.BadParameter(f"there is no history in {path}")
-    return Source(_from_files(files), len(files))
-
-
-async def _fetch(temporal: Client, workflow_id: str) -> WorkflowHistory:
-    try:
-        return await temporal.get_workflow_handle(workflow_id).fetch_history()
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        raise typer.BadParameter(f"{workflow_id} is neither a file nor a workflow that Temporal knows") from None
-
-
-async def _running(temporal: Client, workflows: Sequence[type], limit: int | None) -> Source:
-    """The running workflows of our own types; one that ends or continues as new meanwhile is left out."""
-    types = ", ".join(f'"{workflow.__name__}"' for workflow in workflows)
-    query = f"{OPEN} AND WorkflowType IN ({types})"
-    count = (await temporal.count_workflows(query)).count
-
-    async def histories() -> AsyncIterator[WorkflowHistory]:
-        async for found in temporal.list_workflows(query, limit=limit):
-            try:
-                yield await temporal.get_workflow_handle(found.id, run_id=found.run_id).fetch_history()
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:
-                    raise
-
-    return Source(histories(), count if limit is None else min(limit, count))
-
-
-async def _from_files(files: Sequence[Path]) -> AsyncIterator[WorkflowHistory]:
-    for path in files:
-        yield read_history(path)
-
-
-async def _each(histories: Sequence[WorkflowHistory]) -> AsyncIterator[WorkflowHistory]:
-    for history in histories:
-        yield history

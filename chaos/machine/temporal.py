@@ -139,7 +139,7 @@ class VirtualTemporal:
             self.start(workflow_id, name, start)
         self.signal(workflow_id, signal, arg)
 
-    def update(self, workflow_id: str, name: str, message: Any) -> "asyncio.Task[Any]":
+    def update(self, workflow_id: str, name: str, *args: Any) -> "asyncio.Task[Any]":
         """Send an update; the task has its answer.
 
         Raises:
@@ -151,9 +151,17 @@ class VirtualTemporal:
         handler = run.definition.updates[name]
         context = run.context.copy()
         if handler.validator is not None:
-            context.run(handler.validator, run.instance, message)
+            context.run(handler.validator, run.instance, *args)
         run.events += 1
-        return self._loop.create_task(self._handle(run, handler.fn, message), context=context)
+        return self._loop.create_task(self._handle(run, handler.fn, args), context=context)
+
+    def child(self, workflow_id: str, name: str, *args: Any) -> "asyncio.Future[Any]":
+        """Begin a run for another one; answers its outcome, which may be awaited.
+
+        Raises:
+            WorkflowAlreadyStartedError: one runs under this id.
+        """
+        return self._loop.create_task(_outcome(self.start(workflow_id, name, *args), name))
 
     def terminate(self, workflow_id: str) -> None:
         """End a run from outside: it does nothing more, and writes nothing of it."""
@@ -187,10 +195,10 @@ class VirtualTemporal:
             run.running = False
             return run.came_to
 
-    async def _handle(self, run: Run, handle: Callable[..., Awaitable[Any]], message: Any) -> Any:
+    async def _handle(self, run: Run, handle: Callable[..., Awaitable[Any]], args: Sequence[Any]) -> Any:
         run.handlers += 1
         try:
-            return await handle(run.instance, message)
+            return await handle(run.instance, *args)
         finally:
             run.handlers -= 1
 
@@ -245,6 +253,11 @@ class VirtualTemporal:
                     raise self._gave_up(name, number, failure) from failure
                 pause = failure.next_retry_delay or policy.initial_interval * policy.backoff_coefficient ** (number - 1)
                 await asyncio.sleep(min(pause, policy.maximum_interval or pause).total_seconds())
+
+    def note_activity(self, name: str) -> None:
+        """The run at work asks for an activity: it is counted, and makes its history longer."""
+        _RUN.get().events += _EVENTS_OF_AN_ACTIVITY
+        self.asked[name] += 1
 
     @staticmethod
     def _gave_up(name: str, number: int, failure: ApplicationError) -> ActivityError:
@@ -320,8 +333,7 @@ class _Workflows:
     async def workflow_start_child_workflow(self, child: Any, *args: Any, id: str, **_options: Any) -> Any:  # noqa: A002 - the SDK's name
         name = child if isinstance(child, str) else _Definition.get_name_and_result_type(child)[0]
         await asyncio.sleep(0)
-        run = self._temporal.start(id, name, *args)
-        return self._loop.create_task(_outcome(run, name))
+        return self._temporal.child(id, name or "", *args)
 
     def workflow_get_external_workflow_handle(self, id: str, **_options: Any) -> Any:  # noqa: A002 - the SDK's name
         return _External(self._temporal, id)

@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
+from api.history_sources import COMMITTED
 from api.replay import read_history
-from api.replay_command import COMMITTED
+from chaos.what_if.__main__ import app as what_if
 from tests.replay.fingerprint import HISTORIES
 
 RUNNER = CliRunner()
@@ -73,13 +74,16 @@ def test_a_folder_without_histories_is_refused(tmp_path):
     assert gudok_replay(tmp_path)[0] == 2
 
 
-async def test_a_running_workflow_is_replayed_by_its_id_and_every_open_one_is(stack, monkeypatch):
+async def test_a_running_workflow_is_replayed_by_its_id_and_every_open_one_is_and_run_on_too(stack, monkeypatch):
     monkeypatch.setenv("TEMPORAL_ADDRESS", stack.temporal.service_client.config.target_host)
     uid = await stack.start()
     code, output = await asyncio.to_thread(gudok_replay, f"subscription/{uid}")
     assert (code, "1 of 1 histories" in output) == (0, True)
     code, output = await asyncio.to_thread(gudok_replay, "--open", "--limit", "1")
     assert (code, "1 of 1 histories" in output) == (0, True)
+    for words in ([f"subscription/{uid}"], ["--open", "--limit", "1"]):
+        answer = await asyncio.to_thread(RUNNER.invoke, what_if, words)
+        assert (answer.exit_code, "1 of 1 recorded subscriptions" in answer.output) == (0, True)
     code, output = await asyncio.to_thread(gudok_replay, "subscription/nobody")
     assert code == 2
     assert "neither a file nor a workflow" in " ".join(output.replace("│", " ").split())
