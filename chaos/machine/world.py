@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from billing.domain.audit import Books, Leeways, Violation, violations
 from billing.domain.audit.books import Journal, Operation, ProviderBooks, Run
+from billing.domain.both_sides import BOOKED
 from billing.domain.clock import Clock
 from billing.domain.facts import PaymentFact
 from billing.domain.message import Message
@@ -21,6 +22,7 @@ from billing.domain.subscription.answers import CancelAnswered, ChargeAtOrder
 from billing.domain.subscription.reports import LookAgain, PaymentReported
 from billing.domain.subscription.start import StartSubscription, subscription_workflow_id
 from billing.domain.subscription.state import SubscriptionState
+from billing.domain.verdict import net_amount
 from chaos.machine.activities import Activities
 from chaos.machine.agreed import PRICE, Agreed
 from chaos.machine.excuses import is_excused
@@ -60,6 +62,7 @@ QUIET_DAYS = 12
 """After the last fault: longer than a charge is looked up before it stands parked, and than any wait between looks."""
 
 _REPORTED = frozenset({"paid", "failed", "cancelled"})
+_ACCOUNTED_FOR = BOOKED | {CycleState.MISMATCH}
 
 
 class BrokenError(AssertionError):
@@ -247,7 +250,9 @@ class World:
 
     def _ring(self) -> None:
         for row in self.portone.payments:
-            if row.status in _REPORTED and self.ledger.payments.get(row.imp_uid) != row:
+            charge = self.ledger.charges.get(row.merchant_uid)
+            unbooked = charge is not None and charge.state not in _ACCOUNTED_FOR and net_amount(row) > 0
+            if row.status in _REPORTED and (unbooked or self.ledger.payments.get(row.imp_uid) != row):
                 self._webhook(row)
         for record in self.living():
             self.temporal.signal(record.workflow_id, "look_again", LookAgain(reason="reconciliation"))

@@ -249,6 +249,15 @@ def test_a_start_whose_first_charge_is_paid_in_the_console_before_it_stands_goes
     world.rest()
 
 
+def test_a_key_that_is_not_listed_yet_although_its_schedule_stands_is_not_called_deleted(world):
+    world.portone.faults += [Fault("key", Kind.STALE, 2.0, 2), Fault("key", Kind.STALE, 120.0, 1)]
+    world.start("kim", trial_days=3)
+    world.reconcile()
+    assert world.newest("kim").status == "trialing"
+    assert [each.deleted for each in world.books().ledger.keys] == [False]
+    world.rest()
+
+
 def test_what_was_paid_in_the_console_is_not_charged_again_on_its_day_though_a_part_went_back(world):
     world.start("kim")
     number = world.open_order("kim")

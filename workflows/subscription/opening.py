@@ -321,6 +321,8 @@ async def _schedule_with_the_card(subscription: Subscription, recording: Recordi
         key = await portone.find_key(subscription.start.customer_uid)
         if key is not None:
             _note_key(subscription, key)
+        else:
+            subscription.state.method.stands_since(workflow.now())
         # A schedule stands on it, so it is there, although it is not listed yet.
         its_name = BillingKeyFact(customer_uid=subscription.start.customer_uid)
         _begin_trial(subscription, recording, workflow.now(), key or its_name)

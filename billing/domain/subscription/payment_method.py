@@ -33,6 +33,10 @@ class PaymentMethod(BaseModel):
         self.card, self.pg_provider = key.label(), key.pg_provider
         self.since = key.updated_at or key.inserted_at
 
+    def stands_since(self, at: datetime) -> None:
+        """It is there since `at`, although PortOne does not list it yet."""
+        self.since = at
+
     def note_card(self, card: str | None) -> None:
         """A payment has shown the card."""
         self.card = card
