@@ -98,7 +98,9 @@ class DunningPolicy:
         """The retries alone."""
         return RetryLadder(self.after_days)
 
-    def next_attempt_at(self, decline: DeclineClass, failed_attempts: int, failed_at: datetime) -> datetime | None:
+    def next_attempt_at(
+        self, decline: DeclineClass, failed_attempts: int, failed_at: datetime, planned: datetime | None = None
+    ) -> datetime | None:
         """The UTC instant of the next attempt after a decline; None when none will come before the card changes.
 
         After a hard decline that is at once, after soft ones when the ladder is exhausted. A changed card is tried at
@@ -108,11 +110,12 @@ class DunningPolicy:
             decline: of the last attempt.
             failed_attempts: of this period, 1 or more.
             failed_at: when the last of them failed, UTC.
+            planned: an attempt that was planned before the last one, which was made by hand; it is not lost by it.
 
         Raises:
             ValueError: no attempt failed yet, or `failed_at` is not UTC.
         """
-        following = self.ladder.next_attempt_at(failed_attempts, failed_at)
+        following = planned or self.ladder.next_attempt_at(failed_attempts, failed_at)
         return None if decline is DeclineClass.HARD else following
 
     def next_allowed(self, attempts: Sequence[datetime], at: datetime) -> datetime:

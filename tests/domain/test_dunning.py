@@ -52,6 +52,11 @@ def test_after_a_soft_decline_the_ladder_of_1_3_5_and_7_days_is_climbed():
     assert attempts == [days(1), days(3), days(5), days(7), None]
 
 
+def test_an_attempt_that_was_planned_before_one_by_hand_stays_unless_that_was_declined_hard():
+    assert POLICY.next_attempt_at(SOFT, 9, FAILED, days(2)) == days(2)
+    assert POLICY.next_attempt_at(HARD, 1, FAILED, days(2)) is None
+
+
 def test_access_is_counted_from_the_first_failure_and_no_retry_moves_it():
     assert DunningPolicy(grace_days=7).suspended_at(FAILED) == days(7)
     assert DunningPolicy(grace_days=0).suspended_at(FAILED) == FAILED

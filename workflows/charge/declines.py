@@ -89,9 +89,8 @@ async def _next_attempt_at(
     state, policy = subscription.state, subscription.start.policy.dunning
     if policy is None:
         return planned or subscription.start.policy.retries.next_attempt_at(state.arrears.failed_attempts, failed_at)
-    if state.arrears.hard_declined:
-        return None
-    next_at = planned or policy.next_attempt_at(DeclineClass.SOFT, max(1, state.arrears.spent), failed_at)
+    decline = DeclineClass.HARD if state.arrears.hard_declined else DeclineClass.SOFT
+    next_at = policy.next_attempt_at(decline, max(1, state.arrears.spent), failed_at, planned)
     return next_at if next_at is None else await card_may_be_tried_at(subscription, recording, next_at, failed_at)
 
 
