@@ -5,7 +5,12 @@ from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -67,6 +72,21 @@ async def require_temporal(handle: WorkflowHandle[Any, Any]) -> None:
     except RPCError as error:
         if not is_gone(error):
             raise temporal_unavailable() from None
+
+
+async def is_running(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether the newest run under this id has not ended.
+
+    Raises:
+        Problem: 503 when Temporal cannot be reached.
+    """
+    try:
+        description = await handle.describe(rpc_timeout=timedelta(seconds=5))
+    except RPCError as error:
+        if is_gone(error):
+            return False
+        raise temporal_unavailable() from None
+    return description.status is WorkflowExecutionStatus.RUNNING
 
 
 def refusal_of(error: WorkflowUpdateFailedError) -> str:

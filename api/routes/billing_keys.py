@@ -73,7 +73,12 @@ async def delete_billing_key(
     """Delete a billing key; refused while a subscription lives on it or PortOne has a charge scheduled on it."""
 
     async def delete(attempt: Attempt) -> Response:
-        return _settled(await _delete(desk, customer_uid, reason, attempt), 200, attempt)
+        settled = await _delete(desk, customer_uid, reason, attempt)
+        if settled is not None and settled.in_doubt:
+            # Whichever call it was: what was here is gone now.
+            row = await desk.ledger.get_billing_key(customer_uid)
+            settled = BillingKeySettled(done=True, key=row.key) if row is not None else settled
+        return _settled(settled, 200, attempt)
 
     return await once(f"k{secrets.token_hex(12)}", delete, names=_names(desk, customer_uid))
 
@@ -124,7 +129,7 @@ async def _delete(desk: Desk, customer_uid: str, reason: str | None, attempt: At
         attempt.leaves()
         return await desk.temporal.start_workflow(
             DeleteBillingKeyWorkflow.run,
-            StartDeleteBillingKey(customer_uid=customer_uid, reason=reason),
+            StartDeleteBillingKey(customer_uid=customer_uid, reason=reason, quiet_minutes=desk.settings.quiet_minutes),
             id=workflow_id,
             task_queue=desk.task_queue,
             memo={"resource": attempt.resource},

@@ -9,7 +9,6 @@ from temporalio.exceptions import ApplicationError
 
 from billing.domain.audit import Books, Leeways, Violation, violations
 from billing.domain.audit.books import Journal, Operation, ProviderBooks, Run
-from billing.domain.both_sides import BOOKED
 from billing.domain.clock import Clock
 from billing.domain.facts import PaymentFact
 from billing.domain.message import Message
@@ -17,12 +16,10 @@ from billing.domain.money import Money
 from billing.domain.parked import Decision
 from billing.domain.records import SubscriptionRecord
 from billing.domain.refund_messages import StartRefund
-from billing.domain.states import ENDED, CycleState
+from billing.domain.states import ENDED
 from billing.domain.subscription.answers import CancelAnswered, ChargeAtOrder
-from billing.domain.subscription.reports import LookAgain, PaymentReported
 from billing.domain.subscription.start import StartSubscription, subscription_workflow_id
 from billing.domain.subscription.state import SubscriptionState
-from billing.domain.verdict import net_amount
 from chaos.machine.activities import Activities
 from chaos.machine.agreed import PRICE, Agreed
 from chaos.machine.excuses import is_excused
@@ -30,15 +27,16 @@ from chaos.machine.ledger import MemoryLedger
 from chaos.machine.loop import VirtualLoop
 from chaos.machine.mishaps import Card
 from chaos.machine.portone import PortOne
+from chaos.machine.reported import report, ring
 from chaos.machine.telling import told
 from chaos.machine.temporal import VirtualTemporal
-from workflows.contracts import fact_workflow_id, refund_workflow_id
+from workflows.billing_key.workflow import DeleteBillingKeyWorkflow
+from workflows.contracts import StartDeleteBillingKey, billing_key_workflow_id, refund_workflow_id
 from workflows.refund.owed_refund import OwedRefundWorkflow
 from workflows.refund.workflow import RefundWorkflow
 from workflows.subscription.commands.decide import Decide
 from workflows.subscription.commands.registry import BY_NAME
 from workflows.subscription.workflow import SubscriptionWorkflow
-from workflows.unexpected_payment.contracts import ReportedFact, StartLateFact
 from workflows.unexpected_payment.left_charge import LeftChargeWorkflow
 from workflows.unexpected_payment.left_schedule import LeftScheduleWorkflow
 from workflows.unexpected_payment.workflow import LateFactWorkflow
@@ -50,6 +48,7 @@ WORKFLOWS = (
     OwedRefundWorkflow,
     LeftScheduleWorkflow,
     LeftChargeWorkflow,
+    DeleteBillingKeyWorkflow,
 )
 BEGUN = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 ANSWERED_WITHIN_SECONDS = 30.0
@@ -60,9 +59,6 @@ MOST_ACTIVITIES_A_DAY = 400
 
 QUIET_DAYS = 12
 """After the last fault: longer than a charge is looked up before it stands parked, and than any wait between looks."""
-
-_REPORTED = frozenset({"paid", "failed", "cancelled"})
-_ACCOUNTED_FOR = BOOKED | {CycleState.MISMATCH}
 
 
 class BrokenError(AssertionError):
@@ -141,7 +137,7 @@ class World:
     def start(self, customer_uid: str, *, card: Card = Card.GOOD, **agreed: Any) -> bool:
         """Start a subscription by the fields of `Agreed`, with a new card where it has one; False where one runs."""
         workflow_id, terms = subscription_workflow_id(customer_uid), Agreed(**agreed)
-        if self.temporal.is_running(workflow_id):
+        if self.temporal.is_running(workflow_id) or self.temporal.is_running(billing_key_workflow_id(customer_uid)):
             return False
         self._lives += 1
         handle = None if terms.without_card else f"vault_{self._lives}"
@@ -233,6 +229,17 @@ class World:
         self._done(acts[act])
         self.passes(seconds=5)
 
+    def delete_key(self, customer_uid: str) -> bool:
+        """The shop deletes the billing key of this name; False where the api refuses it."""
+        workflow_id = billing_key_workflow_id(customer_uid)
+        if self.temporal.is_running(workflow_id) or self.ledger.subscription_on_key(customer_uid) is not None:
+            return False
+        self._tell(f"the shop deletes the key {customer_uid}")
+        start = StartDeleteBillingKey(customer_uid=customer_uid)
+        self._done(lambda: self.temporal.start(workflow_id, "DeleteBillingKeyWorkflow", start))
+        self.passes(seconds=ANSWERED_WITHIN_SECONDS)
+        return True
+
     def terminate(self, customer_uid: str) -> bool:
         """An operator ends the run from outside; False where none runs."""
         workflow_id, record = subscription_workflow_id(customer_uid), self.newest(customer_uid)
@@ -245,17 +252,8 @@ class World:
 
     def reconcile(self) -> None:
         """What the daily reconciliation does about payments and schedules that nobody knows of: it rings."""
-        self._done(self._ring)
+        self._done(lambda: ring(self.portone, self.ledger, self.temporal))
         self.passes(minutes=5)
-
-    def _ring(self) -> None:
-        for row in self.portone.payments:
-            charge = self.ledger.charges.get(row.merchant_uid)
-            unbooked = charge is not None and charge.state not in _ACCOUNTED_FOR and net_amount(row) > 0
-            if row.status in _REPORTED and (unbooked or self.ledger.payments.get(row.imp_uid) != row):
-                self._webhook(row)
-        for record in self.living():
-            self.temporal.signal(record.workflow_id, "look_again", LookAgain(reason="reconciliation"))
 
     def _note(self, customer_uid: str, name: str, came: Any) -> None:
         """What was asked for; a cancel that ended it with nothing to be charged any more says so."""
@@ -274,10 +272,6 @@ class World:
 
     # ------------------------------------------------------------ what is seen
 
-    def living(self) -> list[SubscriptionRecord]:
-        """The subscriptions that have not ended."""
-        return [each for each in self.ledger.subscriptions.values() if each.status not in ENDED]
-
     def newest(self, customer_uid: str) -> SubscriptionRecord | None:
         """The newest life of a customer."""
         own = [each for each in self.ledger.subscriptions.values() if each.customer_uid == customer_uid]
@@ -295,26 +289,7 @@ class World:
         return record.next_charge_at - self.now if record is not None and record.next_charge_at is not None else None
 
     def _webhook(self, row: PaymentFact) -> None:
-        """What the api does with one: the owner is told, or, where it has ended, a run of its own looks."""
-        charge = self.ledger.charges.get(row.merchant_uid)
-        told = {
-            "imp_uid": row.imp_uid,
-            "merchant_uid": row.merchant_uid,
-            "status": row.status,
-            "cancellation_id": row.cancellations[-1].cancellation_id if row.cancellations else "",
-        }
-        if charge is not None and self.temporal.signal(
-            charge.intent.workflow_id, "payment_reported", PaymentReported(**told)
-        ):
-            return
-        if charge is not None and (charge.state, charge.imp_uid, row.status) == (CycleState.PAID, row.imp_uid, "paid"):
-            return
-        self._late_fact(row)
-
-    def _late_fact(self, row: PaymentFact) -> None:
-        fact = ReportedFact(imp_uid=row.imp_uid, merchant_uid=row.merchant_uid, status=row.status)
-        start = StartLateFact(imp_uid=row.imp_uid)
-        self.temporal.signal_with_start(fact_workflow_id(row.imp_uid), "LateFactWorkflow", start, "fact_reported", fact)
+        report(row, self.ledger, self.temporal)
 
     def _tell(self, what: str) -> None:
         self.story.append(f"{self.now:%Y-%m-%d %H:%M:%S} {what}")

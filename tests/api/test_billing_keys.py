@@ -1,8 +1,10 @@
 """Billing keys outside a subscription: issued once, shown masked, never deleted from under a subscription."""
 
 import asyncio
+import dataclasses
 
 from tests.api.requests import CARD, assert_problem, cards_in_vault, key_body, new_uid
+from workflows.contracts import billing_key_workflow_id
 
 MASKED = {"customer_uid", "pg_provider", "card_name", "card_number", "issued_at"}
 
@@ -87,6 +89,36 @@ async def test_a_deleted_key_is_gone_here_and_at_portone(stack):
     assert await stack.portone.find_billing_key(uid) is None
     assert_problem(await stack.api.delete(f"/v1/billing-keys/{uid}"), status=404, code="billing_key_not_found")
     # And the customer_uid may be used again.
+    assert (await issue(stack, uid)).status_code == 201
+
+
+async def delete_and_lose_the_answer(stack, uid, **changed):
+    desk = stack.app.state.desk
+    stack.app.state.desk = dataclasses.replace(desk, settings=stack.settings.model_copy(update=changed))
+    await stack.fault(path="customers_delete", kind="drop_after", count=1)
+    return await stack.api.delete(f"/v1/billing-keys/{uid}")
+
+
+async def test_a_deletion_whose_answer_is_lost_holds_the_name_until_it_cannot_be_done_any_more(stack):
+    uid = new_uid()
+    await issue(stack, uid)
+    answer = await delete_and_lose_the_answer(stack, uid, first_answer_seconds=3)
+    assert answer.status_code == 202
+    # Carried out late, it would take the key from whoever has the name by then.
+    assert_problem(await issue(stack, uid), status=409, code="billing_key_busy")
+    await stack.start(uid, expect=409)
+    assert stack.last["code"] == "billing_key_busy"
+    assert await cards_in_vault(stack) == 0
+    await stack.temporal.get_workflow_handle(billing_key_workflow_id(uid)).terminate()
+    await stack.start(uid)
+
+
+async def test_a_deletion_whose_answer_was_lost_is_told_as_done_once_that_is_certain(stack):
+    uid = new_uid()
+    await issue(stack, uid)
+    answer = await delete_and_lose_the_answer(stack, uid, quiet_minutes=0)
+    assert (answer.status_code, answer.json()["customer_uid"]) == (200, uid)
+    assert_problem(await stack.api.get(f"/v1/billing-keys/{uid}"), status=404, code="billing_key_not_found")
     assert (await issue(stack, uid)).status_code == 201
 
 

@@ -237,6 +237,10 @@ class Lives(RuleBasedStateMachine):
             amount = max(1, net_amount(row) // 2) if half else net_amount(row)
             self._do(lambda world: world.refund(row.imp_uid, amount))
 
+    @rule(customer=CUSTOMERS)
+    def the_key_is_deleted_by_the_shop(self, customer):
+        self._do(lambda world: world.delete_key(customer))
+
     @rule()
     def reconciliation(self):
         self._do(lambda world: world.reconcile())

@@ -258,6 +258,20 @@ def test_a_key_that_is_not_listed_yet_although_its_schedule_stands_is_not_called
     world.rest()
 
 
+def test_a_deletion_that_is_carried_out_late_takes_no_key_that_was_issued_after_it(world):
+    world.start("kim")
+    world.command("kim", "cancel", CancelSubscription(at=When.NOW))
+    world.portone.faults.append(Fault("delete", Kind.LATE, 300.0, 1))
+    assert world.delete_key("kim")
+    assert not world.start("kim")
+    world.passes(minutes=11)
+    assert world.start("kim")
+    assert world.asked(world.portone.find_key("kim")) is not None
+    world.passes(days=40)
+    assert [row.status for row in world.portone.payments] == ["paid"] * 3
+    world.rest()
+
+
 def test_what_was_paid_in_the_console_is_not_charged_again_on_its_day_though_a_part_went_back(world):
     world.start("kim")
     number = world.open_order("kim")
