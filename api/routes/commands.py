@@ -20,6 +20,7 @@ from api.commanding import command, ended, find_subscription, names_of, new_orde
 from api.dependencies import Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import OnceDep, answer
+from api.key_names import refuse_a_busy_key
 from api.models import CancelBody, CustomerUid
 from api.pg_rules import check_change, check_holding, check_issue
 from api.previews import ask, ask_cancel, ask_skip
@@ -199,6 +200,8 @@ async def change_payment_method(
     async def change(attempt: Attempt) -> Response:
         record = await find_subscription(desk, customer_uid)
         _check_method(desk, record, body)
+        if body.customer_uid is not None:
+            await refuse_a_busy_key(desk, body.customer_uid)
         card = body.payment_method.card
         handle = await desk.vault.seal(card.fields(), desk.now()) if card else None
         message = ChangePaymentMethod(

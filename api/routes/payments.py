@@ -15,6 +15,7 @@ from api.attempt import Attempt
 from api.dependencies import Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import OnceDep, answer
+from api.key_names import refuse_a_busy_key
 from api.models import KeyInPaymentBody, MerchantUid, RefundBody
 from api.pg_rules import check_key_in
 from api.running import remembers, within
@@ -142,9 +143,12 @@ async def _pay(
 
 async def _refuse_a_key_in_use(desk: Desk, body: KeyInPaymentBody) -> None:
     """The card would be stored under a name that a subscription is charged by: PortOne would charge it from then on."""
-    if body.customer_uid is not None and await desk.ledger.subscription_on_key(body.customer_uid) is not None:
+    if body.customer_uid is None:
+        return
+    if await desk.ledger.subscription_on_key(body.customer_uid) is not None:
         detail = "a subscription is charged by the billing key of this name"
         raise Problem(409, "billing_key_in_use", detail, field="customer_uid")
+    await refuse_a_busy_key(desk, body.customer_uid)
 
 
 async def _paid(desk: Desk, merchant_uid: str, settled: PaymentSettled | None, attempt: Attempt) -> Response:

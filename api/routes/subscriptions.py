@@ -17,9 +17,10 @@ from api.commanding import find_shown, find_subscription
 from api.dependencies import Desk, DeskDep, caller_of
 from api.errors import Problem
 from api.idempotency import OnceDep, answer
+from api.key_names import refuse_a_busy_key
 from api.models import CustomerId, CustomerUid, PlanId, SubscriptionBody
 from api.pg_rules import check_holding, check_issue
-from api.running import is_gone, is_running, within
+from api.running import is_gone, within
 from api.starting import RPC_TIMEOUT, begin
 from api.strict_route import StrictRoute
 from api.take_over import check_take_over
@@ -34,7 +35,6 @@ from billing.domain.states import CycleState, SubscriptionStatus
 from billing.domain.subscription.snapshot import SubscriptionSnapshot
 from billing.domain.subscription.start import BillingPolicy, StartSubscription, subscription_workflow_id
 from billing.domain.takeover import TakeOverRefusal
-from workflows.contracts import billing_key_workflow_id
 from workflows.subscription.workflow import SubscriptionWorkflow
 
 router = APIRouter(
@@ -205,10 +205,7 @@ async def _refuse_an_unsettled_name(desk: Desk, customer_uid: str, workflow_id: 
     if charged_for is not None and charged_for.workflow_id != workflow_id:
         detail = "another subscription is charged by the billing key of this name"
         raise Problem(409, "billing_key_in_use", detail, field="customer_uid")
-    if await is_running(desk.temporal.get_workflow_handle(billing_key_workflow_id(customer_uid))):
-        # Also while a call to delete it, that was not answered, may still be carried out.
-        detail = "the billing key of this name is being issued or deleted"
-        raise Problem(409, "billing_key_busy", detail, field="customer_uid")
+    await refuse_a_busy_key(desk, customer_uid)
     last = await desk.ledger.get_subscription(customer_uid)
     if last is not None and last.ended_at is not None and last.cycle_state is CycleState.MISMATCH:
         detail = "the last charge under this customer_uid was paid but not as ordered; settle it first"

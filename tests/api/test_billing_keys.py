@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 
-from tests.api.requests import CARD, assert_problem, cards_in_vault, key_body, new_uid
+from tests.api.requests import CARD, assert_problem, cards_in_vault, key_body, new_uid, payment_body
 from workflows.contracts import billing_key_workflow_id
 
 MASKED = {"customer_uid", "pg_provider", "card_name", "card_number", "issued_at"}
@@ -108,6 +108,11 @@ async def test_a_deletion_whose_answer_is_lost_holds_the_name_until_it_cannot_be
     assert_problem(await issue(stack, uid), status=409, code="billing_key_busy")
     await stack.start(uid, expect=409)
     assert stack.last["code"] == "billing_key_busy"
+    other, body = await stack.start(new_uid()), {"customer_uid": uid, "payment_method": {"card": CARD}}
+    changed = await stack.api.post(f"/v1/subscriptions/{other}/payment-method", json=body)
+    assert_problem(changed, status=409, code="billing_key_busy")
+    paid = await stack.api.post("/v1/payments", json=payment_body(customer_uid=uid))
+    assert_problem(paid, status=409, code="billing_key_busy")
     assert await cards_in_vault(stack) == 0
     await stack.temporal.get_workflow_handle(billing_key_workflow_id(uid)).terminate()
     await stack.start(uid)
