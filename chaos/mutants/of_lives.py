@@ -208,4 +208,38 @@ MUTANTS = (
         "except RefusedError:",
         "tests/journeys/test_half_way.py::test_a_card_change_that_portone_leaves_half_way_leaves_no_key_behind",
     ),
+    Mutant(
+        "paid-early-stands-on",
+        "The schedule of a period that was paid in the console before its day stands on, and charges it once more.",
+        "workflows/charge/settling.py",
+        "(early and workflow.patched(patches.PAID_EARLY))",
+        "False",
+        "tests/chaos/test_machine.py"
+        "::test_what_was_paid_in_the_console_is_not_charged_again_on_its_day_though_a_part_went_back",
+    ),
+    Mutant(
+        "start-paid-before-it-stood",
+        "A start whose first charge was paid in the console before its schedule stood goes on as if it were not.",
+        "workflows/subscription/opening.py",
+        "    if state.status is not SubscriptionStatus.INCOMPLETE:\n        await _take_the_key",
+        "    if False:\n        await _take_the_key",
+        "tests/chaos/test_machine.py::test_a_start_whose_first_charge_is_paid_in_the_console_before_it_stands_goes_on",
+    ),
+    Mutant(
+        "open-payment-forgotten",
+        "A cancel at period end forgets a payment that PortOne had not finished.",
+        "workflows/subscription/commands/cancel.py",
+        "        state.cancel.meets_an_open_payment()",
+        "        pass",
+        "tests/chaos/test_machine.py"
+        "::test_a_cancel_that_meets_a_payment_portone_has_not_finished_leaves_it_in_a_list[period_end]",
+    ),
+    Mutant(
+        "name-is-not-held",
+        "The name of a key whose deletion was not answered is free at once.",
+        "workflows/billing_key/workflow.py",
+        "        if not deleted.unanswered:\n",
+        "        if True:\n",
+        "tests/chaos/test_machine.py::test_a_deletion_that_is_carried_out_late_takes_no_key_that_was_issued_after_it",
+    ),
 )
