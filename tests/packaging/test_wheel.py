@@ -21,8 +21,9 @@ def test_the_wheel_has_every_module_of_the_product():
     assert {"worker.py", "gudok_pytest.py", "billing"} <= _product()
 
 
-def test_what_is_distributed_is_type_checked():
-    assert set(PROJECT["tool"]["mypy"]["packages"]) == {name.removesuffix(".py") for name in _product()}
+def test_what_is_distributed_and_the_fault_harness_are_type_checked():
+    product = {name.removesuffix(".py") for name in _product()}
+    assert set(PROJECT["tool"]["mypy"]["packages"]) == {*product, "chaos"}
 
 
 def test_every_entry_point_is_in_the_wheel():
