@@ -1,4 +1,4 @@
-"""The names of billing keys: one of them is issued, deleted or charged by one run at a time."""
+"""The names of billing keys: what is being issued or deleted outside a subscription is used by nobody else here."""
 
 from api.dependencies import Desk
 from api.errors import Problem

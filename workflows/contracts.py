@@ -232,25 +232,23 @@ class StartIssueBillingKey(Message):
 class StartDeleteBillingKey(Message):
     """Delete a billing key unless PortOne still has a charge scheduled on it.
 
-    `quiet_minutes` is how long a call that was not answered may still be carried out.
+    `quiet_minutes` is how long a call that was not answered may still be carried out. `known` says that the ledger has
+    the key: where PortOne does not have it after such a call, that call has deleted it.
     """
 
     customer_uid: str
     reason: str | None = None
     quiet_minutes: int = 10
+    known: bool = False
 
 
 class BillingKeySettled(Message):
-    """How issuing or deleting ended: `issued`, `deleted`, or why not, by a stable `code`.
-
-    `in_doubt` says of a key that PortOne does not have that a call of ours which was not answered may have deleted it.
-    """
+    """How issuing or deleting ended: `issued`, `deleted`, or why not, by a stable `code`."""
 
     done: bool
     key: BillingKeyFact | None = None
     code: str | None = None
     message: str | None = None
-    in_doubt: bool = False
 
 
 # ---------------------------------------------------------------- reconciliation

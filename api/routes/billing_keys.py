@@ -73,12 +73,7 @@ async def delete_billing_key(
     """Delete a billing key; refused while a subscription lives on it or PortOne has a charge scheduled on it."""
 
     async def delete(attempt: Attempt) -> Response:
-        settled = await _delete(desk, customer_uid, reason, attempt)
-        if settled is not None and settled.in_doubt:
-            # Whichever call it was: what was here is gone now.
-            row = await desk.ledger.get_billing_key(customer_uid)
-            settled = BillingKeySettled(done=True, key=row.key) if row is not None else settled
-        return _settled(settled, 200, attempt)
+        return _settled(await _delete(desk, customer_uid, reason, attempt), 200, attempt)
 
     return await once(f"k{secrets.token_hex(12)}", delete, names=_names(desk, customer_uid))
 
@@ -126,10 +121,16 @@ async def _delete(desk: Desk, customer_uid: str, reason: str | None, attempt: At
         if charged_for is not None:
             detail = f"the subscription of {charged_for.customer_uid!r} is charged by this key"
             raise Problem(409, "billing_key_in_use", detail)
+        row = await desk.ledger.get_billing_key(customer_uid)
         attempt.leaves()
         return await desk.temporal.start_workflow(
             DeleteBillingKeyWorkflow.run,
-            StartDeleteBillingKey(customer_uid=customer_uid, reason=reason, quiet_minutes=desk.settings.quiet_minutes),
+            StartDeleteBillingKey(
+                customer_uid=customer_uid,
+                reason=reason,
+                quiet_minutes=desk.settings.quiet_minutes,
+                known=row is not None and not row.deleted,
+            ),
             id=workflow_id,
             task_queue=desk.task_queue,
             memo={"resource": attempt.resource},

@@ -65,34 +65,22 @@ class DeleteBillingKeyWorkflow:
         if scheduled:
             message = f"PortOne has a charge scheduled on {start.customer_uid!r}"
             return BillingKeySettled(done=False, code="billing_key_in_use", message=message)
-        key, in_doubt = await _delete(start)
-        await _write("the key is deleted", LedgerEntry(deleted_billing_key=start.customer_uid))
-        if key is None:
-            message = f"PortOne has no billing key for {start.customer_uid!r}"
-            return BillingKeySettled(done=False, code="billing_key_not_found", message=message, in_doubt=in_doubt)
-        return BillingKeySettled(done=True, key=key)
-
-
-async def _delete(start: StartDeleteBillingKey) -> tuple[BillingKeyFact | None, bool]:
-    """Delete it; answers the key as it was, where it was seen, and whether a call was not answered.
-
-    Such a call may still be carried out, and would delete whatever key has this name by then: until that cannot be any
-    more the name is held by this run, and then it is looked once more.
-    """
-    order, key, in_doubt = DeleteBillingKey(customer_uid=start.customer_uid, reason=start.reason), None, False
-    while True:
         deleted = await workflow.execute_activity_method(
             BillingKeyActivities.delete_billing_key,
-            order,
+            DeleteBillingKey(customer_uid=start.customer_uid, reason=start.reason),
             summary=f"delete {start.customer_uid}",
             **policies.REPEATABLE,
         )
-        key = key or deleted.key
-        if not deleted.unanswered:
-            return key, in_doubt
-        in_doubt = True
-        wait = timedelta(minutes=start.quiet_minutes)
-        await workflow.sleep(wait, summary=f"a call to delete {start.customer_uid} may still be on its way")
+        await _write("the key is deleted", LedgerEntry(deleted_billing_key=start.customer_uid))
+        if deleted.unanswered:
+            # The key is gone, and an earlier call that was not answered may still be carried out: it would delete
+            # whatever key has this name by then, so the name is held until that cannot be any more.
+            wait = timedelta(minutes=start.quiet_minutes)
+            await workflow.sleep(wait, summary=f"a call to delete {start.customer_uid} may still be on its way")
+        if deleted.key is None and not (deleted.unanswered and start.known):
+            message = f"PortOne has no billing key for {start.customer_uid!r}"
+            return BillingKeySettled(done=False, code="billing_key_not_found", message=message)
+        return BillingKeySettled(done=True, key=deleted.key or BillingKeyFact(customer_uid=start.customer_uid))
 
 
 async def _write(summary: str, entry: LedgerEntry) -> None:

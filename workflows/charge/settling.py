@@ -57,13 +57,14 @@ async def settle(
         case Finding.PAID:
             if _may_charge_once_more(subscription, verdict):
                 # It was paid late while the retry stands, or by hand before its day: what stands must not run.
-                await portone.unschedule(
-                    subscription, recording, subscription.terms.customer_uid, subscription.terms.merchant_uid
-                )
+                await _take_back(subscription, recording)
             settle_paid(subscription, recording, workflow.now(), verdict)
         case Finding.DECLINED:
             await _settle_declined(subscription, recording, verdict)
         case Finding.MISMATCH:
+            if verdict.moved and _may_charge_once_more(subscription, verdict) and workflow.patched(patches.PAID_EARLY):
+                await _take_back(subscription, recording)
+                subscription.state.schedule.stands_no_more()
             stand(subscription, recording, workflow.now(), CycleState.MISMATCH, verdict)
         case Finding.REVOKED:
             if subscription.state.schedule.stands:
@@ -71,6 +72,10 @@ async def settle(
                 stand(subscription, recording, workflow.now(), CycleState.REVOKED, verdict)
         case Finding.PENDING | Finding.ABSENT:
             _settle_open(subscription, recording, workflow.now(), verdict, by_deadline=by_deadline)
+
+
+async def _take_back(subscription: Subscription, recording: Recording) -> None:
+    await portone.unschedule(subscription, recording, subscription.terms.customer_uid, subscription.terms.merchant_uid)
 
 
 def _may_charge_once_more(subscription: Subscription, verdict: Verdict) -> bool:

@@ -291,7 +291,10 @@ async def plan_again(subscription: Subscription, recording: Recording) -> None:
             and scheduling.within_horizon(subscription, workflow.now())
             and _may_run_again(subscription)
         )
-        if same and not state.in_flight.may_take_back(subscription.terms.merchant_uid):
+        number, order = subscription.terms.merchant_uid, state.cancel.open_order
+        # While a payment of it may still be approved no other number is charged: it stands again as soon as it can.
+        may_be_paid = order is not None and order.merchant_uid == number
+        if same and (may_be_paid or not state.in_flight.may_take_back(number)):
             recording.note_result(subscription.result(CycleState.PLANNED, None, workflow.now(), "planned again"))
             scheduling.begin(subscription, anew=True)
         else:

@@ -16,7 +16,7 @@ from billing.domain.subscription.period_close import settle_paid, settle_skipped
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.standing import stand
 from billing.domain.subscription.subscription import Subscription
-from billing.domain.verdict import Finding
+from billing.domain.verdict import Finding, Verdict
 from workflows import policies
 from workflows.billing_key import ended_key
 from workflows.billing_key.issuing import discard_card, failure_code, found, issue_once
@@ -46,6 +46,9 @@ async def go_on(subscription: Subscription, recording: Recording) -> None:
     state.opening.wait_until(None)
     if state.status is not SubscriptionStatus.INCOMPLETE:
         await _take_the_key_of_what_was_paid(subscription, recording)
+        return
+    if state.period.state is CycleState.MISMATCH:
+        await _end_what_was_not_paid_as_ordered(subscription, recording)
         return
     if _takes_too_long(subscription, workflow.now()):
         ending.start_failed(
@@ -240,12 +243,15 @@ async def _is_taken_over(
 
 
 async def _take_the_key_of_what_was_paid(subscription: Subscription, recording: Recording) -> None:
-    """The first charge was paid in the console before the start came to it: what is left to do is to take the key."""
-    state = subscription.state
-    key = await portone.find_key(subscription.start.customer_uid)
-    if key is None and state.in_flight.calls:
-        # The call that issues it may still be on its way.
-        state.opening.wait_until(calls.next_end(state.in_flight.calls))
+    """The first charge was paid in the console before the start came to it: what is left to do is to take the key.
+
+    A key that is not the one of this start's card is not charged; nor is one taken for absent by a single look.
+    """
+    state, now = subscription.state, workflow.now()
+    ours = subscription.start.vault_handle is None or state.opening.step not in (OpeningStep.CARD, OpeningStep.ISSUE)
+    key = await portone.find_key(subscription.start.customer_uid) if ours else None
+    if ours and key is None and not _is_proven_absent(subscription, now):
+        state.opening.wait_until(calls.next_end(state.in_flight.calls) or now + policies.ROW_LOOKS[-1])
         return
     await _discard_the_card(subscription)
     state.opening.go_to(OpeningStep.OVER)
@@ -255,6 +261,20 @@ async def _take_the_key_of_what_was_paid(subscription: Subscription, recording: 
         _note_key(subscription, key)
         state.method.is_issued(key)
     recording.write("the first charge was paid before it stood", workflow.now(), billing_key=key)
+
+
+def _is_proven_absent(subscription: Subscription, now: datetime) -> bool:
+    """Whether no call that issues the key is on its way, and looks have lagged behind for no longer than they may."""
+    state = subscription.state
+    began_at = state.began_at or state.started_at
+    return not state.in_flight.calls and subscription.start.policy.quiet.counts(began_at, now)
+
+
+async def _end_what_was_not_paid_as_ordered(subscription: Subscription, recording: Recording) -> None:
+    """The first charge holds money that is not as ordered before the start came to it: it fails, and that goes back."""
+    await _discard_the_card(subscription)
+    reason = subscription.state.period.parked_reason or "it was not paid as ordered"
+    ending.first_charge_failed(subscription, recording, workflow.now(), Verdict(Finding.MISMATCH, None, reason))
 
 
 def _is_refused_by_pg(

@@ -90,6 +90,11 @@ async def go_on(subscription: Subscription, recording: Recording) -> None:
     state = subscription.state
     state.after_end.at_once()
     try:
+        order = state.cancel.take_open_order()
+        if order is not None and order.merchant_uid != subscription.terms.merchant_uid:
+            # Its number was given up since, and nobody looks at it any more.
+            why = "PortOne had not finished a payment of it when the subscription was canceled"
+            await left_undecided.leave(subscription, recording, order, why)
         if state.schedule.look_at is not None:
             await _look_at_the_last_order(subscription, recording)
         await left_on_key.look_once_more(subscription, recording)

@@ -22,8 +22,8 @@ _NOT_YET_CHARGED = frozenset({CycleState.PLANNED, CycleState.GATED, CycleState.D
 def cancel(subscription: Subscription, recording: Recording, now: datetime, reason: str) -> None:
     """Be canceled from this moment on; a number that never left here is let go."""
     state = subscription.state
-    if state.cancel.payment_is_open and state.schedule.look_at is None:
-        # PortOne had not finished a payment of the number: what it comes to is found out after the end.
+    if state.cancel.open_order is not None and state.schedule.look_at is None:
+        # PortOne had not finished a payment of it: what it comes to is found out after the end.
         state.schedule.look(now)
     if state.status is SubscriptionStatus.INCOMPLETE:
         give_up(subscription, recording, now, reason)

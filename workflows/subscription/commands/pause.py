@@ -24,6 +24,7 @@ from workflows.subscription.commands.texts import text
 BY_REQUEST = "paused by request"
 
 PAUSE_UNPAID = Refusal("pause_unpaid", f"{refusals.PAY}, or cancel it by POST …/cancel")
+UNFINISHED = "PortOne has not finished a payment of the next charge; it is not paused"
 BEFORE_THE_PAUSE = Refusal("before_the_pause", "give a later resumes_at, or pause with at: now", status=422, field="at")
 
 
@@ -73,6 +74,8 @@ async def work(subscription: Subscription, recording: Recording, message: PauseS
     state = subscription.state
     if stopped.stands_in_the_way:
         return _not_paused(stopped, "the next charge ran first and was not paid; it is not paused")
+    if stopped.unfinished:
+        return _not_paused(stopped, UNFINISHED, code="charge_unfinished")
     if stopped.charge is ChargeAtOrder.REVOKED:
         recording.close_order(CycleState.REVOKED, message.reason or BY_REQUEST, workflow.now())
     at_once = message.at is When.NOW or state.periods.end is None or state.periods.end <= workflow.now()
@@ -105,10 +108,10 @@ def _why_not_with_this_period(subscription: Subscription, message: PauseSubscrip
     return None
 
 
-def _not_paused(stopped: stopping.Stopped, why: str) -> OrderAnswered:
+def _not_paused(stopped: stopping.Stopped, why: str, *, code: str | None = None) -> OrderAnswered:
     return OrderAnswered(
         done=False,
-        code=f"charge_{stopped.charge.value}",
+        code=code or f"charge_{stopped.charge.value}",
         message=why,
         charge=stopped.charge,
         merchant_uid=stopped.merchant_uid,
