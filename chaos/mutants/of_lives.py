@@ -229,7 +229,7 @@ MUTANTS = (
         "open-payment-forgotten",
         "A cancel at period end forgets a payment that PortOne had not finished.",
         "workflows/subscription/commands/cancel.py",
-        "        state.cancel.meets_an_open_payment()",
+        "        state.cancel.meets_an_open_payment(subscription.terms.ordered())",
         "        pass",
         "tests/chaos/test_machine.py"
         "::test_a_cancel_that_meets_a_payment_portone_has_not_finished_leaves_it_in_a_list[period_end]",
@@ -238,8 +238,35 @@ MUTANTS = (
         "name-is-not-held",
         "The name of a key whose deletion was not answered is free at once.",
         "workflows/billing_key/workflow.py",
-        "        if not deleted.unanswered:\n",
-        "        if True:\n",
+        "        if deleted.unanswered:\n",
+        "        if False:\n",
         "tests/chaos/test_machine.py::test_a_deletion_that_is_carried_out_late_takes_no_key_that_was_issued_after_it",
+    ),
+    Mutant(
+        "early-mismatch-stands-on",
+        "A period that was paid early and not as ordered is charged once more by its schedule.",
+        "workflows/charge/settling.py",
+        "            if verdict.moved and _may_charge_once_more(",
+        "            if False and _may_charge_once_more(",
+        "tests/chaos/test_paid_by_hand.py"
+        "::test_what_was_paid_early_and_partly_refunded_before_the_look_is_not_charged_again",
+    ),
+    Mutant(
+        "start-over-a-mismatch",
+        "A start goes on over a first charge that holds money which is not as ordered.",
+        "workflows/subscription/opening.py",
+        "    if state.period.state is CycleState.MISMATCH:\n",
+        "    if False:\n",
+        "tests/chaos/test_paid_by_hand.py"
+        "::test_a_start_whose_first_charge_is_not_as_ordered_before_it_stands_fails_and_gives_it_back",
+    ),
+    Mutant(
+        "another-number-after-an-undone-cancel",
+        "A cancel that is taken back takes another order number while the first may still be paid.",
+        "workflows/charge/stopping.py",
+        "if same and (may_be_paid or not state.in_flight.may_take_back(number)):",
+        "if same and not state.in_flight.may_take_back(number):",
+        "tests/chaos/test_paid_by_hand.py"
+        "::test_an_undone_cancel_uses_no_other_number_while_the_first_may_still_be_paid",
     ),
 )
