@@ -215,6 +215,10 @@ class SubscriptionClock:
             return True
         try:
             return await self._skipper.fast_forward(self._handle, distance)
+        except RuntimeError:
+            # The server follows another move, or lost this one as the run continued as new: what is left of the way is
+            # part of the next step.
+            return await self._is_running()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return False
