@@ -6,6 +6,7 @@ import resource
 import signal
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ AWAY_SECONDS = 3.0
 """So long something is away, locked, full or slow."""
 FLOOD, TWINS = 150, 20
 """Webhooks of one flood, and starts of one customer at once."""
+MINUTES_OFF = (-5, -2, 2, 5)
+"""How far a wall clock may be off."""
 _AT_ONCE = 25
 
 
@@ -211,6 +214,20 @@ async def _post(session: aiohttp.ClientSession, url: str, body: Any, headers: di
         return None
 
 
+# ------------------------------------------------------------------ clocks
+
+
+async def _clocks_off(siege: Siege) -> bool:
+    """A worker and an api go on by a wall clock that is off; whose was off before has the right time again."""
+    fleet = siege.fleet
+    concerned = {*fleet.clocks}
+    fleet.clocks.clear()
+    for names in (WORKERS, APIS):
+        fleet.clocks[siege.draw.choice(names)] = timedelta(minutes=siege.draw.choice(MINUTES_OFF))
+    await asyncio.gather(*(fleet.again(name) for name in sorted(concerned | {*fleet.clocks})))
+    return True
+
+
 # ------------------------------------------------------------------ all of them
 
 _POINTS = dict.fromkeys(
@@ -246,6 +263,7 @@ BLOWS: Mapping[str, Blow] = {
     "apis cut": Blow("every connection to the apis is cut, webhooks too", _apis_cut),
     "webhook flood": Blow(f"{FLOOD} webhooks come again at once", _webhook_flood),
     "twin starts": Blow(f"one customer is started {TWINS} times at once", _twin_starts),
+    "clocks off": Blow("the clocks of a worker and of an api are off by minutes from now on", _clocks_off),
     **DEPLOYS,
 }
 """Everything that happens to processes, by its name."""

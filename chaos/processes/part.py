@@ -25,7 +25,7 @@ def words_for(release: Release | None, clock: timedelta) -> list[str]:
 
 def main(arguments: Sequence[str]) -> None:
     """Run it until it is told to stop."""
-    parser = argparse.ArgumentParser(prog="python -m chaos.processes.part", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m chaos.processes.part", description=__doc__, allow_abbrev=False)
     parser.add_argument("--release", type=Kind, choices=Kind, default=Kind.OWN)
     parser.add_argument("--build-id")
     parser.add_argument("--clock-minutes", type=float, default=0.0)
