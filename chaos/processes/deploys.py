@@ -23,6 +23,8 @@ ROUTED_SECONDS = 90.0
 """So long Temporal may take to do as it is told, also where it is killed meanwhile."""
 DRAINED_SECONDS = 10.0
 """So long a deploy waits for what is pinned to the version that it takes away."""
+TO_THE_FIRST = 0.25
+"""How many of the ways back that lead to the product's own code are gone: who always went there never took a patch."""
 _AGAIN_SECONDS = 0.2
 
 _Amid = Callable[[Siege, Sequence[str]], Awaitable[bool]]
@@ -45,21 +47,19 @@ async def _deployed(siege: Siege, amid: _Amid) -> bool:
         return False
     has_happened = await amid(siege, [first])
     await _make_current(siege, fleet.releases[first])
-    await _follow(siege, [name for name in WORKERS if name != first])
-    await fleet.again(siege.draw.choice(APIS))
+    others = [name for name in WORKERS if name != first]
+    await asyncio.gather(_follow(siege, others), fleet.again(siege.draw.choice(APIS)))
     siege.deploys.deploys += 1
     return has_happened
 
 
 def _roll_back(amid: _Amid) -> Does:
     async def does(siege: Siege) -> bool:
-        """Back to the version before; where there is none, after a deploy."""
-        fleet = siege.fleet
-        if fleet.release_before() is None and not await _deployed(siege, _both_at_work):
-            return False
-        before = fleet.release_before()
-        if before is None:
-            return False
+        """Back to the version before; where there is none, or as a rule only the first one, after a deploy."""
+        fleet, goes_to_the_first = siege.fleet, siege.draw.random() < TO_THE_FIRST
+        while (before := fleet.release_before()) is None or (before == Release() and not goes_to_the_first):
+            if not await _deployed(siege, _both_at_work):
+                return False
         newer = [name for name in WORKERS if fleet.releases[name] == fleet.current]
         has_happened = await amid(siege, newer)
         await _make_current(siege, before)
@@ -166,9 +166,12 @@ async def _temporal_killed(siege: Siege, _newer: Sequence[str]) -> bool:
     return True
 
 
-async def _amid_a_charge(siege: Siege, _newer: Sequence[str]) -> bool:
-    """A worker stands between the mark and the request, while the work of its version goes to another one."""
-    return await is_taken(siege, siege.world.arm("after mark_sent", "stop", ""))
+async def _amid_a_call(siege: Siege, _newer: Sequence[str]) -> bool:
+    """A worker stands still, while the work of its version goes to another one: at a charge, if there is one."""
+    for point in ("after mark_sent", "after record"):
+        if await is_taken(siege, siege.world.arm(point, "stop", "")):
+            return True
+    return False
 
 
 DEPLOYS: Mapping[str, Blow] = {
@@ -180,14 +183,16 @@ DEPLOYS: Mapping[str, Blow] = {
     ),
     "deploy, older killed": Blow("the same, and the workers of the version before are", _deploy(_older_killed)),
     "deploy, Temporal killed": Blow("the same, and Temporal is", _deploy(_temporal_killed)),
-    "deploy amid a charge": Blow(
-        "the same, while a worker stands between the mark and the request", _deploy(_amid_a_charge)
+    "deploy amid a call": Blow(
+        "the same, while a worker stands between mark and request, or between a write and its answer",
+        _deploy(_amid_a_call),
     ),
     "ramp taken back": Blow("a new version is ramped, and is given nothing any more", _take_back_a_ramp),
     "rollback": Blow("the version before is current again, after a deploy where none was", _roll_back(_both_at_work)),
     "rollback, newer killed": Blow("the same, and the newer version's workers are killed", _roll_back(_newer_killed)),
-    "rollback amid a charge": Blow(
-        "the same, while a worker stands between the mark and the request", _roll_back(_amid_a_charge)
+    "rollback amid a call": Blow(
+        "the same, while a worker stands between mark and request, or between a write and its answer",
+        _roll_back(_amid_a_call),
     ),
 }
 """Every blow of a deploy, by its name."""
