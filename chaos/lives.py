@@ -257,10 +257,14 @@ class Subscriber:
         self.life.paused_at = pause.at
         await self.world.advance(self.uid, days=self.draw.choice((2, 11, 40)))
         resume = await self._command("resume")
-        self._void(resume.at)
+        # PortOne's books know whole seconds, and a resume may charge at once.
+        self._void(resume.at.replace(microsecond=0))
         if resume.status == 200 and resume.answer["current_period_end"]:
-            end = datetime.fromisoformat(resume.answer["current_period_end"])
-            self.life.goes_on_with(_following(resume.answer), end)
+            self.life.resumes(
+                _following(resume.answer),
+                datetime.fromisoformat(resume.answer["current_period_start"]),
+                datetime.fromisoformat(resume.answer["current_period_end"]),
+            )
         elif resume.status != 409:
             self.life.doubt(pause.at)
         await self._period()
