@@ -256,9 +256,10 @@ class Subscriber:
             return
         self.life.paused_at = pause.at
         await self.world.advance(self.uid, days=self.draw.choice((2, 11, 40)))
+        asked_at = await self.world.now(self.uid)
         resume = await self._command("resume")
-        # PortOne's books know whole seconds, and a resume may charge at once.
-        self._void(resume.at.replace(microsecond=0))
+        # It may charge at once, also where it is answered later, and PortOne's books know whole seconds.
+        self._void(asked_at.replace(microsecond=0))
         if resume.status == 200 and resume.answer["current_period_end"]:
             self.life.resumes(
                 _following(resume.answer),

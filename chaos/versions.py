@@ -14,12 +14,14 @@ class Deploys:
         rollbacks: ways back to the version before.
         ramps_taken_back: versions that were ramped, and not made current.
         at_once: times that two versions were given work at once.
+        unconfirmed: times that Temporal took a routing, and had not told all of its parts when a deploy went on.
     """
 
     deploys: int = 0
     rollbacks: int = 0
     ramps_taken_back: int = 0
     at_once: int = 0
+    unconfirmed: int = 0
 
 
 @dataclass(slots=True)

@@ -65,6 +65,9 @@ async def besieged(
                 waves.append(one)
                 broken = sum(bool(each.broken) for each in one.judged)
                 say(f"seed {one.seed}: {broken} of {subscribers} broken ({database}, {one.seconds:.0f} s)")
+                # The whole story comes in the end, which a night that is ended early does not see.
+                for each in [violation for judged in one.judged for violation in judged.broken]:
+                    say(f"  {each.customer_uid}: {each.invariant}: {each.period}: {each.says}")
             return await _with_histories(fleet, waves, say)
 
 
