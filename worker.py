@@ -200,7 +200,9 @@ def portone_client(settings: Settings) -> PortOneClient:
 
 
 @contextlib.asynccontextmanager
-async def running_worker(settings: Settings, ledger: Ledger) -> AsyncIterator[Worker]:
+async def running_worker(
+    settings: Settings, ledger: Ledger, workflows: Sequence[type] = WORKFLOWS
+) -> AsyncIterator[Worker]:
     """A worker that runs until the block ends, then finishes what it is doing and closes the ledger."""
     client = portone_client(settings)
     try:
@@ -208,7 +210,7 @@ async def running_worker(settings: Settings, ledger: Ledger) -> AsyncIterator[Wo
         temporal, version = await connect(), version_of(settings)
         async with (
             create_event_worker(temporal, settings, ledger),
-            create_worker(temporal, settings, client, ledger, version=version) as worker,
+            create_worker(temporal, settings, client, ledger, version=version, workflows=workflows) as worker,
         ):
             if version is not None and settings.first_version_becomes_current:
                 await WorkerDeployment(temporal, version.deployment_name).make_first_current(version.build_id)
@@ -227,7 +229,7 @@ async def _keep_schedules(temporal: Client, settings: Settings) -> None:
         structlog.get_logger().error("reconciliation is not scheduled", reason=error.message)
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, workflows: Sequence[type] = WORKFLOWS) -> None:
     """Run one worker until it is told to stop."""
     configure_logging(settings)
     stop = asyncio.Event()
@@ -236,7 +238,7 @@ async def run(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     serve_metrics(settings)
     ledger = Ledger(settings.database_url.get_secret_value())
-    async with running_worker(settings, ledger):
+    async with running_worker(settings, ledger, workflows):
         keep_what_is_loaded()
         version = version_of(settings)
         structlog.get_logger().info(

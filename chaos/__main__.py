@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     processes.add_argument("--minutes", type=float, default=0.0, help="for which new waves begin; one at least (0)")
     processes.add_argument("--subscribers", type=int, default=8, help="in each wave (8)")
     processes.add_argument("--database", choices=(SQLITE, POSTGRESQL), default=SQLITE, help=f"({SQLITE})")
+    processes.add_argument("--careless", action="store_true", help="deploy without a patch: the run has to be broken")
     processes.add_argument("--blow", action="append", choices=BLOWS, help="these blows alone; repeatable")
     processes.add_argument("--report", type=Path, default=REPORT, help=f"where the report goes ({REPORT})")
     return parser
@@ -151,6 +152,7 @@ async def _rounds(chosen: argparse.Namespace) -> int:
 async def _processes(chosen: argparse.Namespace) -> int:
     command = f"python -m chaos processes --seed {chosen.seed} --subscribers {chosen.subscribers}"
     command += f" --minutes {chosen.minutes:g} --database {chosen.database}"
+    command += " --careless" if chosen.careless else ""
     command += "".join(f" --blow '{name}'" for name in chosen.blow or ())
     waves = await besieged(
         chosen.seed,
@@ -159,6 +161,7 @@ async def _processes(chosen: argparse.Namespace) -> int:
         database=chosen.database,
         minutes=chosen.minutes,
         only=chosen.blow or (),
+        careless=chosen.careless,
     )
     for wave in waves:
         _tell_what_broke(wave, command)

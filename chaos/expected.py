@@ -67,6 +67,12 @@ class ExpectedLife:
         self.counts = [*(count for count in self.counts if count.period < period), _Count(period, at)]
         self.paused_at = None
 
+    def resumes(self, following: int, begun: datetime, end: datetime) -> None:
+        """After a pause: on with the period that is paid for, or at once with the next one, if that was refunded."""
+        if following > 1 and self.due_of(following - 1) > begun:
+            self.goes_on_with(following - 1, begun)
+        self.goes_on_with(following, end)
+
     def costs(self, price: int, since: datetime) -> None:
         """Periods that are due after `since` cost this."""
         self.prices.append((since, price))

@@ -256,11 +256,16 @@ class Subscriber:
             return
         self.life.paused_at = pause.at
         await self.world.advance(self.uid, days=self.draw.choice((2, 11, 40)))
+        asked_at = await self.world.now(self.uid)
         resume = await self._command("resume")
-        self._void(resume.at)
+        # It may charge at once, also where it is answered later, and PortOne's books know whole seconds.
+        self._void(asked_at.replace(microsecond=0))
         if resume.status == 200 and resume.answer["current_period_end"]:
-            end = datetime.fromisoformat(resume.answer["current_period_end"])
-            self.life.goes_on_with(_following(resume.answer), end)
+            self.life.resumes(
+                _following(resume.answer),
+                datetime.fromisoformat(resume.answer["current_period_start"]),
+                datetime.fromisoformat(resume.answer["current_period_end"]),
+            )
         elif resume.status != 409:
             self.life.doubt(pause.at)
         await self._period()

@@ -4,14 +4,16 @@ import json
 import statistics
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from chaos.coverage import coverage, too_seldom
 from chaos.processes.mishaps import BLOWS
 from chaos.rounds import Round
+from chaos.versions import Deploys, Histories, together
 
-SCHEMA = 2
+SCHEMA = 3
 DOUBLE = ("paid_at_most_once", "paid_by_one_order", "started once")
 LOST = ("no period lost", "one_fate", "nothing_due_unlisted")
 LEAKED = (
@@ -59,6 +61,8 @@ def report_of(rounds: Sequence[Round], command: str, *, floor: int = 0, tier: st
         "too_seldom": {name: {"struck": struck, "at_least": least} for name, (struck, least) in seldom.items()},
         "webhooks_by_disposition": dict(sorted(webhooks.items())),
         "commands": dict(commands.most_common()),
+        "deploys": asdict(together((one.deploys for one in rounds), Deploys())),
+        "histories": asdict(together((one.histories for one in rounds), Histories())),
         "pairs": coverage(rounds),
         "violations": [
             {
@@ -81,6 +85,18 @@ def _spread(values: Sequence[float]) -> dict[str, float] | None:
         return None
     cuts = statistics.quantiles(values, n=100)
     return {"p50": round(cuts[49], 1), "p99": round(min(cuts[98], values[-1]), 1), "max": round(values[-1], 1)}
+
+
+def _lines_of_versions(deploys: dict[str, int], histories: dict[str, int]) -> list[str]:
+    """What was deployed, and what the histories came to; nothing of a run without processes, which deploys nothing."""
+    if not histories["made"]:
+        return []
+    back = f"{deploys['rollbacks']} rollbacks, {deploys['ramps_taken_back']} ramps taken back"
+    made = f"{histories['made']} histories made, {histories['replayed']} replay, {histories['failed']} do not"
+    return [
+        f"{deploys['deploys']} deploys, {back}; {deploys['at_once']} times two versions at once",
+        f"{made}; {histories['moved']} carried by more than one version, {histories['patched']} with a patch",
+    ]
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
@@ -107,6 +123,7 @@ def lines_of(report: dict[str, Any]) -> list[str]:
         )
     if hooks := report["webhooks_by_disposition"]:
         lines.append("webhooks: " + ", ".join(f"{count} {name}" for name, count in hooks.items()))
+    lines += _lines_of_versions(report["deploys"], report["histories"])
     lines += [
         f"too seldom: {name}, {times['struck']} times instead of {times['at_least']}"
         for name, times in report["too_seldom"].items()

@@ -19,6 +19,7 @@ from chaos.faults import Pair, every_pair
 from chaos.judging import Judged, judge
 from chaos.lives import Subscriber, draw_subscriber
 from chaos.stack import a_stack
+from chaos.versions import Deploys, Histories
 from chaos.world import StuckError, World
 
 PAIRS_A_LIFE = 3
@@ -51,6 +52,10 @@ class Round:
     """What webhooks came to, by disposition."""
     blows: Sequence[str] = ()
     """What was to happen to processes."""
+    deploys: Deploys = field(default_factory=Deploys)
+    """What was deployed meanwhile, and taken back."""
+    histories: Histories = field(default_factory=Histories)
+    """What became of every history that was made, in this round and those before it; nothing where none was read."""
 
 
 def pairs_of(seed: int, subscribers: int, pairs: Sequence[Pair] | None = None) -> list[tuple[Pair, ...]]:

@@ -62,9 +62,10 @@ flowchart LR
   H -->|"kill -9, stop, continue"| P(("processes"))
   A1 & A2 <--> T["Temporal, its file"]
   W1["worker"] & W2["worker 2"] <--> T
-  W1 & W2 -->|proxy: cut, swallowed, slow| E
+  W3["worker 3, of the version before, or the next"] <--> T
+  W1 & W2 & W3 -->|proxy: cut, swallowed, slow| E
   E -->|webhooks, proxy: cut| A1 & A2
-  W1 & W2 & A1 & A2 -->|proxy: away; or locked, full| D[("SQLite or PostgreSQL")]
+  W1 & W2 & W3 & A1 & A2 -->|proxy: away; or locked, full| D[("SQLite or PostgreSQL")]
   J{{"judgement: one library"}} --> D & E & T & H
 ```
 
@@ -77,7 +78,7 @@ What is broken is told with seed, subscription, period and everything that all b
 A run is invalid where a mishap that was planned {PLANNED_OFTEN} times or more struck in less than one of {SHARE}, where
 something that was to happen to processes never did, or, in a tier, where a mishap struck less often than its floor.
 `chaos-report.json` has faults by kind, kill points, webhooks by disposition, lateness, pairs planned and covered,
-charges, and what was double, lost, late or leaked, with the
+charges, deploys, ways back, histories made and replayed, and what was double, lost, late or leaked, with the
 bound 3/N under which double charges lie with 95 % where there was none.
 
 | Step | What can strike |
@@ -100,7 +101,7 @@ workers, is tried on the real one by the rounds.
 
 ## Processes
 
-`gudok chaos processes` lets the same lives be lived in real processes: a Temporal dev server with its file, two
+`gudok chaos processes` lets the same lives be lived in real processes: a Temporal dev server with its file, three
 workers, two apis and the emulator, with proxies in between. Each life has {PAIRS_A_LIFE} pairs of a kill point with
 another one or with a mishap, {len(every_pair_of_processes()):,} in all; and one blow after the other falls on all of
 them. A kill point is one of the fail points below: `GUDOK_FAIL_POINTS` names a folder, a file of it arms one point once
@@ -110,6 +111,31 @@ production mode always, nothing can be armed and nothing is looked for.
 | Kill point | Fail point |
 |---|---|
 """
+
+_DEPLOYS = """
+### Deploys
+
+Every worker has a version. Two are of the one that is current, the third is of the one before it, for what is pinned
+there and for the way back. A deploy waits until nothing is pinned to that third one, starts it anew as the next
+version, gives it a share, makes it current, and takes a second worker along; one api is started anew, and the other one
+stays as it was. A way back makes the version before current again. The first version is the product as it is. The
+next ones have a further step in the subscription's workflow, under a patch: one that knows the patch and does not take
+it, then one that takes it, and so on. So there is always a way back as the [runbook](../runbooks/deploy.md) has it, and
+none is tried that it does not have: to a version that does not know what a later one has taken. The api says nothing
+of versions, and the same code serves before and after.
+
+In the end the history of every run in the namespace, open or closed, each of a chain, is replayed on the code of every
+version that was given work; only where the patch was taken not on the product's own, to which nobody goes back then.
+One that does not replay breaks the promise, and so does a task that failed on a version whose code could not replay it.
+
+```console
+$ gudok chaos processes --subscribers 1 --blow rollback --careless   # the same step without a patch: must be broken
+```
+
+The wall clock of a worker and of an api may be off by minutes: every place of the product that reads one asks the same
+class for the time, which is another one in such a process. The clocks of PortOne, Temporal and the database stay.
+"""
+
 
 _STANDS = """
 ## Which promise is judged where
@@ -153,7 +179,11 @@ _JUDGED = (
     ("no input breaks anything", "`no_input_breaks`: likewise; `amounts_in_bounds`", ""),
     ("everything rests once faults end", "`rests_after_faults`: likewise", "comes to rest"),
     ("tokens are kept", "`tokens_kept`: likewise", ""),
-    ("every history replays", "`replays`: by `gudok replay` and the tests of `tests/replay`", ""),
+    (
+        "every history replays",
+        "`replays`: by `gudok replay` and the tests of `tests/replay`",
+        "every history replays, every task is carried (of processes, on each version)",
+    ),
     ("every state is told", "`every_state_told`", ""),
     ("no stray run", "`no_run_astray`", ""),
     ("the database's file is whole", "`database_whole`", ""),
@@ -171,7 +201,7 @@ def chaos_page() -> str:
     return (
         f"{_HEAD}{stories}{_ROUNDS}{steps}"
         "\n| Mishap | Strikes | Rule of the [emulator](faults.md), or act |\n|---|---|---|\n"
-        f"{mishaps}{_tiers()}{_PROCESSES}{_points()}{_STANDS}{_promises()}{_judged()}{_came_to()}"
+        f"{mishaps}{_tiers()}{_PROCESSES}{_points()}{_DEPLOYS}{_STANDS}{_promises()}{_judged()}{_came_to()}"
     )
 
 
@@ -217,8 +247,8 @@ def _came_to() -> str:
     return (
         "\n## What the newest runs came to\n\nThe reports are in `docs/reports/`; each says how it is made again.\n\n"
         "| Run | Verdict | Subscriptions | Charges | Double | Lost | Late | Leaked | 3/N | p50, p99, max late | Pairs "
-        "|\n"
-        f"|---|---|---|---|---|---|---|---|---|---|---|\n{rows}{''.join(map(_picture, reports.items()))}"
+        "| Deploys, back | Histories |\n"
+        f"|---|---|---|---|---|---|---|---|---|---|---|---|---|\n{rows}{''.join(map(_picture, reports.items()))}"
     )
 
 
@@ -233,8 +263,18 @@ def _row(name: str, report: dict[str, Any]) -> str:
         f"{bound:.1e}" if bound else "",
         ", ".join(f"{late[what]:,.0f} s" for what in ("p50", "p99", "max") if what in late),
         f"{pairs['covered']} of {pairs['planned']} planned, {pairs['of']} in all",
+        *_versions(report),
     )
     return f"| {' | '.join(str(cell) for cell in cells)} |\n"
+
+
+def _versions(report: dict[str, Any]) -> tuple[str, str]:
+    """Deploys and ways back, and the histories that were replayed; nothing of a run that deploys nothing."""
+    deploys, histories = report.get("deploys", {}), report.get("histories", {})
+    if not histories.get("made"):
+        return "", ""
+    went = f"{deploys['deploys']}, {deploys['rollbacks']} back; {deploys['at_once']} times two versions at once"
+    return went, f"{histories['replayed']} of {histories['made']} replay"
 
 
 def _picture(named: tuple[str, dict[str, Any]]) -> str:

@@ -1,6 +1,7 @@
-"""The product as real processes: Temporal with its file, two workers, two apis, emulator, SQLite or PostgreSQL.
+"""The product as real processes: Temporal with its file, three workers, two apis, emulator, SQLite or PostgreSQL.
 
-What `gudok up` runs, twice where there may be two of it, with proxies in between that can be cut.
+What `gudok up` runs, more than once where there may be more of it, with proxies in between that can be cut. A worker
+has a version, and the third one is there for the version before, or the next one (`chaos.processes.deploys`).
 """
 
 import asyncio
@@ -11,7 +12,8 @@ import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from socket import socket
 
@@ -22,9 +24,13 @@ from api.parts import Part, api_part, worker_part
 from api.ports import ANY, listen_on
 from api.processes import LocalStack
 from billing import fail_points
+from billing.deployments import WorkerDeployment
+from billing.temporal import connect
+from chaos.processes.part import words_for
 from chaos.processes.proxy import Proxy, to_port, to_socket
+from chaos.processes.releases import DEPLOYMENT, Kind, Release, kind_after
 
-WORKERS, APIS = ("worker", "worker_2"), ("api", "api_2")
+WORKERS, APIS = ("worker", "worker_2", "worker_3"), ("api", "api_2")
 OURS = (*WORKERS, *APIS)
 EVERY_PART = (*OURS, "temporal", "emulator")
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -32,6 +38,10 @@ FIRST_ANSWER_SECONDS = "5"
 POLL_SECONDS = 0.05
 ALONE_SECONDS = 1.5
 READY_SECONDS = 120.0
+GRACE_SECONDS = 40.0
+"""So long a part that is told to stop may finish what it is doing, as where it is deployed; then it is killed."""
+
+_CHECKOUT = Path(__file__).parents[2]
 
 
 class FleetError(Exception):
@@ -49,7 +59,7 @@ class Between:
 
 @dataclasses.dataclass(kw_only=True)
 class Fleet(LocalStack):
-    """A local stack with two workers and two apis, whose parts reach each other through proxies.
+    """A local stack with three workers and two apis, whose parts reach each other through proxies.
 
     A part that was killed comes back by itself, or, where it is held, when it is let go.
 
@@ -57,11 +67,21 @@ class Fleet(LocalStack):
         between: the proxies.
         database_url: of the ledger, through its proxy where it has one.
         points: the folder that arms fail points.
+        releases: of each worker, from its next start.
+        clocks: how far whose wall clock is off, from its next start.
+        current: the release that Temporal gives work, but for a ramp.
+        given_work: every release that was, in this order.
+        careless: what is deployed takes its further step without a patch, and breaks every promise of a deploy.
     """
 
     between: Between
     database_url: str
     points: Path
+    releases: dict[str, Release] = dataclasses.field(default_factory=lambda: dict.fromkeys(WORKERS, Release()))
+    clocks: dict[str, timedelta] = dataclasses.field(default_factory=dict)
+    current: Release = dataclasses.field(default_factory=Release)
+    given_work: list[Release] = dataclasses.field(default_factory=lambda: [Release()])
+    careless: bool = False
     _held: dict[str, asyncio.Event] = dataclasses.field(default_factory=dict)
 
     def _environment(self) -> dict[str, str]:
@@ -72,7 +92,25 @@ class Fleet(LocalStack):
             "GUDOK_DATABASE_URL": self.database_url,
             "GUDOK_FIRST_ANSWER_SECONDS": FIRST_ANSWER_SECONDS,
             fail_points.VARIABLE: str(self.points),
+            # The harness stands in the checkout, and a worker of another release is a part of the harness.
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(_CHECKOUT), os.environ.get("PYTHONPATH")))),
         }
+
+    async def _begin(self, *parts: Part) -> None:
+        for part in parts:
+            if part.name in OURS:
+                part.command = self._as_told(part.name, part.command)
+        await super()._begin(*parts)
+
+    def _as_told(self, name: str, command: Callable[[], Sequence[str]]) -> Callable[[], Sequence[str]]:
+        """What starts a part, by its release and its clock at that time."""
+
+        def told() -> Sequence[str]:
+            words = words_for(self.releases.get(name), self.clocks.get(name, timedelta(0)))
+            executable, _, _, *does = command()
+            return [executable, "-m", "chaos.processes.part", *words, *does] if words else command()
+
+        return told
 
     async def _start(self, part: Part) -> None:
         if (held := self._held.get(part.name)) is not None:
@@ -121,6 +159,16 @@ class Fleet(LocalStack):
         for name in names:
             await self.stands_again(name, dead[name])
 
+    async def again(self, name: str) -> None:
+        """Tell a part to stop, as a deploy does, and wait until it stands again, as it is to be by now."""
+        process = self.part(name).process
+        if process is not None and self.send(name, signal.SIGTERM):
+            try:
+                await asyncio.wait_for(asyncio.shield(process.wait()), GRACE_SECONDS)
+            except TimeoutError:
+                self.send(name, signal.SIGKILL)
+        await self.stands_again(name, process)
+
     async def stands_again(self, name: str, dead: object = None) -> None:
         """Wait until a part runs, as another process than the dead one, and does its work.
 
@@ -142,11 +190,31 @@ class Fleet(LocalStack):
             await self.stands_again(name)
 
     async def begin_twins(self, second_api: socket) -> None:
-        """Start the second worker and the second api."""
-        twins = [worker_part(lambda: self.address), api_part(second_api)]
-        for part, name in zip(twins, (WORKERS[1], APIS[1]), strict=True):
+        """Start the other workers and the second api, and let the workers' version be given work."""
+        twins = [*(worker_part(lambda: self.address) for _ in WORKERS[1:]), api_part(second_api)]
+        for part, name in zip(twins, (*WORKERS[1:], APIS[1]), strict=True):
             part.name = name
         await self._begin(*twins)
+        await WorkerDeployment(await connect(self.address), DEPLOYMENT).make_first_current(Release().build_id)
+
+    # -------------------------------------------------------------- which release there is
+
+    @property
+    def spare(self) -> str:
+        """The worker that a deploy takes: of the version that is not current, where there is one."""
+        return next((name for name in WORKERS if self.releases[name] != self.current), WORKERS[-1])
+
+    def next_release(self) -> Release:
+        """What a deploy brings."""
+        number = max(release.number for release in self.given_work) + 1
+        return Release(number, Kind.CARELESS if self.careless else kind_after(self.current.kind))
+
+    def release_before(self) -> Release | None:
+        """The version to which one may go back, and whose worker still runs."""
+        spare = self.releases[self.spare]
+        newer = [release for release in self.given_work if release.number > spare.number]
+        can = spare.number < self.current.number and all(spare.can_carry_on(release) for release in newer)
+        return spare if can else None
 
     async def command(self, *arguments: str, seconds: float = 120.0) -> tuple[int | None, str]:
         """A `gudok` command beside what runs: its exit code and what it said; None where it did not end in time."""
@@ -166,7 +234,9 @@ class Fleet(LocalStack):
 
 
 @contextlib.asynccontextmanager
-async def a_fleet(folder: Path, database: str, say: Callable[[str], None]) -> AsyncIterator[Fleet]:
+async def a_fleet(
+    folder: Path, database: str, say: Callable[[str], None], *, careless: bool = False
+) -> AsyncIterator[Fleet]:
     """Everything runs in an absolute folder, `database` being sqlite or postgresql; at the end all is stopped."""
     make_private_folder(folder)
     async with contextlib.AsyncExitStack() as exits:
@@ -189,6 +259,7 @@ async def a_fleet(folder: Path, database: str, say: Callable[[str], None]) -> As
             ),
             database_url=database_url,
             points=Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="gudok-points-"))),
+            careless=careless,
         )
         await exits.enter_async_context(fleet.between.apis.listening())
         await exits.enter_async_context(fleet.between.portone.listening())

@@ -2,65 +2,28 @@
 
 import asyncio
 import contextlib
-import random
 import resource
 import signal
 import sqlite3
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 
 from chaos.faults import CALLED
-from chaos.processes.fleet import APIS, EVERY_PART, OURS, POSTGRESQL, SQLITE, WORKERS, Fleet
-from chaos.processes.world import ProcessWorld
+from chaos.processes.blow import Blow, Does, Siege, is_taken
+from chaos.processes.deploys import DEPLOYS
+from chaos.processes.fleet import APIS, EVERY_PART, OURS, POSTGRESQL, SQLITE, WORKERS
 
 AWAY_SECONDS = 3.0
 """So long something is away, locked, full or slow."""
-POINT_SECONDS = 8.0
-"""So long a fail point waits for somebody to come to it."""
 FLOOD, TWINS = 150, 20
 """Webhooks of one flood, and starts of one customer at once."""
+MINUTES_OFF = (-5, -2, 2, 5)
+"""How far a wall clock may be off."""
 _AT_ONCE = 25
-
-
-@dataclass(slots=True)
-class Siege:
-    """What is under siege, and what has been done to it.
-
-    Args:
-        world: under siege.
-        draw: of everything that is random.
-        happened: how often each mishap has happened.
-        wrong: what a command or an answer said that nothing of this excuses.
-        twins: customers who were started by many requests at once.
-    """
-
-    world: ProcessWorld
-    draw: random.Random
-    happened: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
-    twins: list[str] = field(default_factory=list)
-
-    @property
-    def fleet(self) -> Fleet:
-        """Its processes."""
-        return self.world.fleet
-
-
-Does = Callable[[Siege], Awaitable[bool]]
-"""Does it, and answers whether it has happened."""
-
-
-class Blow(NamedTuple):
-    """One thing that happens to processes: in words, and with which databases."""
-
-    tells: str
-    does: Does
-    databases: frozenset[str] = frozenset({SQLITE, POSTGRESQL})
 
 
 # ------------------------------------------------------------------ killed
@@ -99,16 +62,15 @@ def _stop(name: str) -> Does:
     return does
 
 
-async def _stopped_and_the_other_killed(siege: Siege) -> bool:
-    """One worker stands between the mark and the request, and the other one dies meanwhile."""
+async def _stopped_and_the_others_killed(siege: Siege) -> bool:
+    """One worker stands between the mark and the request, and the others die meanwhile."""
     armed = siege.world.arm("after mark_sent", "stop", "")
-    if not await _is_taken(siege, armed):
+    if not await is_taken(siege, armed):
         return False
     stopped = siege.world.taken[armed[0]]
-    other = next((name for name in WORKERS if siege.fleet.pid(name) not in (None, stopped)), None)
-    if other is not None:
-        await siege.fleet.kill(other)
-    return other is not None
+    others = [name for name in WORKERS if siege.fleet.pid(name) not in (None, stopped)]
+    await siege.fleet.kill(*others)
+    return bool(others)
 
 
 # ------------------------------------------------------------------ at a fail point
@@ -116,21 +78,9 @@ async def _stopped_and_the_other_killed(siege: Siege) -> bool:
 
 def _at(point: str, act: str) -> Does:
     async def does(siege: Siege) -> bool:
-        return await _is_taken(siege, siege.world.arm(point, act, ""))
+        return await is_taken(siege, siege.world.arm(point, act, ""))
 
     return does
-
-
-async def _is_taken(siege: Siege, armed: list[str]) -> bool:
-    taken = await siege.world.until(lambda: _async(siege.world.has_taken(armed)), POINT_SECONDS)
-    if not taken:
-        for name in armed:
-            (Path(siege.fleet.points) / name).unlink(missing_ok=True)
-    return taken
-
-
-async def _async(value: bool) -> bool:
-    return value
 
 
 # ------------------------------------------------------------------ the command line beside
@@ -264,6 +214,20 @@ async def _post(session: aiohttp.ClientSession, url: str, body: Any, headers: di
         return None
 
 
+# ------------------------------------------------------------------ clocks
+
+
+async def _clocks_off(siege: Siege) -> bool:
+    """A worker and an api go on by a wall clock that is off; whose was off before has the right time again."""
+    fleet = siege.fleet
+    concerned = {*fleet.clocks}
+    fleet.clocks.clear()
+    for names in (WORKERS, APIS):
+        fleet.clocks[siege.draw.choice(names)] = timedelta(minutes=siege.draw.choice(MINUTES_OFF))
+    await asyncio.gather(*(fleet.again(name) for name in sorted(concerned | {*fleet.clocks})))
+    return True
+
+
 # ------------------------------------------------------------------ all of them
 
 _POINTS = dict.fromkeys(
@@ -273,13 +237,13 @@ _POINTS = dict.fromkeys(
 BLOWS: Mapping[str, Blow] = {
     **{f"kill {name}": Blow(f"{name} is killed with -9", _kill(name)) for name in EVERY_PART},
     "kill some": Blow("two or three parts are killed at once, and come back in any order", _kill_some),
-    "kill all of ours": Blow("both workers and both apis are killed at once, back in any order", _kill_all_of_ours),
+    "kill all of ours": Blow("every worker and every api is killed at once, back in any order", _kill_all_of_ours),
     **{
         f"stop {name}": Blow(f"{name} stands still for {AWAY_SECONDS:.0f} s", _stop(name))
         for name in (WORKERS[0], APIS[0], "temporal", "emulator")
     },
-    "stop one worker, kill the other": Blow(
-        "a worker stands between the mark and the request, and the other one is killed", _stopped_and_the_other_killed
+    "stop one worker, kill the others": Blow(
+        "a worker stands between the mark and the request, and the others are killed", _stopped_and_the_others_killed
     ),
     **{f"killed {point}": Blow(f"whoever comes there dies `{point}`", _at(point, "kill")) for point in _POINTS},
     "audit beside": Blow("`gudok audit` runs beside it", _command("audit", "--json", fine=(0, 1, 2))),
@@ -299,6 +263,8 @@ BLOWS: Mapping[str, Blow] = {
     "apis cut": Blow("every connection to the apis is cut, webhooks too", _apis_cut),
     "webhook flood": Blow(f"{FLOOD} webhooks come again at once", _webhook_flood),
     "twin starts": Blow(f"one customer is started {TWINS} times at once", _twin_starts),
+    "clocks off": Blow("the clocks of a worker and of an api are off by minutes from now on", _clocks_off),
+    **DEPLOYS,
 }
 """Everything that happens to processes, by its name."""
 

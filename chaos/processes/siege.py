@@ -9,13 +9,16 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from billing.temporal import connect
 from chaos.audited import audited, with_audit
 from chaos.faults import every_pair_of_processes
 from chaos.invariants import Violation
 from chaos.judging import judge
 from chaos.lives import Subscriber, draw_subscriber
+from chaos.processes.blow import Siege
 from chaos.processes.fleet import Fleet, FleetError, a_fleet
-from chaos.processes.mishaps import BLOWS, Siege, blows_of
+from chaos.processes.histories import replayed
+from chaos.processes.mishaps import BLOWS, blows_of
 from chaos.processes.world import a_process_world
 from chaos.rounds import Round, came_to, in_quiet, in_trouble, pairs_of, reconciled
 from chaos.world import StuckError
@@ -36,6 +39,7 @@ async def besieged(
     database: str,
     minutes: float = 0.0,
     only: Sequence[str] = (),
+    careless: bool = False,
 ) -> list[Round]:
     """Live through waves of subscribers in one fleet of processes, and judge each; the same seed draws the same.
 
@@ -46,12 +50,13 @@ async def besieged(
         database: sqlite or postgresql.
         minutes: for which new waves begin; one wave at least.
         only: these blows alone.
+        careless: what is deployed changes a workflow without a patch: the harness against itself.
     """
     waves: list[Round] = []
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gudok-siege-") as folder:
         # Every part that dies and comes back would say so: what dies here dies on purpose.
-        async with a_fleet(Path(folder), database, lambda _line: None) as fleet:
+        async with a_fleet(Path(folder), database, lambda _line: None, careless=careless) as fleet:
             blows = list(only) or blows_of(database)
             in_turn = _in_turn(blows, random.Random(f"siege {seed}"))
             before = _Before()
@@ -60,7 +65,36 @@ async def besieged(
                 waves.append(one)
                 broken = sum(bool(each.broken) for each in one.judged)
                 say(f"seed {one.seed}: {broken} of {subscribers} broken ({database}, {one.seconds:.0f} s)")
-    return waves
+                # The whole story comes in the end, which a night that is ended early does not see.
+                for each in [violation for judged in one.judged for violation in judged.broken]:
+                    say(f"  {each.customer_uid}: {each.invariant}: {each.period}: {each.says}")
+            return await _with_histories(fleet, waves, say)
+
+
+async def _with_histories(fleet: Fleet, waves: Sequence[Round], say: Say) -> list[Round]:
+    """The same, with what became of every history that was made in them."""
+    begun = time.monotonic()
+    found = await replayed(await connect(fleet.address), {release.kind for release in fleet.given_work})
+    told = found.histories
+    say(f"{told.made} histories made, {told.failed} do not replay ({time.monotonic() - begun:.0f} s)")
+    *earlier, last = [_with_broken(wave, found.broken) for wave in waves]
+    everybody = [each.customer_uid for wave in waves for each in wave.judged]
+    of_nobody = [each for each in found.broken if not any(_is_of(each, uid) for uid in everybody)]
+    first, *others = last.judged
+    judged = [replace(first, broken=[*first.broken, *of_nobody]), *others]
+    return [*earlier, replace(last, judged=judged, histories=told)]
+
+
+def _with_broken(wave: Round, found: Sequence[Violation]) -> Round:
+    def broken(uid: str) -> list[Violation]:
+        return [each for each in found if _is_of(each, uid)]
+
+    judged = [replace(each, broken=[*each.broken, *broken(each.customer_uid)]) for each in wave.judged]
+    return replace(wave, judged=judged)
+
+
+def _is_of(found: Violation, uid: str) -> bool:
+    return found.customer_uid.startswith(uid)
 
 
 def _in_turn(blows: Sequence[str], draw: random.Random) -> Iterator[str]:
@@ -110,6 +144,7 @@ async def _wave(
         struck=[*one.struck, *siege.happened.elements()],
         seconds=time.monotonic() - begun,
         blows=tuple(blows),
+        deploys=siege.deploys,
     )
 
 

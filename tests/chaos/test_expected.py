@@ -78,6 +78,16 @@ def test_after_a_resume_the_days_are_counted_from_the_period_that_goes_on():
     ]
 
 
+def test_a_resume_whose_paid_period_was_refunded_begins_the_next_one_at_once():
+    life, resumed = _life(), KST_NINE + timedelta(days=5)
+    life.resumes(3, resumed, months_after(resumed, 1))
+    due = life.due(KST_NINE + timedelta(days=70), {})
+    assert [each.at for each in due] == [KST_NINE, resumed, months_after(resumed, 1), months_after(resumed, 2)]
+    within = _life()
+    within.resumes(2, KST_NINE, KST_NINE + timedelta(days=33))
+    assert within.due_of(2) == KST_NINE + timedelta(days=33)
+
+
 def test_a_period_that_is_paid_after_its_grace_begins_on_that_day():
     paid = KST_NINE + timedelta(days=9)
     due = _life().due(KST_NINE + timedelta(days=45), {1: paid})

@@ -6,13 +6,14 @@ import contextlib
 import httpx
 import pytest
 
+from chaos.processes.histories import REPLAYS
 from chaos.processes.mishaps import BLOWS, blows_of
 from chaos.processes.patient import Patient
 from chaos.processes.proxy import Proxy, to_port
 from chaos.processes.siege import besieged
 from chaos.report import report_of
 
-SHORT = ("kill worker", "kill some", "stop one worker, kill the other", "twin starts", "webhook flood", "PortOne cut")
+SHORT = ("kill worker", "kill some", "stop one worker, kill the others", "twin starts", "webhook flood", "PortOne cut")
 """Blows of a short siege; every other one is dealt by `python -m chaos processes --minutes 15`."""
 
 
@@ -109,3 +110,25 @@ async def test_processes_that_are_killed_stopped_and_cut_off_keep_every_promise(
     assert not [(each.broken, each.story) for each in wave.judged if each.broken]
     assert sum(wave.fired.get(name, 0) for name in SHORT) >= 2
     assert report_of([wave], "")["double"] == 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+async def test_deploys_and_rollbacks_amid_kills_keep_every_promise_and_every_history_replays():
+    blows = ("rollback", "deploy, newer killed", "kill worker", "clocks off")
+    (wave,) = await besieged(7, 2, lambda _line: None, database="sqlite", only=blows)
+    assert not [(each.broken, each.story) for each in wave.judged if each.broken]
+    assert min(wave.deploys.deploys, wave.deploys.rollbacks, wave.deploys.at_once) >= 1
+    assert wave.histories.replayed == wave.histories.made > wave.histories.moved >= 1
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+async def test_a_release_with_a_step_that_is_under_no_patch_breaks_the_run_which_says_whose_history_does_not_replay():
+    (wave,) = await besieged(3, 1, lambda _line: None, database="sqlite", only=("rollback",), careless=True)
+    (judged,) = wave.judged
+    told = [each.says for each in judged.broken if each.invariant == REPLAYS]
+    assert told
+    assert f"subscription/{judged.customer_uid}" in told[0]
+    assert "a further step" in told[0]
+    assert report_of([wave], "")["verdict"] == "fail"
