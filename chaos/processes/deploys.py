@@ -56,7 +56,9 @@ async def _deployed(siege: Siege, amid: _Amid) -> bool:
 def _roll_back(amid: _Amid) -> Does:
     async def does(siege: Siege) -> bool:
         """Back to the version before; where there is none, or as a rule only the first one, after a deploy."""
-        fleet, goes_to_the_first = siege.fleet, siege.draw.random() < TO_THE_FIRST
+        fleet = siege.fleet
+        # From a careless release only the first one can carry anything on.
+        goes_to_the_first = siege.draw.random() < TO_THE_FIRST or fleet.careless
         while (before := fleet.release_before()) is None or (before == Release() and not goes_to_the_first):
             if not await _deployed(siege, _both_at_work):
                 return False
