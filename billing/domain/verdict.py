@@ -53,7 +53,7 @@ class Verdict:
         mismatches: the fields that differ (`merchant_uid`, `status`, `amount`, `currency`, `customer_uid`,
             `cancelled_amount`), `payments` for more than one row that holds money, `schedule` for a foreign schedule.
         schedule: the schedule row that was looked up with it, where one was.
-        moved: every row by which money moved, whichever of them proves the finding.
+        moved: every row of the order by which money moved, whichever of them proves the finding.
     """
 
     finding: Finding
@@ -65,8 +65,13 @@ class Verdict:
 
     @property
     def rows(self) -> tuple[PaymentFact, ...]:
-        """What is written down of it: every row by which money moved, else the one that proves the finding."""
-        return self.moved or ((self.payment,) if self.payment is not None else ())
+        """What is written down of it: every row by which money moved, else the one that proves the finding.
+
+        A row that names another order is evidence of nothing but a wrong answer: it is written under neither.
+        """
+        if self.moved or self.payment is None or "merchant_uid" in self.mismatches:
+            return self.moved
+        return (self.payment,)
 
 
 def judge(
@@ -172,24 +177,26 @@ def _differences(expected: Expected, row: PaymentFact) -> tuple[str, ...]:
 
 
 def _about_money(expected: Expected, rows: Sequence[PaymentFact]) -> Verdict | None:
-    moved = tuple(row for row in rows if net_amount(row) or row.status in {"paid", "cancelled"})
-    holding = [row for row in moved if net_amount(row)]
-    if not moved:
+    found = [row for row in rows if net_amount(row) or row.status in {"paid", "cancelled"}]
+    holding = [row for row in found if net_amount(row)]
+    moved = tuple(row for row in found if row.merchant_uid == expected.merchant_uid)
+    if not found:
         return None
     if not holding:
-        which = f": {_told(moved)}" if len(moved) > 1 else ""
-        return Verdict(Finding.MISMATCH, moved[0], f"refunded elsewhere{which}", ("status",), moved=moved)
+        which = f": {_told(found)}" if len(found) > 1 else ""
+        fields = ("status", *(() if moved else ("merchant_uid",)))
+        return Verdict(Finding.MISMATCH, found[0], f"refunded elsewhere{which}", fields, moved=moved)
     differing = [row for row in holding if _differences(expected, row)]
     fields = tuple(dict.fromkeys(name for row in differing for name in _differences(expected, row)))
     if len({row.imp_uid for row in holding}) > 1:
         first = (differing or holding)[0]
-        reason = f"paid more than once: {_told(moved)}"
+        reason = f"paid more than once: {_told(found)}"
         return Verdict(Finding.MISMATCH, first, reason, ("payments", *fields), moved=moved)
     if differing:
         row = differing[0]
         back = Money(row.cancelled_amount, row.amount.currency)
         partly = f"partly refunded elsewhere ({back}), " if "cancelled_amount" in fields else ""
-        others = [each for each in moved if each.imp_uid != row.imp_uid]
+        others = [each for each in found if each.imp_uid != row.imp_uid]
         beside = f", beside {_told(others)}" if others else ""
         reason = f"{partly}differs in {', '.join(fields)}{beside}"
         return Verdict(Finding.MISMATCH, row, reason, fields, moved=moved)

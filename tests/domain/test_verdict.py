@@ -255,3 +255,10 @@ def test_the_order_of_the_rows_does_not_change_the_finding(payments, schedule, r
     assert (
         judge(EXPECTED, payments, schedule, reported).finding is judge(EXPECTED, shuffled, schedule, reported).finding
     )
+
+
+def test_a_row_that_names_another_order_is_written_down_under_neither():
+    wrong = replace(PAID, imp_uid="imps_9", merchant_uid="other")
+    assert judge(EXPECTED, [wrong]).rows == ()
+    assert judge(EXPECTED, [], reported=wrong).rows == ()
+    assert judge(EXPECTED, [PAID, wrong]).rows == (PAID,)
