@@ -126,6 +126,7 @@ class SubscriptionClock:
         self._books_url = f"{emulator_url.rstrip('/')}/emulator/books"
         self._customer_uid = customer_uid
         self._executed: tuple[str, ...] = ()
+        self._there = datetime.min.replace(tzinfo=UTC)
 
     async def advance(self, distance: timedelta, progress: Progress | None = None) -> datetime:
         """Move by `distance`, or until the subscription ends; answers the instant it is then."""
@@ -201,9 +202,9 @@ class SubscriptionClock:
         By its own clock, so that it stops at a timer and not shortly behind one: what is left of the way would go by in
         real time while the timer is answered, and the server would then skip to the next timer as well.
         """
-        there = await self._skipper.get_current_time(self._handle)
-        lies_behind = now - there > _SAME_INSTANT
-        return to - (now if lies_behind else there)
+        self._there = await self._skipper.get_current_time(self._handle)
+        lies_behind = now - self._there > _SAME_INSTANT
+        return to - (now if lies_behind else self._there)
 
     async def _fast_forward(self, distance: timedelta) -> bool:
         """Move the workflow's clock; False when it has ended on the way, or just before.
@@ -211,14 +212,21 @@ class SubscriptionClock:
         Raises:
             NoTestClockError: the server skips no time.
         """
-        if distance <= timedelta(0):
-            return True
+        goal = self._there + distance
+        while distance > timedelta(0):
+            moved = await self._moved(distance)
+            if moved is not None:
+                return moved
+            distance = goal - await self._skipper.get_current_time(self._handle)
+        return True
+
+    async def _moved(self, distance: timedelta) -> bool | None:
+        """Whether it still runs after the move; None where the server lost sight of it, and a part may be left."""
         try:
             return await self._skipper.fast_forward(self._handle, distance)
         except RuntimeError:
-            # The server follows another move, or lost this one as the run continued as new: what is left of the way is
-            # part of the next step.
-            return await self._is_running()
+            # As where the run continued as new at that moment.
+            return None if await self._is_running() else False
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return False

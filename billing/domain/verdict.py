@@ -64,14 +64,20 @@ class Verdict:
     moved: tuple[PaymentFact, ...] = ()
 
     @property
+    def own_payment(self) -> PaymentFact | None:
+        """The payment that proves it, where it is one of this order."""
+        foreign = "merchant_uid" in self.mismatches and self.payment not in self.moved
+        return None if foreign else self.payment
+
+    @property
     def rows(self) -> tuple[PaymentFact, ...]:
         """What is written down of it: every row by which money moved, else the one that proves the finding.
 
         A row that names another order is evidence of nothing but a wrong answer: it is written under neither.
         """
-        if self.moved or self.payment is None or "merchant_uid" in self.mismatches:
+        if self.moved or self.own_payment is None:
             return self.moved
-        return (self.payment,)
+        return (self.own_payment,)
 
 
 def judge(

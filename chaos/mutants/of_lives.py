@@ -228,9 +228,9 @@ MUTANTS = (
     Mutant(
         "open-payment-forgotten",
         "A cancel at period end forgets a payment that PortOne had not finished.",
-        "workflows/subscription/commands/cancel.py",
-        "        state.cancel.meets_an_open_payment(subscription.terms.ordered())",
-        "        pass",
+        "workflows/charge/stopping.py",
+        "            state.cancel.meets_an_open_payment(subscription.terms.ordered())\n",
+        "",
         "tests/chaos/test_machine.py"
         "::test_a_cancel_that_meets_a_payment_portone_has_not_finished_leaves_it_in_a_list[period_end]",
     ),
@@ -246,8 +246,8 @@ MUTANTS = (
         "early-mismatch-stands-on",
         "A period that was paid early and not as ordered is charged once more by its schedule.",
         "workflows/charge/settling.py",
-        "            if verdict.moved and _may_charge_once_more(",
-        "            if False and _may_charge_once_more(",
+        "    if verdict.moved and _may_charge_once_more(",
+        "    if False and _may_charge_once_more(",
         "tests/chaos/test_paid_by_hand.py"
         "::test_what_was_paid_early_and_partly_refunded_before_the_look_is_not_charged_again",
     ),

@@ -42,6 +42,20 @@ def test_what_was_paid_early_and_partly_refunded_before_the_look_is_not_charged_
     assert [each.merchant_uid for each in world.ledger.open_parked()] == [number]
 
 
+def test_what_stands_for_it_is_taken_back_until_it_is_though_portone_does_not_answer(world):
+    world.start("kim")
+    number = world.open_order("kim")
+    world.portone.webhooks.append(Webhooks.LOST)
+    world.portone.faults.append(Fault("unschedule", Kind.BEFORE, 0.0, 3))
+    world.console("pay", "kim", number)
+    world.refund(world.portone.payments[-1].imp_uid, 4950)
+    assert standing(world, number) == ["scheduled"]
+    world.passes(days=40)
+    assert standing(world, number) == ["revoked"]
+    assert paid(world) == [("paid", 0), ("cancelled", 4950)]
+    world.rest()
+
+
 def test_a_start_whose_first_charge_is_not_as_ordered_before_it_stands_fails_and_gives_it_back(world):
     world.portone.faults.append(Fault("schedule", Kind.BEFORE, 5.0, 3))
     world.start("kim", trial_days=3)
@@ -53,6 +67,8 @@ def test_a_start_whose_first_charge_is_not_as_ordered_before_it_stands_fails_and
     assert paid(world) == [("cancelled", 9900)]
     world.rest()
     assert world.ledger.open_parked() == []
+    world.start("kim")
+    assert world.newest("kim").status == "active"
 
 
 def test_one_look_that_lags_does_not_take_the_key_of_a_paid_start_for_absent(world):
@@ -75,6 +91,20 @@ def test_an_undone_cancel_uses_no_other_number_while_the_first_may_still_be_paid
     world.passes(days=1)
     assert standing(world, number) == ["scheduled"]
     assert [each for each in world.ledger.charges if each != number] == []
+
+
+def test_an_open_payment_that_was_approved_is_open_no_more(world):
+    world.start("kim", card=Card.UNDECIDED, trial_days=3)
+    world.console("pay", "kim", world.open_order("kim"))
+    world.command("kim", "cancel", CancelSubscription(at=When.PERIOD_END))
+    world.command("kim", "undo_cancel", UndoCancel())
+    world.approve(world.portone.payments[0].imp_uid)
+    world.portone.cards["kim"] = Card.GOOD
+    world.passes(days=5)
+    world.command("kim", "cancel", CancelSubscription(at=When.NOW))
+    world.passes(days=3)
+    assert (world.newest("kim").status, list(world.ledger.parked)) == ("canceled", [])
+    world.rest()
 
 
 def test_an_open_payment_of_a_number_that_was_given_up_is_in_a_list_after_the_end(world):

@@ -260,5 +260,8 @@ def test_the_order_of_the_rows_does_not_change_the_finding(payments, schedule, r
 def test_a_row_that_names_another_order_is_written_down_under_neither():
     wrong = replace(PAID, imp_uid="imps_9", merchant_uid="other")
     assert judge(EXPECTED, [wrong]).rows == ()
+    assert judge(EXPECTED, [wrong]).own_payment is None
     assert judge(EXPECTED, [], reported=wrong).rows == ()
     assert judge(EXPECTED, [PAID, wrong]).rows == (PAID,)
+    assert judge(EXPECTED, [PAID, wrong]).own_payment is None
+    assert judge(EXPECTED, [PAID]).own_payment == PAID

@@ -8,7 +8,7 @@ from temporalio import workflow
 
 from billing.domain.records import Disposition
 from billing.domain.states import CycleState
-from billing.domain.subscription import console_changes
+from billing.domain.subscription import console_changes, scheduling
 from billing.domain.subscription.period_close import settle_paid
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.reports import PaymentReported
@@ -62,16 +62,25 @@ async def settle(
         case Finding.DECLINED:
             await _settle_declined(subscription, recording, verdict)
         case Finding.MISMATCH:
-            if verdict.moved and _may_charge_once_more(subscription, verdict) and workflow.patched(patches.PAID_EARLY):
-                await _take_back(subscription, recording)
-                subscription.state.schedule.stands_no_more()
-            stand(subscription, recording, workflow.now(), CycleState.MISMATCH, verdict)
+            await _settle_mismatch(subscription, recording, verdict)
         case Finding.REVOKED:
             if subscription.state.schedule.stands:
                 # What we took back ourselves is no news.
                 stand(subscription, recording, workflow.now(), CycleState.REVOKED, verdict)
         case Finding.PENDING | Finding.ABSENT:
             _settle_open(subscription, recording, workflow.now(), verdict, by_deadline=by_deadline)
+
+
+async def _settle_mismatch(subscription: Subscription, recording: Recording, verdict: Verdict) -> None:
+    """It waits for a person; what still stands for it is taken back, and read again until that is so."""
+    if verdict.moved and _may_charge_once_more(subscription, verdict) and workflow.patched(patches.PAID_EARLY):
+        await _take_back(subscription, recording)
+        row = await portone.find_schedule(subscription.terms.merchant_uid)
+        if row is None or row.status != "scheduled":
+            subscription.state.schedule.stands_no_more()
+        else:
+            scheduling.look_again_later(subscription, workflow.now())
+    stand(subscription, recording, workflow.now(), CycleState.MISMATCH, verdict)
 
 
 async def _take_back(subscription: Subscription, recording: Recording) -> None:

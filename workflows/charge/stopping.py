@@ -157,6 +157,7 @@ async def _look_behind(subscription: Subscription, recording: Recording, stopped
                 payments=verdict.rows,
             )
         case Finding.PENDING:
+            state.cancel.meets_an_open_payment(subscription.terms.ordered())
             return replace(stopped, unfinished=True)
     return stopped
 
@@ -212,20 +213,26 @@ def _unknown(subscription: Subscription, recording: Recording, now: datetime, re
 async def settle_the_doubt(subscription: Subscription, recording: Recording) -> None:
     """Read the schedule of the open period again; where nothing is to be charged, it is taken back again."""
     state, number = subscription.state, subscription.terms.merchant_uid
+    # What was paid, and not as ordered, waits for a person: nothing more is charged under its number.
+    parked = state.period.state is CycleState.MISMATCH
+    charging = subscription.terms.charging and not parked
     row = await portone.find_schedule(number)
-    if row is not None and row.status == "scheduled" and not subscription.terms.charging:
+    if row is not None and row.status == "scheduled" and not charging:
         await portone.unschedule(subscription, recording, subscription.terms.customer_uid, number)
         row = await portone.find_schedule(number)
     state.schedule.look(None)
     if row is not None and row.status == "executed":
         await _settle_what_ran(subscription, recording)
     elif row is not None and row.status != "revoked":
-        if subscription.terms.charging:
+        if charging:
             scheduling.stands_as_wanted(subscription, recording, workflow.now())
         else:
             scheduling.look_again_later(subscription, workflow.now())
     elif state.in_flight.may_charge(number):
         state.schedule.look(state.in_flight.last_end(number))
+    elif parked:
+        state.schedule.is_out_of_doubt()
+        state.schedule.stands_no_more()
     else:
         scheduling.settle_the_revoke(subscription, recording, workflow.now())
 

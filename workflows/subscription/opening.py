@@ -273,6 +273,8 @@ def _is_proven_absent(subscription: Subscription, now: datetime) -> bool:
 async def _end_what_was_not_paid_as_ordered(subscription: Subscription, recording: Recording) -> None:
     """The first charge holds money that is not as ordered before the start came to it: it fails, and that goes back."""
     await _discard_the_card(subscription)
+    # The key stays in the books, so that the next start knows whose it was.
+    subscription.state.method.is_issued(await portone.find_key(subscription.start.customer_uid))
     reason = subscription.state.period.parked_reason or "it was not paid as ordered"
     ending.first_charge_failed(subscription, recording, workflow.now(), Verdict(Finding.MISMATCH, None, reason))
 

@@ -9,7 +9,8 @@ from billing.domain.subscription.orders import OpenOrder
 class Cancel(BaseModel):
     """A cancel that was asked for; `answered` is what a cancel that ended the subscription was answered.
 
-    `open_order` is the charge that was taken back for it where PortOne had not finished a payment of it.
+    `open_order` is the charge that was taken back, for a cancel or another command, where PortOne had not finished a
+    payment of it.
     """
 
     at_period_end: bool = False
@@ -24,6 +25,11 @@ class Cancel(BaseModel):
     def meets_an_open_payment(self, order: OpenOrder) -> None:
         """What came of a payment of the charge that was taken back is found out after the end."""
         self.open_order = order
+
+    def has_settled(self, merchant_uid: str) -> None:
+        """What an order came to is known: no payment of it is open."""
+        if self.open_order is not None and self.open_order.merchant_uid == merchant_uid:
+            self.open_order = None
 
     def take_open_order(self) -> OpenOrder | None:
         """The order whose payment PortOne had not finished, told once."""

@@ -68,7 +68,7 @@ def start_failed(subscription: Subscription, recording: Recording, now: datetime
 
 def first_charge_failed(subscription: Subscription, recording: Recording, now: datetime, verdict: Verdict) -> None:
     """The first charge was not paid: written and told at once; the key that was issued for it is deleted after that."""
-    state, payment, reason = subscription.state, verdict.payment, verdict.reason or verdict.finding.value
+    state, payment, reason = subscription.state, verdict.own_payment, verdict.reason or verdict.finding.value
     if verdict.finding is Finding.MISMATCH:
         # Money that is not as ordered pays for nothing: its order is looked up after the end, and it goes back.
         state.period.move(CycleState.MISMATCH)

@@ -35,6 +35,7 @@ def settle_paid(
     if state.status is SubscriptionStatus.INCOMPLETE:
         # Whichever look finds the first charge paid: its key is written down with it.
         billing_key = billing_key or state.method.issued
+    state.cancel.has_settled(subscription.terms.merchant_uid)
     state.period.move(CycleState.PAID)
     result = subscription.result(CycleState.PAID, payment, now)
     bill = subscription.terms.bill()

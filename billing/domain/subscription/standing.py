@@ -28,7 +28,7 @@ def stand(subscription: Subscription, recording: Recording, now: datetime, state
         return
     subscription.state.period.move(state)
     subscription.state.period.park(reason)
-    payment = verdict.payment
+    payment = verdict.own_payment
     recording.emit(
         _PARKED_AS[state],
         f"period {subscription.state.period.cycle}: {reason}",

@@ -64,8 +64,6 @@ async def work(subscription: Subscription, recording: Recording, message: Cancel
     if ends_now and message.refund is not RefundAtCancel.NONE:
         # Where PortOne cannot be asked, nothing is voided and nothing ends.
         await look_up.follow_returns(subscription)
-    if stopped.unfinished:
-        state.cancel.meets_an_open_payment(subscription.terms.ordered())
     if stopped.charge is ChargeAtOrder.REVOKED:
         recording.close_order(CycleState.REVOKED, message.reason or BY_REQUEST, workflow.now())
     pending_change.drop(subscription, recording, workflow.now(), "canceled")
