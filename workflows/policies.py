@@ -134,6 +134,10 @@ REFUND_AGAIN_DAILY = timedelta(days=1)
 # same ten minutes as for a charge (design section 2), the refusal is not believed.
 REFUND_SETTLES_WITHIN = timedelta(minutes=10)
 
+# The payment to refund was seen before, and a look does not show it: looks lag behind for minutes at most, so all of
+# these together are the ten minutes after which anything that is not shown counts as absent.
+REFUND_LOOKS = (timedelta(seconds=2), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=8))
+
 # Before a payment is asked for again that another refund is being made of: soon at first, hourly in an outage of days.
 REFUND_BUSY = (timedelta(seconds=2), timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
 REFUND_BUSY_HOURLY = timedelta(hours=1)

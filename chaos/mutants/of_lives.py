@@ -269,4 +269,12 @@ MUTANTS = (
         "tests/chaos/test_paid_by_hand.py"
         "::test_an_undone_cancel_uses_no_other_number_while_the_first_may_still_be_paid",
     ),
+    Mutant(
+        "lagging-look-refuses-a-refund",
+        "A payment that was seen, and is not shown by one look that lags, counts as absent: it is not given back.",
+        "workflows/refund/workflow.py",
+        "if before is not None or start.imp_uid is None or wait is None:",
+        "if True:",
+        "tests/chaos/test_paid_by_hand.py::test_what_pays_for_nothing_goes_back_though_the_look_before_its_refund_lags",
+    ),
 )

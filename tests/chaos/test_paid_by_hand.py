@@ -8,6 +8,7 @@ from billing.domain.subscription.choices import When
 from chaos.machine.mishaps import Card, Fault, Kind, Webhooks
 from chaos.machine.world import World
 from workflows.subscription.commands.cancel import CancelSubscription
+from workflows.subscription.commands.change_payment_method import ChangePaymentMethod
 from workflows.subscription.commands.pause import PauseSubscription
 from workflows.subscription.commands.undo_cancel import UndoCancel
 
@@ -23,6 +24,12 @@ def world():
 def standing(world, number):
     """How the schedule of an order stands at PortOne."""
     return [row.status for row in world.portone.schedules if row.merchant_uid == number]
+
+
+def other_card(world):
+    """The order to charge another card."""
+    world.vault["other"] = Card.GOOD
+    return ChangePaymentMethod(customer_uid="kim_other", vault_handle="other")
 
 
 def paid(world):
@@ -78,6 +85,20 @@ def test_one_look_that_lags_does_not_take_the_key_of_a_paid_start_for_absent(wor
     world.console("pay", "kim", world.open_order("kim"))
     world.passes(days=50)
     assert paid(world) == [("paid", 0)] * 2
+    world.rest()
+
+
+@pytest.mark.parametrize("seconds", [2.0, 120.0])
+def test_what_pays_for_nothing_goes_back_though_the_look_before_its_refund_lags(world, seconds):
+    world.start("kim")
+    number = world.open_order("kim")
+    world.command("kim", "pause", PauseSubscription(at=When.NOW))
+    world.command("kim", "change_payment_method", other_card(world))
+    world.portone.faults.append(Fault("payments", Kind.STALE, seconds, 1))
+    world.console("pay", "kim", number)
+    world.passes(minutes=11)
+    assert paid(world) == [("paid", 0), ("cancelled", 9900)]
+    assert world.ledger.open_parked() == []
     world.rest()
 
 

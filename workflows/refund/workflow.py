@@ -70,13 +70,7 @@ class RefundWorkflow:
     @workflow.run
     async def run(self, start: StartRefund) -> RefundSettled:
         """Look up, write the intent, refund under the checksum, look up again, write the result."""
-        rows = await workflow.execute_activity_method(
-            PaymentActivities.find_payments,
-            start.merchant_uid,
-            summary=f"look up {start.merchant_uid}",
-            **policies.LOOK_UP,
-        )
-        before, known = await _refundable(start, rows)
+        before, known = await _find(start)
         if before is None:
             return _refused(start, "payment_not_found", f"no paid payment of {start.merchant_uid!r}", None)
         planned = _plan(start, before, known)
@@ -100,6 +94,25 @@ class RefundWorkflow:
         if answer.outcome is RefundState.REFUNDED:
             await _tell_whose_order_it_is(start, planned)
         return _settled(start, planned, answer)
+
+
+async def _find(start: StartRefund) -> tuple[PaymentFact | None, Known]:
+    """The row to refund, and what is known of it.
+
+    Who names the payment has seen it: a look that does not show it lags behind, and is made again.
+    """
+    for wait in (*policies.REFUND_LOOKS, None):
+        rows = await workflow.execute_activity_method(
+            PaymentActivities.find_payments,
+            start.merchant_uid,
+            summary=f"look up {start.merchant_uid}",
+            **policies.LOOK_UP,
+        )
+        before, known = await _refundable(start, rows)
+        if before is not None or start.imp_uid is None or wait is None:
+            break
+        await workflow.sleep(wait, summary=f"{start.imp_uid} is not shown as paid; looking again")
+    return before, known
 
 
 async def _refundable(start: StartRefund, rows: Sequence[PaymentFact]) -> tuple[PaymentFact | None, Known]:

@@ -36,11 +36,11 @@ def every_period_has_one_fate(books: Books, leeways: Leeways) -> Iterator[Violat
     charged = _by_period(books.ledger.charges)
     for (life, cycle), charges in charged.items():
         paid = [each for each in charges if each.state in PAYS and each.state is not _C.MISMATCH]
-        listed = any(each.merchant_uid in books.parked_orders for each in charges)
-        if len(paid) > 1 and not listed:
+        if len(paid) > 1:
             yield _of(charges, f"period {cycle} of {life} is booked as paid {len(paid)} times")
         record = books.lives.get(life)
         is_over = record is not None and (cycle < record.cycle or record.status in ENDED)
+        listed = any(each.merchant_uid in books.parked_orders for each in charges)
         if is_over and not paid and not listed and all(each.state in UNDECIDED for each in charges):
             yield _of(charges, f"period {cycle} of {life} is over, and its charge is {charges[-1].state}")
     for expected in books.expected or ():
