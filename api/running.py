@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio.client import (
+    WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowUpdateFailedError,
@@ -61,17 +62,27 @@ def is_gone(error: RPCError) -> bool:
     return error.status is RPCStatusCode.NOT_FOUND
 
 
+async def described(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionDescription | None:
+    """What Temporal knows of the newest run under this id; None where there is none.
+
+    Raises:
+        Problem: 503 when Temporal cannot be reached.
+    """
+    try:
+        return await handle.describe(rpc_timeout=timedelta(seconds=5))
+    except RPCError as error:
+        if is_gone(error):
+            return None
+        raise temporal_unavailable() from None
+
+
 async def require_temporal(handle: WorkflowHandle[Any, Any]) -> None:
     """Ask Temporal anything of a workflow before something is sent to it, so that one that is away was sent nothing.
 
     Raises:
         Problem: 503 when Temporal cannot be reached.
     """
-    try:
-        await handle.describe(rpc_timeout=timedelta(seconds=5))
-    except RPCError as error:
-        if not is_gone(error):
-            raise temporal_unavailable() from None
+    await described(handle)
 
 
 async def is_running(handle: WorkflowHandle[Any, Any]) -> bool:
@@ -80,13 +91,8 @@ async def is_running(handle: WorkflowHandle[Any, Any]) -> bool:
     Raises:
         Problem: 503 when Temporal cannot be reached.
     """
-    try:
-        description = await handle.describe(rpc_timeout=timedelta(seconds=5))
-    except RPCError as error:
-        if is_gone(error):
-            return False
-        raise temporal_unavailable() from None
-    return description.status is WorkflowExecutionStatus.RUNNING
+    description = await described(handle)
+    return description is not None and description.status is WorkflowExecutionStatus.RUNNING
 
 
 def refusal_of(error: WorkflowUpdateFailedError) -> str:
@@ -95,11 +101,12 @@ def refusal_of(error: WorkflowUpdateFailedError) -> str:
 
 
 async def remembers(handle: WorkflowHandle[Any, Any], resource: str) -> bool:
-    """Whether the newest run under this id, ended or not, was started for `resource` by an earlier try."""
-    try:
-        description = await handle.describe(rpc_timeout=timedelta(seconds=5))
-    except RPCError as error:
-        if is_gone(error):
-            return False
-        raise temporal_unavailable() from None
+    """Whether the newest run under this id, ended or not, was started for `resource` by an earlier try.
+
+    Raises:
+        Problem: 503 when Temporal cannot be reached.
+    """
+    description = await described(handle)
+    if description is None:
+        return False
     return await description.memo_value("resource", default=None, type_hint=str) == resource

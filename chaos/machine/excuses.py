@@ -6,7 +6,7 @@ from billing.domain.audit import Violation
 from billing.domain.merchant_uid import parse_cycle_merchant_uid
 
 _OF_A_RUN_BY_HAND = "cards_not_hammered"
-"""Attempts that a person made in the console come on top of those of the policy."""
+"""Attempts that a person made in the console come on top of those of the policy, under whichever number of a period."""
 
 _OF_A_TERMINATED_RUN = frozenset({"no_run_astray", "nothing_due_unlisted", "one_fate", "right_key"})
 """That a run was ended from outside is told by these; a key that it issued last is in nobody's books."""
@@ -21,8 +21,9 @@ def is_excused(name: str, found: Violation, touched: Collection[str], terminated
         touched: order numbers that somebody ran, revoked or paid in the console, or that PortOne approved late.
         terminated: subscriptions whose run an operator ended.
     """
-    if name == _OF_A_RUN_BY_HAND and set(found.merchant_uids) <= set(touched):
-        return True
     numbers = [parse_cycle_merchant_uid(each) for each in found.merchant_uids]
+    by_hand = {each[:2] for each in map(parse_cycle_merchant_uid, touched) if each is not None}
+    if name == _OF_A_RUN_BY_HAND and all(each is not None and each[:2] in by_hand for each in numbers):
+        return True
     lives = {found.subscription_id, *(each[0] for each in numbers if each is not None)}
     return name in _OF_A_TERMINATED_RUN and bool(lives & set(terminated))

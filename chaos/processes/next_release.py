@@ -17,11 +17,25 @@ from workflows.subscription.workflow import SubscriptionWorkflow
 PATCH = "further-step"
 """What the step stands under."""
 
-_definition = workflow.defn(name="SubscriptionWorkflow", versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+definition = workflow.defn(name="SubscriptionWorkflow", versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+"""Under the product's name, as the product upgrades."""
 
 
-@_definition
-class PatchedStep(SubscriptionWorkflow):
+class FurtherStep(SubscriptionWorkflow):
+    """A step more than the product has."""
+
+    async def further_step(self) -> None:
+        """Ask the ledger once more, of a subscription that has left `incomplete`."""
+        if not self._opened:
+            return
+        customer_uid = self._subscription.start.customer_uid
+        await workflow.execute_activity_method(
+            LedgerActivities.subscription_on_key, customer_uid, summary="a further step", **policies.LEDGER
+        )
+
+
+@definition
+class PatchedStep(FurtherStep):
     """The ledger is asked before each step, in runs that have taken the patch."""
 
     @workflow.init
@@ -36,12 +50,12 @@ class PatchedStep(SubscriptionWorkflow):
 
     async def _next_step(self) -> None:
         if workflow.patched(PATCH):
-            await _further_step(self._subscription.start)
+            await self.further_step()
         await super()._next_step()
 
 
-@_definition
-class UnpatchedStep(SubscriptionWorkflow):
+@definition
+class UnpatchedStep(FurtherStep):
     """The same step in every run there is, also where the history has none: what must not be released."""
 
     @workflow.init
@@ -55,11 +69,5 @@ class UnpatchedStep(SubscriptionWorkflow):
         return await super().run(start, carried)
 
     async def _next_step(self) -> None:
-        await _further_step(self._subscription.start)
+        await self.further_step()
         await super()._next_step()
-
-
-async def _further_step(start: StartSubscription) -> None:
-    await workflow.execute_activity_method(
-        LedgerActivities.subscription_on_key, start.customer_uid, summary="a further step", **policies.LEDGER
-    )

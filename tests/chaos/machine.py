@@ -83,6 +83,9 @@ def _answer(decision):
 class Lives(RuleBasedStateMachine):
     """Two customers of one merchant, and whatever may befall them; judged once everything has come to rest."""
 
+    judged = 0
+    """Lives that have come to rest and were judged, in this process."""
+
     def __init__(self):
         super().__init__()
         self.world = None
@@ -252,5 +255,6 @@ class Lives(RuleBasedStateMachine):
             return
         try:
             self._do(lambda world: world.rest())
+            Lives.judged += 1
         finally:
             self.world.close()

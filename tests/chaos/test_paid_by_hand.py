@@ -26,9 +26,9 @@ def standing(world, number):
     return [row.status for row in world.portone.schedules if row.merchant_uid == number]
 
 
-def other_card(world):
+def other_card(world, card=Card.GOOD):
     """The order to charge another card."""
-    world.vault["other"] = Card.GOOD
+    world.vault["other"] = card
     return ChangePaymentMethod(customer_uid="kim_other", vault_handle="other")
 
 
@@ -112,6 +112,20 @@ def test_an_undone_cancel_uses_no_other_number_while_the_first_may_still_be_paid
     world.passes(days=1)
     assert standing(world, number) == ["scheduled"]
     assert [each for each in world.ledger.charges if each != number] == []
+
+
+def test_an_earlier_number_that_was_paid_is_not_looked_at_without_end_while_the_newer_one_is_in_doubt(world):
+    world.start("kim", trial_days=3, without_card=True)
+    world.console("pay", "kim", world.open_order("kim"))
+    world.portone.webhooks.append(Webhooks.LOST)
+    world.approve(world.portone.payments[0].imp_uid)
+    world.command("kim", "change_payment_method", other_card(world, Card.UNDECIDED))
+    world.passes(days=4)
+    before = world.temporal.asked.total()
+    world.reconcile()
+    world.passes(days=1)
+    assert world.temporal.asked.total() - before < 150
+    world.rest()
 
 
 def test_an_open_payment_that_was_approved_is_open_no_more(world):

@@ -9,9 +9,9 @@ from temporalio.client import WorkflowExecutionStatus
 
 from api.clock import SubscriptionClock
 from billing.deployments import STUCK
+from chaos.processes.next_release import PATCH, PatchedStep, UnpatchedStep
 from tests.deploy.fleet import Fleet, until
 from tests.replay.replaying import with_subscription
-from tests.replay.variants import PATCH, AddedActivity, PatchedActivity
 from tests.stack import executable, running_stack, start_dev_server
 
 pytestmark = pytest.mark.soak
@@ -94,7 +94,7 @@ async def test_a_fleet_with_two_versions_at_once_charges_nothing_twice(stack, fl
 
 
 def patched():
-    return with_subscription(PatchedActivity)
+    return with_subscription(PatchedStep)
 
 
 async def a_month(stack, uids, meanwhile=None):
@@ -146,7 +146,7 @@ async def test_a_wrong_deploy_charges_nothing_twice_and_a_rollback_goes_on(stack
     await fleet.make_current("today")
     scheduled, ours = await stack.start(), await retried_by_us(stack)
 
-    await fleet.start("wrong", with_subscription(AddedActivity))
+    await fleet.start("wrong", with_subscription(UnpatchedStep))
     await fleet.make_current("wrong")
     await time_passes_at_portone(stack, scheduled, days=32)
     await stands_still(stack, scheduled)

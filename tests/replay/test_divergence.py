@@ -7,6 +7,7 @@ import pytest
 from api.divergence import divergence
 from api.fingerprint import Command, Task
 from api.replay import history_files, read_history
+from chaos.processes import next_release
 from tests.replay import variants
 from tests.replay.fingerprint import FINGERPRINTS, HISTORIES, name_of
 from tests.replay.replaying import replayed, with_subscription
@@ -37,17 +38,17 @@ def stories(*marks):
 
 
 async def test_an_added_activity_is_caught_in_every_story_that_it_would_have_met():
-    found = await caught(variants.AddedActivity)
+    found = await caught(next_release.UnpatchedStep)
     assert set(found) == stories("register_schedule", *WAITS)
     assert len(found) > 10
     told = found["plain"].divergence
     assert re.fullmatch(
-        r'the code wanted activity find_payments "look first" '
+        r'the code wanted activity subscription_on_key "a further step" '
         r'where the history has activity (register_schedule "schedule period 2 for [^"]+"|record "[^"]+") at event \d+',
         told.reason,
     )
     assert re.search(r"^- +\d+  (register_schedule|record)", told.diff, re.MULTILINE)
-    assert '\n+       find_payments "look first"' in told.diff
+    assert '\n+       subscription_on_key "a further step"' in told.diff
 
 
 @pytest.mark.soak
@@ -62,7 +63,7 @@ async def test_a_removed_timer_is_caught_in_every_story_that_waited():
 
 @pytest.mark.soak
 async def test_the_same_change_under_a_patch_replays_everywhere():
-    assert await caught(variants.PatchedActivity) == {}
+    assert await caught(next_release.PatchedStep) == {}
 
 
 @pytest.mark.soak
@@ -80,7 +81,7 @@ async def test_an_exception_in_the_code_is_told_as_itself():
 
 async def test_a_history_that_does_not_replay_does_not_hide_the_next_one():
     plain, refund = (read_history(PATHS[name]) for name in ("plain", "partial_refund"))
-    results = await replayed([plain, refund, plain], with_subscription(variants.AddedActivity))
+    results = await replayed([plain, refund, plain], with_subscription(next_release.UnpatchedStep))
     assert [result.failure is None for result in results] == [False, True, False]
 
 

@@ -6,58 +6,17 @@ They are registered under the product's name, so a worker or a replay takes them
 from datetime import datetime
 
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
 
 from billing.domain.subscription.snapshot import SubscriptionSnapshot
 from billing.domain.subscription.start import StartSubscription
 from billing.domain.subscription.state import SubscriptionState
-from workflows import policies
-from workflows.ports import PaymentActivities
+from chaos.processes.next_release import PATCH, FurtherStep, definition
 from workflows.subscription.desk import Desk
 from workflows.subscription.workflow import SubscriptionWorkflow
 
-PATCH = "look-before-each-step"
-
-definition = workflow.defn(name="SubscriptionWorkflow", versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
-
 
 @definition
-class AddedActivity(SubscriptionWorkflow):
-    """Looks the order up before each step, in every run there is: what no history holds."""
-
-    @workflow.init
-    def __init__(self, start: StartSubscription, carried: SubscriptionState | None = None) -> None:
-        super().__init__(start, carried)
-
-    @workflow.run
-    async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
-        return await super().run(start, carried)
-
-    async def _next_step(self) -> None:
-        await look_first(self)
-        await super()._next_step()
-
-
-@definition
-class PatchedActivity(SubscriptionWorkflow):
-    """The same change under a patch: only runs that had not come this far look first."""
-
-    @workflow.init
-    def __init__(self, start: StartSubscription, carried: SubscriptionState | None = None) -> None:
-        super().__init__(start, carried)
-
-    @workflow.run
-    async def run(self, start: StartSubscription, carried: SubscriptionState | None = None) -> SubscriptionSnapshot:
-        return await super().run(start, carried)
-
-    async def _next_step(self) -> None:
-        if workflow.patched(PATCH):
-            await look_first(self)
-        await super()._next_step()
-
-
-@definition
-class DeprecatedPatch(SubscriptionWorkflow):
+class DeprecatedPatch(FurtherStep):
     """The change with its patch on the way out."""
 
     @workflow.init
@@ -70,7 +29,7 @@ class DeprecatedPatch(SubscriptionWorkflow):
 
     async def _next_step(self) -> None:
         workflow.deprecate_patch(PATCH)
-        await look_first(self)
+        await self.further_step()
         await super()._next_step()
 
 
@@ -128,11 +87,3 @@ class WithoutTimer(Desk):
 class WithOtherWords(Desk):
     async def wait(self, until: datetime | None, summary: str) -> None:
         await super().wait(until, f"in other words: {summary}")
-
-
-async def look_first(run: SubscriptionWorkflow) -> None:
-    if not run._opened:
-        return
-    await workflow.execute_activity_method(
-        PaymentActivities.find_payments, run._subscription.terms.merchant_uid, summary="look first", **policies.LOOK_UP
-    )

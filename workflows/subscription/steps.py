@@ -86,6 +86,7 @@ _WRITTEN: Mapping[Act, Callable[[Subscription, Recording], None]] = MappingProxy
         Act.WITHDRAW_QUESTION: lambda subscription, recording: consenting.forget(
             subscription, recording, workflow.now()
         ),
+        Act.LOOK_AT_WHAT_WAS_PUT_OFF: lambda subscription, _recording: subscription.state.reports.is_due_again(),
         Act.BEGIN_SKIPPED: lambda subscription, recording: skipping.begin(subscription, recording, workflow.now()),
         Act.ASK_FOR_CONSENT: lambda subscription, recording: consenting.gate(subscription, recording, workflow.now()),
         Act.END_PERIOD: _end_period,

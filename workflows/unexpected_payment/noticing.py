@@ -66,6 +66,7 @@ async def attend(subscription: Subscription, recording: Recording, *, listening:
             asked or [subscription.terms.merchant_uid],
             _look_at_everything(subscription, recording, asked),
         )
+        state.reports.were_looked_up()
     _charge_what_it_costs_now(subscription)
 
 
@@ -190,8 +191,8 @@ async def _settle_an_earlier_number(subscription: Subscription, recording: Recor
     try:
         stopped = await stopping.stop_the_charge(subscription, recording)
     except RefusedError:
-        # Nobody knows yet whether the newer number runs; when that is known, the earlier payment is looked at again.
-        subscription.state.reports.ask_for_a_look(payment.merchant_uid)
+        # Nobody knows yet whether the newer number runs: the earlier payment is looked at again later.
+        subscription.state.reports.put_off(payment.merchant_uid, workflow.now())
         return
     if stopped.charge is ChargeAtOrder.PAID:
         # The newer number was faster: what was paid under the earlier one pays for nothing.

@@ -43,6 +43,7 @@ class Act(StrEnum):
     DELETE_OLD_KEYS = "delete_old_keys"
     WITHDRAW_QUESTION = "withdraw_question"
     BEGIN_SKIPPED = "begin_skipped"
+    LOOK_AT_WHAT_WAS_PUT_OFF = "look_at_what_was_put_off"
     WAIT = "wait"
     TIDY = "tidy"
     OPEN = "open"
@@ -246,6 +247,13 @@ BESIDE: tuple[Row, ...] = (
         Act.BEGIN_SKIPPED,
         lambda subscription, _now: skipping.begins_at(subscription),
         does="write that nothing is paid for, so that the service is not given",
+    ),
+    Row(
+        "a look was put off",
+        lambda subscription: subscription.state.reports.put_off_until is not None,
+        Act.LOOK_AT_WHAT_WAS_PUT_OFF,
+        lambda subscription, _now: subscription.state.reports.put_off_until,
+        does="look again at an earlier order number that was paid while the newer one was in doubt",
     ),
 )
 """What is done beside the period, whatever that stands at."""

@@ -1,12 +1,16 @@
 """What a subscription is notified of: reasons to look up, never facts; and those that wait to be looked into."""
 
 from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
 from billing.domain.facts import PaymentFact
 from billing.domain.message import Message
 from billing.domain.verdict import has_come_as_far
+
+PUT_OFF = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 480, 1_440))
+"""After how long a look is made again that was put off."""
 
 REMEMBERED = 100
 """How many reports are remembered to drop their twins; the ledger's inbox already dropped most of them."""
@@ -32,12 +36,17 @@ class LookAgain(Message):
 
 
 class Reports(BaseModel):
-    """Reports that wait to be looked into, and looks that somebody asked for."""
+    """Reports that wait to be looked into, and looks that somebody asked for.
+
+    `put_off_until` is when a look that came to nothing is made again, after it was put off `put_offs` times.
+    """
 
     waiting: list[PaymentReported] = []
     heard: list[str] = []
     look_asked: bool = False
     looks_asked: list[str] = []
+    put_off_until: datetime | None = None
+    put_offs: int = 0
 
     def note(self, report: PaymentReported) -> None:
         """Note a report, once: a twin of one that was noted is dropped."""
@@ -74,10 +83,24 @@ class Reports(BaseModel):
         if merchant_uid and merchant_uid not in self.looks_asked:
             self.looks_asked = [*self.looks_asked[-(REMEMBERED - 1) :], merchant_uid]
 
+    def put_off(self, merchant_uid: str, now: datetime) -> None:
+        """This order is looked up again later, further apart each time: something else about it is open still."""
+        self.remember(merchant_uid)
+        self.put_off_until = now + PUT_OFF[min(self.put_offs, len(PUT_OFF) - 1)]
+        self.put_offs += 1
+
+    def is_due_again(self) -> None:
+        """What was put off is looked up now."""
+        self.put_off_until, self.look_asked = None, True
+
     def take_looks(self) -> list[str]:
         """The orders that a look was asked for, to be looked up now."""
-        asked, self.looks_asked, self.look_asked = self.looks_asked, [], False
+        asked, self.looks_asked, self.look_asked, self.put_off_until = self.looks_asked, [], False, None
         return asked
+
+    def were_looked_up(self) -> None:
+        """The looks that were taken are made; where none was put off, the next one is not late."""
+        self.put_offs = self.put_offs if self.put_off_until is not None else 0
 
 
 def is_shown(report: PaymentReported, row: PaymentFact | None) -> bool:

@@ -90,6 +90,8 @@ class SubscriptionState(BaseModel):
         # What could not be deleted before is tried once more.
         self.old_keys.look_at_once()
         self.after_end.begin()
+        if self.reports.put_off_until is not None:
+            self.reports.is_due_again()
         if self.period.state is CycleState.MISMATCH:
             # Money that is not as ordered pays for nothing now.
             self.reports.ask_for_a_look()
