@@ -277,4 +277,13 @@ MUTANTS = (
         "if True:",
         "tests/chaos/test_paid_by_hand.py::test_what_pays_for_nothing_goes_back_though_the_look_before_its_refund_lags",
     ),
+    Mutant(
+        "looks-without-a-pause",
+        "An earlier number that was paid is looked at without a pause while the newer one is in doubt.",
+        "workflows/unexpected_payment/noticing.py",
+        "        subscription.state.reports.put_off(payment.merchant_uid, workflow.now())\n",
+        "        subscription.state.reports.ask_for_a_look(payment.merchant_uid)\n",
+        "tests/chaos/test_paid_by_hand.py"
+        "::test_an_earlier_number_that_was_paid_is_not_looked_at_without_end_while_the_newer_one_is_in_doubt",
+    ),
 )
