@@ -67,6 +67,9 @@ _ASK_AGAIN = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED
 # A run that continued as new has no task for up to a second, and then these: started, task scheduled, begun, completed.
 _FIRST_TASK_DONE = 4
 
+# Whether it rests is looked at again so soon, and less and less often.
+_FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.005, 0.2
+
 # So long after its instant a timer has fired.
 _FIRED = timedelta(milliseconds=1)
 
@@ -304,7 +307,7 @@ class SubscriptionClock:
 
     async def _settled(self) -> WorkflowExecutionDescription:
         """What the server says of it once it has nothing to do but wait."""
-        wait = 0.005
+        wait = _FIRST_LOOK_SECONDS
         while True:
             description = await self._handle.describe()
             raw = description.raw_description
@@ -312,7 +315,7 @@ class SubscriptionClock:
             if begun and not raw.pending_activities and not raw.HasField("pending_workflow_task"):
                 return description
             await asyncio.sleep(wait)
-            wait = min(0.05, wait * 1.5)
+            wait = min(_LONGEST_LOOK_SECONDS, wait * 1.5)
 
     async def _emulator(
         self, session: aiohttp.ClientSession, keys: Sequence[str], *, to: datetime | None = None

@@ -2,22 +2,22 @@
 
 import argparse
 import asyncio
-import logging
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
-
 from chaos import every_event
 from chaos.faults import Pair, every_pair
 from chaos.mutants.command import main as try_mutants
+from chaos.plan import Lives, lives_of_report
 from chaos.processes.fleet import POSTGRESQL, SQLITE
 from chaos.processes.mishaps import BLOWS
 from chaos.processes.siege import besieged
 from chaos.report import lines_of, report_of, write_report
-from chaos.rounds import Round, one_round
+from chaos.rounds import Round
+from chaos.running import JOBS, Run, be_quiet, keep, kept_rounds, lived, sources
 from chaos.stack import a_dev_server
 from chaos.stories import STORIES
 from chaos.telling import Told, told
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     if said[:1] == ["mutants"]:
         return try_mutants(said[1:])
     chosen = _parser().parse_args(said)
-    _be_quiet()
+    be_quiet()
     if chosen.command == "every-event":
         return asyncio.run(every_event.main(chosen.every, _line))
     if chosen.command == "stories":
@@ -61,7 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--periods", type=int, help="that a life goes on for which nothing has ended (1)")
     run.add_argument("--clean", action="store_true", help="nothing goes wrong: the harness against itself")
     run.add_argument("--pair", action="append", type=_pair, help="STEP:FIRST:SECOND for every subscriber; repeatable")
+    run.add_argument("--jobs", type=int, default=JOBS, help=f"rounds at once, each in a process of its own ({JOBS})")
     run.add_argument("--report", type=Path, default=REPORT, help=f"where the report goes ({REPORT})")
+    run.add_argument("--again", type=Path, help="a report: the round of --seed once more, with the pairs it met there")
+    run.add_argument("--resume", action="store_true", help="go on after the rounds that the report has already")
     processes = commands.add_parser("processes", help="the same lives in real processes that are killed and cut off")
     processes.add_argument("--seed", type=int, default=0, help="of the first wave (0)")
     processes.add_argument("--minutes", type=float, default=0.0, help="for which new waves begin; one at least (0)")
@@ -78,13 +81,6 @@ def _pair(text: str) -> Pair:
     if pair not in every_pair():
         raise argparse.ArgumentTypeError(f"not two mishaps that this step can meet: {text}")
     return pair
-
-
-def _be_quiet() -> None:
-    """What fails here fails on purpose, and is told in the end; every log would say it a hundred times."""
-    logging.disable(logging.CRITICAL)
-    quiet = LoggingConfig(filter=TelemetryFilter(core_level="OFF", other_level="OFF"))
-    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=quiet)), error_if_already_set=False)
 
 
 async def _stories(names: list[str], *, verbose: bool) -> int:
@@ -117,36 +113,77 @@ def _say(result: Told, *, verbose: bool) -> None:
 def _tier(chosen: argparse.Namespace) -> Tier:
     """How much is done: by the tier's name, and by what was given besides."""
     tier = TIERS[chosen.tier] if chosen.tier else Tier(subscribers=12)
-    given = {name: value for name in ("rounds", "subscribers", "periods") if (value := getattr(chosen, name))}
-    # Who asks for another number of rounds wants that many.
-    return replace(tier, **given, **({"charges": 0, "floor": 0} if chosen.rounds else {}))
+    wanted = replace(
+        tier,
+        rounds=chosen.rounds or tier.rounds,
+        subscribers=chosen.subscribers or tier.subscribers,
+        periods=chosen.periods or tier.periods,
+    )
+    # Who asks for another number of rounds, or for one again, wants that many.
+    return replace(wanted, charges=0, floor=0, every_pair=False) if chosen.rounds or chosen.again else wanted
 
 
 async def _rounds(chosen: argparse.Namespace) -> int:
-    rounds: list[Round] = []
-    tier = _tier(chosen)
-    command = f"python -m chaos run --seed {chosen.seed} --subscribers {tier.subscribers} --periods {tier.periods}"
-    command += f" --tier {chosen.tier}" if chosen.tier else ""
-    command += f" --rounds {chosen.rounds}" if chosen.rounds else ""
-    pairs = None
+    tier, command = _tier(chosen), _command(chosen)
+    try:
+        run = Run(tier, chosen.seed, _lives(chosen, tier))
+        kept = chosen.report.with_suffix(".rounds")
+        if chosen.resume:
+            run.resume(_rounds_before(chosen.report, kept))
+        else:
+            kept.unlink(missing_ok=True)
+    except (OSError, ValueError, LookupError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    code = sources()
+
+    def report() -> dict[str, Any]:
+        return report_of(run.rounds, command, floor=tier.floor, tier=chosen.tier, code=code)
+
+    async for one, line in lived(run, chosen.jobs):
+        keep(kept, one)
+        write_report(chosen.report, report())
+        _line(f"{line}; {len(run.rounds)} rounds, {sum(each.charges for each in run.judged)} charges")
+        _tell_what_broke(one, f"python -m chaos run --seed {one.seed} --again {chosen.report}")
+    return _end(report(), chosen.report)
+
+
+def _command(chosen: argparse.Namespace) -> str:
+    """What was asked for, so that somebody can ask for it again."""
+    asked = [f"python -m chaos run --seed {chosen.seed}"]
+    named = {name: getattr(chosen, name) for name in ("tier", "rounds", "subscribers", "periods")}
+    asked += [f"--{name} {value}" for name, value in named.items() if value]
+    asked += ["--clean"] if chosen.clean else []
+    asked += [f"--pair '{':'.join(pair)}'" for pair in chosen.pair or ()]
+    asked += [f"--again {chosen.again}"] if chosen.again else []
+    return " ".join(asked)
+
+
+def _lives(chosen: argparse.Namespace, tier: Tier) -> Lives | None:
+    """The pairs of each round, where they are not the next ones in turn.
+
+    Raises:
+        LookupError: the report has no round of that seed.
+    """
+    if chosen.again:
+        lives = lives_of_report(json.loads(chosen.again.read_text(encoding="utf-8")), chosen.seed)
+        if lives is None:
+            raise LookupError(f"{chosen.again} has no round of the seed {chosen.seed}")
+        return lives
     if chosen.clean or chosen.pair:
-        pairs = [tuple(chosen.pair or ())] * tier.subscribers
-        command += "".join(f" --pair '{':'.join(pair)}'" for pair in chosen.pair or ()) or " --clean"
-    async with a_dev_server() as server:
-        while tier.goes_on(len(rounds), sum(each.charges for one in rounds for each in one.judged)):
-            one = await one_round(
-                server.client,
-                chosen.seed + len(rounds),
-                tier.subscribers,
-                _line,
-                pairs=pairs,
-                periods=tier.periods,
-                uncached=tier.uncached,
-            )
-            rounds.append(one)
-            _tell_what_broke(one, command)
-            write_report(chosen.report, report_of(rounds, command, floor=tier.floor, tier=chosen.tier))
-    return _end(report_of(rounds, command, floor=tier.floor, tier=chosen.tier), chosen.report)
+        return [tuple(chosen.pair or ())] * tier.subscribers
+    return None
+
+
+def _rounds_before(report: Path, kept: Path) -> list[Round]:
+    """The rounds that a report was made of.
+
+    Raises:
+        ValueError: they were lived on other code.
+    """
+    if json.loads(report.read_text(encoding="utf-8"))["code"] != sources():
+        raise ValueError(f"{report} was made on other code: its rounds prove nothing of this one")
+    return list(kept_rounds(kept))
 
 
 async def _processes(chosen: argparse.Namespace) -> int:
@@ -165,7 +202,7 @@ async def _processes(chosen: argparse.Namespace) -> int:
     )
     for wave in waves:
         _tell_what_broke(wave, command)
-    return _end(report_of(waves, command), chosen.report)
+    return _end(report_of(waves, command, code=sources()), chosen.report)
 
 
 def _end(report: dict[str, Any], path: Path) -> int:

@@ -13,7 +13,7 @@ from chaos.processes.mishaps import BLOWS
 from chaos.rounds import Round
 from chaos.versions import Deploys, Histories, together
 
-SCHEMA = 3
+SCHEMA = 4
 DOUBLE = ("paid_at_most_once", "paid_by_one_order", "started once")
 LOST = ("no period lost", "one_fate", "nothing_due_unlisted")
 LEAKED = (
@@ -24,8 +24,18 @@ LEAKED = (
 LATE_SECONDS = 2 * 86_400
 
 
-def report_of(rounds: Sequence[Round], command: str, *, floor: int = 0, tier: str | None = None) -> dict[str, Any]:
-    """The whole report as plain values; `invalid` where a mishap or a kill point struck too seldom to be evidence."""
+def report_of(
+    rounds: Sequence[Round], command: str, *, floor: int = 0, tier: str | None = None, code: str = ""
+) -> dict[str, Any]:
+    """The whole report as plain values; `invalid` where a mishap or a kill point struck too seldom to be evidence.
+
+    Args:
+        rounds: that were lived.
+        command: that was asked for.
+        floor: strikes that every mishap needs.
+        tier: its name, where it is one.
+        code: tells the state of the code on which it ran from others.
+    """
     judged = [each for one in rounds for each in one.judged]
     broken = Counter(violation.invariant for each in judged for violation in each.broken)
     fired: Counter[str] = Counter()
@@ -43,7 +53,8 @@ def report_of(rounds: Sequence[Round], command: str, *, floor: int = 0, tier: st
         "schema": SCHEMA,
         "verdict": "fail" if broken else "invalid" if seldom else "pass",
         "tier": tier,
-        "seeds": [one.seed for one in rounds],
+        "code": code,
+        "seeds": sorted(one.seed for one in rounds),
         "subscriptions": len(judged),
         "virtual_days": round(sum(one.virtual_days for one in rounds)),
         "wall_seconds": round(sum(one.seconds for one in rounds)),
@@ -75,6 +86,10 @@ def report_of(rounds: Sequence[Round], command: str, *, floor: int = 0, tier: st
             for one in rounds
             for each in one.judged
             for violation in each.broken
+        ],
+        "rounds": [
+            {"seed": one.seed, "lives": [[[*pair] for pair in life] for life in one.lives]}
+            for one in sorted(rounds, key=lambda one: one.seed)
         ],
         "reproduce": command,
     }

@@ -15,14 +15,14 @@ import httpx
 from temporalio.client import Client
 
 from chaos.audited import audited, webhooks_of, with_audit
-from chaos.faults import Pair, every_pair
+from chaos.faults import Pair
 from chaos.judging import Judged, judge
 from chaos.lives import Subscriber, draw_subscriber
+from chaos.plan import Lives, pairs_of
 from chaos.stack import a_stack
 from chaos.versions import Deploys, Histories
 from chaos.world import StuckError, World
 
-PAIRS_A_LIFE = 3
 QUIET_DAYS = 45
 """So much virtual time passes after the last mishap: longer than every ladder of retries and looks."""
 UNCACHED = 0.15
@@ -45,6 +45,8 @@ class Round:
     seconds: float
     virtual_days: float
     commands: dict[str, int]
+    lives: Lives = ()
+    """The pairs of each subscriber."""
     struck: Sequence[str] = ()
     """Every mishap that met a call of its step, once for each time."""
     planned: Sequence[Pair] = ()
@@ -58,34 +60,13 @@ class Round:
     """What became of every history that was made, in this round and those before it; nothing where none was read."""
 
 
-def pairs_of(seed: int, subscribers: int, pairs: Sequence[Pair] | None = None) -> list[tuple[Pair, ...]]:
-    """Which pairs the subscribers of a round live through: the next ones of all, so that rounds cover every one."""
-    pairs = every_pair() if pairs is None else pairs
-    wanted = subscribers * PAIRS_A_LIFE
-    start = seed * wanted % len(pairs)
-    waiting = [*pairs[start : start + wanted], *pairs[: max(0, start + wanted - len(pairs))]]
-    lives: list[list[Pair]] = [[] for _ in range(subscribers)]
-    for pair in waiting:
-        # One pair for each step of a life; what fits nowhere comes with the shortest life of another seed.
-        fitting = [life for life in lives if _fits(pair, life)]
-        if fitting:
-            min(fitting, key=len).append(pair)
-    return [tuple(life) for life in lives]
-
-
-def _fits(pair: Pair, life: Sequence[Pair]) -> bool:
-    """Each step once, and a life begins once."""
-    taken = {each.step for each in life}
-    return pair.step not in taken and not ({pair.step, *taken} >= {"issue", "start"})
-
-
 async def one_round(
     temporal: Client,
     seed: int,
     subscribers: int,
     say: Callable[[str], None],
     *,
-    pairs: Sequence[tuple[Pair, ...]] | None = None,
+    pairs: Lives | None = None,
     periods: int = 1,
     uncached: float = UNCACHED,
 ) -> Round:
@@ -156,6 +137,7 @@ async def came_to(
         sum(days),
         dict(commands),
         struck=[name for each in everybody for name in each.struck],
+        lives=[each.pairs for each in everybody],
         planned=[pair for each in everybody for pair in each.pairs],
         webhooks=await webhooks_of(world),
     )

@@ -15,6 +15,7 @@ class Tier:
         charges: that all rounds come to together, at least.
         floor: times that each mishap has to strike, or the run is invalid.
         uncached: the share of rounds whose worker keeps no run in memory, at ten times the work.
+        every_pair: whether rounds of one period follow until every pair is covered, or was planned in vain.
     """
 
     subscribers: int
@@ -23,6 +24,7 @@ class Tier:
     charges: int = 0
     floor: int = 0
     uncached: float = 0.15
+    every_pair: bool = False
 
     def goes_on(self, rounds: int, charges: int) -> bool:
         """Whether there is more to do after so many rounds and charges."""
@@ -31,6 +33,6 @@ class Tier:
 
 TIERS: Mapping[str, Tier] = {
     "smoke": Tier(subscribers=2, uncached=0.0),
-    "nightly": Tier(subscribers=12, periods=12, rounds=42, floor=20),
+    "nightly": Tier(subscribers=12, periods=12, rounds=42, floor=20, uncached=0.04, every_pair=True),
     "soak": Tier(subscribers=30, periods=24, rounds=50, charges=30_000, floor=20, uncached=0.02),
 }

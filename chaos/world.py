@@ -25,7 +25,7 @@ ANSWER_SECONDS = 25.0
 """So long, in real time, a call may take: the api promises an answer, or 202, after a moment."""
 _ASK_AGAIN_MINUTES = (12, 30, 120)
 _OPEN = (None, 202, 503)
-_POLL_SECONDS = 0.2
+_POLL_SECONDS, _LONGEST_POLL_SECONDS = 0.1, 1.5
 _TRIES = 3
 _ADVANCING = "advancing"
 _NEARLY = timedelta(seconds=1)
@@ -274,10 +274,12 @@ class World:
         # A move that somebody lost patience with is still under way: what it comes to is waited for, too.
         if asked.status_code not in (httpx.codes.OK, httpx.codes.ACCEPTED) and not _is_moving(asked):
             raise StuckError(f"the clock of {customer_uid} does not move: {asked.text[:200]}")
+        pause = _POLL_SECONDS
         while (clock := (await self.stack.api.get(path)).json())["status"] == _ADVANCING:
             if patience.is_over(datetime.fromisoformat(clock["now"])):
                 raise StuckError(f"{customer_uid} does not come to rest on its way to {target.isoformat()}")
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_POLL_SECONDS, 1.4 * pause)
         shown: dict[str, Any] = clock
         return shown
 

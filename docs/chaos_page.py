@@ -9,8 +9,9 @@ from chaos.expected import GRACE
 from chaos.faults import MISHAPS, POINTS, STEPS, WHERE, every_pair, every_pair_of_processes
 from chaos.invariants import CHECKS, SLA
 from chaos.machine.world import QUIET_DAYS as DRAWN_QUIET_DAYS
+from chaos.plan import MOST_TRIES, PAIRS_A_LIFE, PAIRS_A_LIFE_OF_ALL
 from chaos.processes.mishaps import BLOWS
-from chaos.rounds import PAIRS_A_LIFE, QUIET_DAYS
+from chaos.rounds import QUIET_DAYS
 from chaos.stories import STORIES
 from chaos.tiers import TIERS
 
@@ -32,7 +33,9 @@ $ gudok chaos run --seed 7 --rounds 3    # lives drawn at random, mishaps in pai
 $ gudok chaos every-event --every 20      # one life, its worker killed and its run continued as new at each 20th point
 $ gudok chaos run --clean                # nothing goes wrong: the harness against itself
 $ gudok chaos run --pair 'dunning:five minutes late:webhook lost'
-$ gudok chaos run --tier nightly         # smoke, nightly or soak
+$ gudok chaos run --tier nightly         # smoke, nightly or soak; two rounds at once on two cores, --jobs
+$ gudok chaos run --tier nightly --resume                       # go on after the rounds that were lived
+$ gudok chaos run --seed 57 --again chaos-report.json           # that round once more, with the pairs it met
 $ gudok chaos processes --minutes 15     # the same lives in real processes, on SQLite or --database postgresql
 ```
 
@@ -51,7 +54,9 @@ _ROUNDS = f"""
 
 A round is some subscribers (12 unless `--subscribers` says another number), each with {PAIRS_A_LIFE} pairs of mishaps
 at as many steps of their life. There are {len(every_pair()):,} ordered pairs; the rounds of the seeds 0, 1, 2 …
-take them in turn. Half of the lives are hasty: the next command comes while a call may still be on its way.
+take them in turn. Each round is a process, with a Temporal of its own; what it came to is kept beside the report, and
+a run that was cut off goes on after it, unless the code is another one. Half of the lives are hasty: the next command
+comes while a call may still be on its way.
 Some rounds have a PortOne that does not refuse to charge an order number twice, some a worker that keeps no run in
 memory.
 
@@ -211,7 +216,13 @@ def _tiers() -> str:
         for name, one in TIERS.items()
     )
     head = "| Tier | Rounds | Subscribers in each | Periods of a life that goes on | Charges at least | Floor |\n"
-    return f"\n## Tiers\n\n{head}|---|---|---|---|---|---|\n{rows}"
+    every = ", ".join(f"`{name}`" for name, one in TIERS.items() if one.every_pair)
+    return (
+        f"\n## Tiers\n\n{head}|---|---|---|---|---|---|\n{rows}"
+        f"\nAfter its rounds {every} goes on with shorter lives until every pair was covered: "
+        f"{PAIRS_A_LIFE_OF_ALL} pairs a life, and\n"
+        f"one that met no call of its step is planned again, up to {MOST_TRIES} times.\n"
+    )
 
 
 def _promises() -> str:

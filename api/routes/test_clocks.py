@@ -19,6 +19,7 @@ from api.models import Body, CustomerUid, InstantField
 from api.strict_route import StrictRoute
 from api.views import Json, instant, subscription_view
 from billing.domain import bounds
+from billing.ledger.rows import SubscriptionRow
 
 
 def _distance(text: str) -> str:
@@ -83,10 +84,10 @@ router = APIRouter(
 @router.get("/{customer_uid}")
 async def get_test_clock(customer_uid: CustomerUid, desk: DeskDep, advances: AdvancesDep) -> Json:
     """Where a subscription's world stands in time, and how far its newest advance has come."""
-    await find_subscription(desk, customer_uid)
-    # Before the time is: whoever reads that it moves no longer also reads where it came to stand.
+    # Before the rest is: whoever reads that it moves no longer also reads where it came to stand.
     moved = _moved_view(advances.newest(customer_uid))
-    return await _view(desk, customer_uid, await _time_of(desk, customer_uid), moved)
+    record = await find_subscription(desk, customer_uid)
+    return _view(desk, record, await _time_of(desk, customer_uid), moved)
 
 
 @router.post("/{customer_uid}/advance", status_code=202)
@@ -112,7 +113,8 @@ async def advance_test_clock(
             newest = advances.begin(customer_uid, time.now, target)
         elif resource == drawn:
             raise Problem(422, "invalid_request", "must lie ahead", field="to")
-        view = await _view(desk, customer_uid, time, _moved_view(newest))
+        record = await find_subscription(desk, customer_uid)
+        view = _view(desk, record, time, _moved_view(newest))
         return answer(202 if view["status"] is ClockStatus.ADVANCING else 200, view)
 
     return await once(drawn, move, by_body=False)
@@ -134,10 +136,9 @@ async def _time_of(desk: Desk, customer_uid: str) -> WorldTime:
         raise Problem(409, "no_test_clock", str(error)) from None
 
 
-async def _view(desk: Desk, customer_uid: str, time: WorldTime, moved: Json) -> Json:
-    record = await find_subscription(desk, customer_uid)
+def _view(desk: Desk, record: SubscriptionRow, time: WorldTime, moved: Json) -> Json:
     return {
-        "customer_uid": customer_uid,
+        "customer_uid": record.customer_uid,
         "now": instant(time.now),
         "next_due": instant(time.next_due),
         **moved,

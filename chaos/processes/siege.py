@@ -15,12 +15,13 @@ from chaos.faults import every_pair_of_processes
 from chaos.invariants import Violation
 from chaos.judging import judge
 from chaos.lives import Subscriber, draw_subscriber
+from chaos.plan import pairs_of
 from chaos.processes.blow import Siege
 from chaos.processes.fleet import Fleet, FleetError, a_fleet
 from chaos.processes.histories import replayed
 from chaos.processes.mishaps import BLOWS, blows_of
 from chaos.processes.world import a_process_world
-from chaos.rounds import Round, came_to, in_quiet, in_trouble, pairs_of, reconciled
+from chaos.rounds import Round, came_to, in_quiet, in_trouble, reconciled
 from chaos.world import StuckError
 
 PAUSE_SECONDS = 0.5

@@ -13,8 +13,9 @@ from chaos.faults import (
     every_pair_of_processes,
     points_of,
 )
+from chaos.plan import pairs_of
 from chaos.report import lines_of, report_of
-from chaos.rounds import Round, pairs_of
+from chaos.rounds import Round
 from chaos.tiers import TIERS
 
 CUT = Pair("due", "cut after", "webhook lost")

@@ -7,7 +7,7 @@ import pytest
 from billing.emulator.fault_kinds import KINDS
 from billing.emulator.faults import Fault
 from chaos.faults import MISHAPS, STEPS, every_pair, rule_of
-from chaos.rounds import PAIRS_A_LIFE, pairs_of
+from chaos.plan import PAIRS_A_LIFE, pairs_of
 
 
 def test_every_ordered_pair_is_there_once_at_each_step_that_can_meet_it():
