@@ -80,7 +80,7 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
     keys = BillingKeyActivities(client, cards)
     payments = PaymentActivities(client, ledger, cards, notices, product_type=settings.product_type)
     on_key = KeyActivities(client)
-    schedules = ScheduleActivities(client, cards, notices, product_type=settings.product_type)
+    schedules = ScheduleActivities(client, ledger, cards, notices, product_type=settings.product_type)
     writes = LedgerActivities(ledger)
     return [
         keys.issue_billing_key,
@@ -92,6 +92,7 @@ def activities_of(settings: Settings, client: PortOneClient, ledger: Ledger) -> 
         payments.retry_schedule,
         payments.find_payment,
         payments.find_payments,
+        payments.look_up_order,
         payments.find_reported,
         payments.cancel_payment,
         schedules.register_schedule,

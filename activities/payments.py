@@ -11,13 +11,22 @@ from activities.cards import CARD_IS_GONE, VaultedCards
 from activities.errors import of_ledger, of_portone
 from activities.notices import NoticeUrls
 from billing import fail_points, portone
-from billing.domain.facts import PaymentFact
+from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.money import Money
 from billing.domain.outcomes import CARD_GONE, ChargeOutcome
 from billing.ledger import Ledger, LedgerConflictError
 from billing.portone import PortOneClient, PortOneError
 from workflows import ports
-from workflows.contracts import CancelAnswer, CancelPayment, ChargeAgain, ChargeAnswer, ChargeOnetime, RetrySchedule
+from workflows.contracts import (
+    CancelAnswer,
+    CancelPayment,
+    ChargeAgain,
+    ChargeAnswer,
+    ChargeOnetime,
+    LookUpOrder,
+    OrderSeen,
+    RetrySchedule,
+)
 
 ALREADY_SENT = "this sending of the order number has left before; only a look-up can tell what became of it"
 
@@ -126,6 +135,21 @@ class PaymentActivities(ports.PaymentActivities):
         except PortOneError as error:
             raise of_portone(error) from None
         return [payment.fact() for payment in found]
+
+    @activity.defn
+    async def look_up_order(self, order: LookUpOrder) -> OrderSeen:
+        """What was reported first, and the schedule last: a charge that runs in between shows in one of them."""
+        reported = None if order.imp_uid is None else await self.find_payment(order.imp_uid)
+        payments = await self.find_payments(order.merchant_uid)
+        schedule = await self._find_schedule(order.merchant_uid) if order.with_schedule else None
+        return OrderSeen(payments=tuple(payments), reported=reported, schedule=schedule)
+
+    async def _find_schedule(self, merchant_uid: str) -> ScheduleFact | None:
+        try:
+            schedule = await self._client.find_schedule(merchant_uid)
+        except PortOneError as error:
+            raise of_portone(error) from None
+        return schedule.fact() if schedule else None
 
     @activity.defn
     async def find_reported(self, imp_uids: Sequence[str]) -> Sequence[PaymentFact]:

@@ -7,9 +7,11 @@ from temporalio import activity
 from activities.cards import CARD_IS_GONE, VaultedCards
 from activities.errors import of_portone
 from activities.notices import NoticeUrls
-from billing import portone
+from billing import fail_points, portone
 from billing.domain.facts import ScheduleFact
 from billing.domain.outcomes import CARD_GONE, ScheduleOutcome
+from billing.domain.records import LedgerEntry, SubscriptionRecord
+from billing.ledger import Ledger, LedgerError
 from billing.portone import PortOneClient, PortOneError
 from workflows import ports
 from workflows.billing_key.contracts import Unscheduled
@@ -25,8 +27,11 @@ WINDOWS = 5
 class ScheduleActivities(ports.ScheduleActivities):
     """Calls the `/subscribe/payments/schedule` family."""
 
-    def __init__(self, client: PortOneClient, cards: VaultedCards, notices: NoticeUrls, *, product_type: str) -> None:
+    def __init__(
+        self, client: PortOneClient, ledger: Ledger, cards: VaultedCards, notices: NoticeUrls, *, product_type: str
+    ) -> None:
         self._client = client
+        self._ledger = ledger
         self._cards = cards
         self._notices = notices
         self._product_type = product_type
@@ -63,7 +68,24 @@ class ScheduleActivities(ports.ScheduleActivities):
         answer = _translated(await self._client.schedule(request))
         if order.vault_handle is not None and answer.outcome in (ScheduleOutcome.REGISTERED, ScheduleOutcome.REFUSED):
             await self._cards.discard(order.vault_handle)
+        if answer.outcome is ScheduleOutcome.REGISTERED and order.stands is not None:
+            return answer.model_copy(update={"written": await self._show(order.stands)})
         return answer
+
+    async def _show(self, stands: SubscriptionRecord) -> bool:
+        """Whether the ledger shows that a charge stands at PortOne; where it cannot be written now, it is later.
+
+        It dies before this: nobody knows the answer of the call, and the row is read back.
+        """
+        if fail_points.ARE_ON:
+            fail_points.reach("before record", str(stands.merchant_uid))
+        try:
+            await self._ledger.record(LedgerEntry(subscription=stands))
+        except LedgerError:
+            return False
+        if fail_points.ARE_ON:
+            fail_points.reach("after record", str(stands.merchant_uid))
+        return True
 
     async def _has_key(self, customer_uid: str) -> bool:
         """Whether an earlier sending of the card has become a key; then its charge is registered without the card."""

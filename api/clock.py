@@ -113,6 +113,10 @@ class NoTestClockError(Exception):
     """What answers as PortOne, or as Temporal, keeps no clock that can be moved."""
 
 
+class _EndedInAStepError(Exception):
+    """The run was ended from outside before it answered what had come, and answers no question any more."""
+
+
 class SubscriptionClock:
     """The clock of one subscription and of its customer_uid at the emulator."""
 
@@ -134,7 +138,7 @@ class SubscriptionClock:
     async def advance(self, distance: timedelta, progress: Progress | None = None) -> datetime:
         """Move by `distance`, or until the subscription ends; answers the instant it is then."""
         async with own_connections(seconds=_PATIENCE, raise_for_status=True) as session:
-            now, _ = await self._emulator(session, self._keys(await self._snapshot()))
+            now, _ = await self._emulator(session, [self._customer_uid])
             return await self._advance(session, now + distance, progress)
 
     async def advance_to(self, target: datetime, progress: Progress | None = None) -> datetime:
@@ -143,6 +147,14 @@ class SubscriptionClock:
             return await self._advance(session, target, progress)
 
     async def _advance(self, session: aiohttp.ClientSession, target: datetime, progress: Progress | None) -> datetime:
+        try:
+            return await self._step_by_step(session, target, progress)
+        except _EndedInAStepError:
+            return (await self._emulator(session, [self._customer_uid], to=target))[0]
+
+    async def _step_by_step(
+        self, session: aiohttp.ClientSession, target: datetime, progress: Progress | None
+    ) -> datetime:
         snapshot = await self._snapshot()
         now = await self._together(session, self._keys(snapshot))
         watch = _Watch(self._books_url, snapshot) if progress else None
@@ -286,6 +298,8 @@ class SubscriptionClock:
                 except WorkflowQueryFailedError as error:
                     if str(error) != ASK_AGAIN:
                         raise
+                    if not await self._is_running():
+                        raise _EndedInAStepError from None
                 await asyncio.sleep(0.01)
 
     async def _is_running(self) -> bool:
@@ -310,9 +324,12 @@ class SubscriptionClock:
         wait = _FIRST_LOOK_SECONDS
         while True:
             description = await self._handle.describe()
+            if description.status not in _LIVES:
+                # What was under way when it was ended stays in sight.
+                return description
             raw = description.raw_description
-            begun = description.history_length >= _FIRST_TASK_DONE or description.status not in _LIVES
-            if begun and not raw.pending_activities and not raw.HasField("pending_workflow_task"):
+            busy = raw.pending_activities or raw.HasField("pending_workflow_task")
+            if description.history_length >= _FIRST_TASK_DONE and not busy:
                 return description
             await asyncio.sleep(wait)
             wait = min(_LONGEST_LOOK_SECONDS, wait * 1.5)

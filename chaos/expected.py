@@ -13,8 +13,6 @@ SEOUL = timezone(timedelta(hours=9))
 
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _FEBRUARY = 2
-GRACE = timedelta(days=7)
-"""A period that is paid later than this after its day begins on the day it is paid."""
 
 
 def month_days(year: int, month: int) -> int:
@@ -93,17 +91,14 @@ class ExpectedLife:
             period += 1
         return due
 
-    def due(self, now: datetime, paid_late: dict[int, datetime]) -> list[Due]:
-        """Every period that is due by now; `paid_late` moves what follows a payment that came after the grace."""
+    def due(self, now: datetime) -> list[Due]:
+        """Every period that is due by now; a payment that comes late moves nothing."""
         found, period = [], 1
         while self.counts and (at := self.due_of(period)) <= now:
             limits = (self.ends_at, self.paused_at, self.uncertain_from)
             if any(limit is not None and at >= limit for limit in limits):
                 break
             found.append(Due(self.life, period, at, self._price_at(at)))
-            paid = paid_late.get(period)
-            if paid is not None and paid - at > GRACE and not any(each.period == period + 1 for each in self.counts):
-                self.goes_on_with(period + 1, months_after(paid, 1))
             period += 1
         return found
 

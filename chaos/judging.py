@@ -71,7 +71,7 @@ async def _books(subscriber: Subscriber, charges: list[dict[str, Any]], rows: li
         now=now,
         payments=payments,
         charges=[_charge(row) for row in charges],
-        due=_due(subscriber, shown, now, charges, payments),
+        due=_due(subscriber, shown, now),
         lives=_lives(subscriber, shown),
         told=subscriber.told,
         named=named,
@@ -96,19 +96,13 @@ async def _books(subscriber: Subscriber, charges: list[dict[str, Any]], rows: li
     )
 
 
-def _due(
-    subscriber: Subscriber,
-    shown: dict[str, Any],
-    now: datetime,
-    charges: list[dict[str, Any]],
-    payments: list[Payment],
-) -> list[Due]:
+def _due(subscriber: Subscriber, shown: dict[str, Any], now: datetime) -> list[Due]:
     """What ought to have been charged by now; nothing more after a life has ended, for whatever reason."""
     found = []
     for life in subscriber.lives:
         ended = shown["ended_at"] if shown and shown["subscription_id"] == life.life else None
         horizon = min(now, datetime.fromisoformat(ended)) if ended else now
-        found += life.due(horizon, _paid_late(life.life, charges, payments))
+        found += life.due(horizon)
     return found
 
 
@@ -167,13 +161,6 @@ async def _named(subscriber: Subscriber, numbers: set[str]) -> list[Named]:
             if row["merchant_uid"] in numbers or str(row["customer_uid"]).startswith(uid)
         ]
     return named
-
-
-def _paid_late(life: str, charges: list[dict[str, Any]], payments: list[Payment]) -> dict[int, datetime]:
-    """When each period of a life was first paid: what was paid once more is given back, and moves nothing."""
-    periods = {row["merchant_uid"]: row["cycle"] for row in charges if row["subscription_id"] == life and row["cycle"]}
-    newest_first = sorted(payments, key=lambda row: row.paid_at, reverse=True)
-    return {periods[row.merchant_uid]: row.paid_at for row in newest_first if row.merchant_uid in periods}
 
 
 def _lateness(books: Books) -> Iterable[float]:

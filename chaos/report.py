@@ -75,24 +75,28 @@ def report_of(
         "deploys": asdict(together((one.deploys for one in rounds), Deploys())),
         "histories": asdict(together((one.histories for one in rounds), Histories())),
         "pairs": coverage(rounds),
-        "violations": [
-            {
-                "seed": one.seed,
-                "subscription": violation.customer_uid or each.customer_uid,
-                "period": violation.period,
-                "invariant": violation.invariant,
-                "says": violation.says,
-            }
-            for one in rounds
-            for each in one.judged
-            for violation in each.broken
-        ],
+        "violations": _violations(rounds),
         "rounds": [
             {"seed": one.seed, "lives": [[[*pair] for pair in life] for life in one.lives]}
             for one in sorted(rounds, key=lambda one: one.seed)
         ],
         "reproduce": command,
     }
+
+
+def _violations(rounds: Sequence[Round]) -> list[dict[str, Any]]:
+    return [
+        {
+            "seed": one.seed,
+            "subscription": violation.customer_uid or each.customer_uid,
+            "period": violation.period,
+            "invariant": violation.invariant,
+            "says": violation.says,
+        }
+        for one in rounds
+        for each in one.judged
+        for violation in each.broken
+    ]
 
 
 def _spread(values: Sequence[float]) -> dict[str, float] | None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from chaos.coverage import PLANNED_OFTEN, SHARE
-from chaos.expected import GRACE
 from chaos.faults import MISHAPS, POINTS, STEPS, WHERE, every_pair, every_pair_of_processes
 from chaos.invariants import CHECKS, SLA
 from chaos.machine.world import QUIET_DAYS as DRAWN_QUIET_DAYS
@@ -242,8 +241,8 @@ def _points() -> str:
 def _judged() -> str:
     checks = "".join(f"| {name} | {_sentence(check)} |\n" for name, check in CHECKS.items())
     return (
-        f"\nA period may be {SLA.days} days behind its day; one that is paid more than {GRACE.days} days late begins\n"
-        "on the day it is paid. What is parked counts as named; what reconciliation found counts only where something\n"
+        f"\nA period may be {SLA.days} days behind its day; one that is paid late keeps its days.\n"
+        "What is parked counts as named; what reconciliation found counts only where something\n"
         f"outlasted the quiet window, or an operator ended the run.\n\n| In the harness alone | In words |\n"
         f"|---|---|\n{checks}"
     )

@@ -11,7 +11,7 @@ from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact
 from billing.domain.message import Message
 from billing.domain.money import Money
 from billing.domain.outcomes import ChargeOutcome, KeyOutcome, ScheduleOutcome
-from billing.domain.records import Customer, RefundState
+from billing.domain.records import Customer, RefundState, SubscriptionRecord
 from billing.domain.states import CycleState
 from billing.domain.subscription.start import BillingPolicy, PortOneChannel
 
@@ -117,8 +117,27 @@ class ChargeAnswer(Message):
     message: str | None = None
 
 
+class LookUpOrder(Message):
+    """Look an order up: its payments, the one that was reported by `imp_uid`, and its schedule where that is asked."""
+
+    merchant_uid: str
+    imp_uid: str | None = None
+    with_schedule: bool = False
+
+
+class OrderSeen(Message):
+    """What PortOne shows of an order; `reported` is whatever payment the asked imp_uid names, of this order or not."""
+
+    payments: tuple[PaymentFact, ...] = ()
+    reported: PaymentFact | None = None
+    schedule: ScheduleFact | None = None
+
+
 class RegisterSchedule(Message):
-    """Register one charge at PortOne for `schedule_at`; with a `vault_handle` the key is issued in the same call."""
+    """Register one charge at PortOne for `schedule_at`; with a `vault_handle` the key is issued in the same call.
+
+    `stands` is the subscription as the ledger is to show it once PortOne has said that the charge is registered.
+    """
 
     workflow_id: str
     merchant_uid: str
@@ -131,6 +150,7 @@ class RegisterSchedule(Message):
     customer: Customer = Customer()
     channel: PortOneChannel = PortOneChannel()
     vault_handle: str | None = None
+    stands: SubscriptionRecord | None = None
 
 
 class Reschedule(Message):
@@ -141,12 +161,16 @@ class Reschedule(Message):
 
 
 class ScheduleAnswer(Message):
-    """What became of registering a schedule; anything but `registered` is looked up before the next step."""
+    """What became of registering a schedule; anything but `registered` is looked up before the next step.
+
+    `written` says that the ledger shows already that it stands.
+    """
 
     outcome: ScheduleOutcome
     schedule: ScheduleFact | None = None
     code: str | None = None
     message: str | None = None
+    written: bool = False
 
 
 class RetrySchedule(Message):

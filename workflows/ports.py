@@ -29,6 +29,8 @@ from workflows.contracts import (
     DeleteBillingKey,
     IssueBillingKey,
     KeyAnswer,
+    LookUpOrder,
+    OrderSeen,
     RegisterSchedule,
     Reschedule,
     RetrySchedule,
@@ -103,6 +105,11 @@ class PaymentActivities(ABC):
 
     @activity.defn
     @abstractmethod
+    async def look_up_order(self, order: LookUpOrder) -> OrderSeen:
+        """The payment that was reported, every payment of the order number, and its schedule, read in this order."""
+
+    @activity.defn
+    @abstractmethod
     async def find_reported(self, imp_uids: Sequence[str]) -> Sequence[PaymentFact]:
         """Those of these payments that PortOne knows, in any order; at most a hundred, in one call where it can be."""
 
@@ -118,7 +125,10 @@ class ScheduleActivities(ABC):
     @activity.defn
     @abstractmethod
     async def register_schedule(self, order: RegisterSchedule) -> ScheduleAnswer:
-        """Register one charge, issuing the key in the same call when a card comes with it."""
+        """Register one charge, issuing the key in the same call when a card comes with it.
+
+        Where PortOne says that it is registered, what is to be shown of it then is written too, if it can be.
+        """
 
     @activity.defn
     @abstractmethod

@@ -35,6 +35,8 @@ from workflows.contracts import (
     DeleteBillingKey,
     IssueBillingKey,
     KeyAnswer,
+    LookUpOrder,
+    OrderSeen,
     RegisterSchedule,
     Reschedule,
     RetrySchedule,
@@ -124,6 +126,12 @@ class Activities:
     async def find_payments(self, _attempt: Attempt, merchant_uid: str) -> Sequence[PaymentFact]:
         return await self._portone.find_payments(merchant_uid)
 
+    async def look_up_order(self, _attempt: Attempt, order: LookUpOrder) -> OrderSeen:
+        reported = None if order.imp_uid is None else await self._portone.find_payment(order.imp_uid)
+        payments = await self._portone.find_payments(order.merchant_uid)
+        schedule = await self._portone.find_schedule(order.merchant_uid) if order.with_schedule else None
+        return OrderSeen(payments=tuple(payments), reported=reported, schedule=schedule)
+
     async def find_reported(self, _attempt: Attempt, imp_uids: Sequence[str]) -> Sequence[PaymentFact]:
         rows = [await self._portone.find_payment(each) for each in imp_uids]
         return [row for row in rows if row is not None]
@@ -155,7 +163,12 @@ class Activities:
                     return ScheduleAnswer(outcome=ScheduleOutcome.UNKNOWN, message=_LOST)
                 self._vault.pop(order.vault_handle, None)
         call = self._portone.schedule(order.merchant_uid, order.customer_uid, order.schedule_at, order.amount)
-        return await _scheduled(call)
+        answer = await _scheduled(call)
+        if answer.outcome is ScheduleOutcome.REGISTERED and order.stands is not None:
+            await asyncio.sleep(_LEDGER_SECONDS)
+            self._ledger.record(LedgerEntry(subscription=order.stands))
+            return answer.model_copy(update={"written": True})
+        return answer
 
     async def find_schedule(self, _attempt: Attempt, merchant_uid: str) -> ScheduleFact | None:
         return await self._portone.find_schedule(merchant_uid)

@@ -212,8 +212,8 @@ MUTANTS = (
         "paid-early-stands-on",
         "The schedule of a period that was paid in the console before its day stands on, and charges it once more.",
         "workflows/charge/settling.py",
-        "(early and workflow.patched(patches.PAID_EARLY))",
-        "False",
+        "    return bool(subscription.state.arrears.failed_attempts) or early\n",
+        "    return bool(subscription.state.arrears.failed_attempts)\n",
         "tests/chaos/test_machine.py"
         "::test_what_was_paid_in_the_console_is_not_charged_again_on_its_day_though_a_part_went_back",
     ),

@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from billing.domain.facts import PaymentFact, ScheduleFact
 from billing.domain.money import Money
+from billing.domain.outcomes import ScheduleOutcome
 from billing.domain.records import LedgerEntry, RefundState
 from billing.domain.refund_mark import marked
 from billing.domain.refund_messages import RefundSettled, StartRefund
@@ -25,6 +26,7 @@ from chaos.what_if.ledger import LedgerOfALife
 from chaos.what_if.parting import TOGETHER, left_out, said, what_parts
 from chaos.what_if.recording import REFUND, Call, Recording
 from workflows.billing_key.contracts import KeyPaymentsFound
+from workflows.contracts import LookUpOrder, OrderSeen, RegisterSchedule, Reschedule, ScheduleAnswer
 
 _LATENCY_SECONDS = 0.05
 _WITHOUT_ANSWER = frozenset({"discard_card", "watch_schedules", "report_facts"})
@@ -149,13 +151,22 @@ class Answers:
     async def _change(self, name: str, args: tuple[Any, ...]) -> Any:
         recorded = self._as_recorded_change(name, args)
         if recorded is not None:
-            return await self._come_to(recorded)
+            answer = await self._come_to(recorded)
+            return self._shown(args[0], answer) if isinstance(answer, ScheduleAnswer) else answer
         handle = getattr(args[0], "vault_handle", None)
         if handle is not None:
             self._vault[handle] = Card.GOOD
         if getattr(args[0], "customer_uid", None) is not None and name != "delete_billing_key":
             self.portone.hold_key(args[0].customer_uid)
         return await self._acts[name](self._attempt(), *args)
+
+    def _shown(self, order: RegisterSchedule | Reschedule, answer: ScheduleAnswer) -> ScheduleAnswer:
+        """The same answer, with what today's code lets the call write: maybe more or less than was recorded."""
+        stands = order.stands if isinstance(order, RegisterSchedule) else None
+        writes = stands is not None and answer.outcome is ScheduleOutcome.REGISTERED
+        if writes:
+            self._ledger.record(LedgerEntry(subscription=stands))
+        return answer.model_copy(update={"written": writes})
 
     def _as_recorded_change(self, name: str, args: tuple[Any, ...]) -> Call | None:
         """The recorded change that this is; None where the two part, or have parted."""
@@ -211,6 +222,7 @@ class Answers:
             "find_payments": lambda: self.evidence.payments(args[0], made, now),
             "find_schedule": lambda: self.evidence.schedule(args[0], made, now),
             "find_payment": lambda: self._payment(args[0]),
+            "look_up_order": lambda: self._order(args[0], made),
             "find_reported": lambda: [row for row in map(self._payment, args[0]) if row is not None],
             "find_billing_key": lambda: self.evidence.key(args[0], made, now),
             "list_key_schedules": lambda: self._on_key(args[0]),
@@ -223,6 +235,14 @@ class Answers:
             return last.result
         self._assume(key_subject(getattr(args[0], "customer_uid", args[0])), f"{name} shows nothing")
         return KeyPaymentsFound() if name == "list_key_payments" else []
+
+    def _order(self, order: LookUpOrder, made: int) -> OrderSeen:
+        now = self._loop.now
+        return OrderSeen(
+            payments=tuple(self.evidence.payments(order.merchant_uid, made, now)),
+            reported=None if order.imp_uid is None else self._payment(order.imp_uid),
+            schedule=self.evidence.schedule(order.merchant_uid, made, now) if order.with_schedule else None,
+        )
 
     def _on_key(self, customer_uid: str) -> list[ScheduleFact]:
         """The schedules of a key: those of nobody here as they were last shown, and each order's own."""
@@ -332,7 +352,7 @@ def _own_attempts(recording: Recording) -> dict[str, list[datetime]]:
     """When the recorded run itself tried each key, as the ledger counts it."""
     ledger = LedgerOfALife()
     for call in recording.calls:
-        if call.name == "record":
-            ledger.keep(call.args[0])
+        if (entry := call.written) is not None:
+            ledger.keep(entry)
     keys = {each.intent.customer_uid for each in ledger.charges.values() if each.intent.customer_uid is not None}
     return {key: ledger.attempts_on_card(key) for key in keys}

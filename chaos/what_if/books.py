@@ -88,8 +88,8 @@ def recorded_books(recording: Recording) -> Books:
     """What the recording says."""
     ledger, evidence, refunds = LedgerOfALife(), Evidence(recording), list[tuple[str, RefundSettled]]()
     for call in recording.calls:
-        if call.name == "record":
-            ledger.keep(call.args[0])
+        if (entry := call.written) is not None:
+            ledger.keep(entry)
         elif call.name == REFUND and isinstance(call.result, RefundSettled):
             refunds.append((call.args[0].merchant_uid, call.result))
     now = recording.end + AFTER

@@ -16,7 +16,7 @@ from billing.domain.merchant_uid import parse_cycle_merchant_uid
 from billing.domain.takeover import KeyPayment
 from chaos.what_if.recording import REFUND, Call, Recording
 from workflows.billing_key.contracts import KeyPaymentsFound, Unscheduled
-from workflows.contracts import KeyAnswer, ScheduleAnswer
+from workflows.contracts import KeyAnswer, OrderSeen, ScheduleAnswer
 
 IN_STEP = timedelta(minutes=1)
 """So much later than the recorded run today's code may look and still be shown what that one was shown."""
@@ -27,7 +27,7 @@ AT_ONCE = timedelta(milliseconds=100)
 _OF_ORDERS = frozenset({"register_schedule", "reschedule", "retry_schedule", "charge_again", "unschedule", REFUND})
 _DELETED = "delete_billing_key"
 _OF_KEYS = frozenset({"issue_billing_key", _DELETED})
-_LOOKS_AT_ORDERS = frozenset({"find_payments", "find_schedule"})
+_LOOKS_AT_ORDERS = frozenset({"find_payments", "find_schedule", "look_up_order"})
 _LOOKS_AT_KEYS = frozenset({"find_billing_key", "list_key_schedules", "has_open_schedules", "list_key_payments"})
 _ONE_FOR_ALL = frozenset({"record", "discard_card", "watch_schedules", "report_facts"})
 
@@ -50,7 +50,7 @@ def changed_by(name: str, args: tuple[Any, ...]) -> tuple[str, ...]:
 def looked_at(name: str, args: tuple[Any, ...], order_of: dict[str, str]) -> str | None:
     """The order or the billing key that a call looks at; None where it is neither, or nobody knows whose payment."""
     if name in _LOOKS_AT_ORDERS:
-        return str(args[0])
+        return str(getattr(args[0], "merchant_uid", args[0]))
     if name in _LOOKS_AT_KEYS:
         return key_subject(getattr(args[0], "customer_uid", args[0]))
     return order_of.get(args[0]) if name == "find_payment" else None
@@ -132,15 +132,15 @@ class Evidence:
     def _take(self, call: Call) -> None:
         for subject in changed_by(call.name, call.args):
             self.changes[subject].append(call)
+        about = looked_at(call.name, call.args, self.order_of)
         if not changed_by(call.name, call.args):
-            about = looked_at(call.name, call.args, self.order_of)
             key = (look_key(call.name, call.args), self._count(about))
             self._series.setdefault(key, _Series([])).calls.append(call)
         if call.name == "find_billing_key" and call.failure is None and call.seen_at is not None:
             subject = key_subject(call.args[0])
             self._keys[subject].append(_Seen(call.result, call.at, self._count(subject)))
-        elif call.name == "find_schedule" and call.failure is None and call.seen_at is not None and call.result is None:
-            self._schedules[call.args[0]].append(_Seen(None, call.at, self._count(call.args[0])))
+        elif about is not None and _shows_no_schedule(call):
+            self._schedules[about].append(_Seen(None, call.at, self._count(about)))
         for row in rows_in(call.result):
             self._show(row, call.seen_at or call.at)
 
@@ -273,10 +273,20 @@ def rows_in(result: Any) -> Iterator[Any]:
                 yield from rows_in(each)
         case KeyPayment(payment=row) | ScheduleAnswer(schedule=row) | Unscheduled(row=row):
             yield from rows_in(row)
+        case OrderSeen(payments=rows, reported=reported, schedule=schedule):
+            yield from rows_in([reported, rows, schedule])
         case KeyAnswer(key=row):
             yield from rows_in(row)
         case KeyPaymentsFound(payments=rows):
             yield from rows_in(rows)
+
+
+def _shows_no_schedule(call: Call) -> bool:
+    if call.failure is not None or call.seen_at is None:
+        return False
+    if call.name == "look_up_order":
+        return call.args[0].with_schedule and call.result.schedule is None
+    return call.name == "find_schedule" and call.result is None
 
 
 def _happened(row: PaymentFact) -> datetime | None:

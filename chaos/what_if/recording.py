@@ -12,8 +12,10 @@ from temporalio.client import WorkflowHistory
 from temporalio.exceptions import ApplicationError
 from temporalio.workflow._definition import _Definition
 
+from billing.domain.records import LedgerEntry
 from billing.temporal import DATA_CONVERTER
 from workflows import ports
+from workflows.contracts import ScheduleAnswer
 from workflows.refund.workflow import RefundWorkflow
 from workflows.subscription.workflow import SubscriptionWorkflow
 
@@ -57,6 +59,16 @@ class Call:
     seen_at: datetime | None = None
     result: Any = None
     failure: ApplicationError | None = None
+
+    @property
+    def written(self) -> LedgerEntry | None:
+        """What it wrote to the ledger, if anything: a call that registers a charge may write that it stands."""
+        if self.name == "record":
+            entry: LedgerEntry = self.args[0]
+            return entry
+        if isinstance(self.result, ScheduleAnswer) and self.result.written:
+            return LedgerEntry(subscription=self.args[0].stands)
+        return None
 
 
 @dataclass(slots=True)

@@ -5,16 +5,21 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from temporalio.client import WorkflowHandle, WorkflowQueryFailedError
 from temporalio.testing import TimeSkipper, TimeSkippingConfig, WorkflowEnvironment
 from typer.testing import CliRunner
 
 from api.cli import app
 from api.clock import SEARCH_ATTRIBUTES
+from billing.domain.subscription.reports import LookAgain
 from billing.settings import Mode
 from billing.temporal import DATA_CONVERTER
+from billing.workflow_runner import ASK_AGAIN
 from tests.api.requests import assert_problem, new_uid, subscription_body
+from tests.facts import until
 from tests.patience import PATIENCE_SECONDS
 from tests.stack import executable, running_stack
+from workflows.subscription.workflow import SubscriptionWorkflow
 
 DUE = timedelta(days=32)
 
@@ -316,3 +321,35 @@ async def stack_with_one(idle_stack):
     body = subscription_body()
     assert (await idle_stack.api.post("/v1/subscriptions", json=body)).status_code == 201
     return idle_stack, body["customer_uid"]
+
+
+async def test_the_clock_of_a_run_that_was_ended_in_the_middle_of_a_call_moves_on(stack):
+    uid = await stack.start()
+    await stack.fault(path="*", kind="500_before")
+    await stack.handle(uid).signal(SubscriptionWorkflow.look_again, LookAgain(merchant_uid=""))
+
+    async def a_call_is_tried():
+        return (await stack.handle(uid).describe()).raw_description.pending_activities
+
+    await until(a_call_is_tried)
+    await stack.handle(uid).terminate("by an operator")
+    target = datetime.now(UTC) + timedelta(days=2)
+    await advance(stack, uid, to=target.isoformat())
+    clock = await arrived(stack, uid)
+    assert clock["status"] == "ready"
+    assert datetime.fromisoformat(clock["now"]) >= target - timedelta(seconds=5)
+
+
+async def test_the_clock_of_a_run_that_was_ended_before_it_answered_what_came_moves_on(stack, monkeypatch):
+    uid = await stack.start()
+    await stack.handle(uid).terminate("by an operator")
+
+    async def refused(*_args, **_options):
+        raise WorkflowQueryFailedError(ASK_AGAIN)
+
+    monkeypatch.setattr(WorkflowHandle, "query", refused)
+    target = datetime.now(UTC) + timedelta(days=2)
+    await advance(stack, uid, to=target.isoformat())
+    clock = await arrived(stack, uid)
+    assert clock["status"] == "ready", clock["advance"]
+    assert datetime.fromisoformat(clock["now"]) >= target - timedelta(seconds=5)

@@ -49,7 +49,7 @@ def _life():
 def test_periods_are_due_from_the_first_on_at_the_price_they_have():
     life = _life()
     life.costs(10900, KST_NINE + timedelta(days=40))
-    due = life.due(KST_NINE + timedelta(days=70), {})
+    due = life.due(KST_NINE + timedelta(days=70))
     assert [(each.period, each.amount) for each in due] == [(1, 9900), (2, 9900), (3, 10900)]
 
 
@@ -57,20 +57,20 @@ def test_periods_are_due_from_the_first_on_at_the_price_they_have():
 def test_nothing_is_due_after_an_end_a_pause_or_a_doubt(end):
     life = _life()
     setattr(life, end, KST_NINE + timedelta(days=20))
-    assert [each.period for each in life.due(KST_NINE + timedelta(days=70), {})] == [1]
+    assert [each.period for each in life.due(KST_NINE + timedelta(days=70))] == [1]
 
 
 def test_a_run_that_an_operator_ended_ends_nothing_that_is_due():
     life = _life()
     life.terminated_at = KST_NINE + timedelta(days=1)
-    assert len(life.due(KST_NINE + timedelta(days=70), {})) == 3
+    assert len(life.due(KST_NINE + timedelta(days=70))) == 3
 
 
 def test_after_a_resume_the_days_are_counted_from_the_period_that_goes_on():
     life = _life()
     life.paused_at = KST_NINE + timedelta(days=3)
     life.goes_on_with(2, KST_NINE + timedelta(days=38))
-    due = life.due(KST_NINE + timedelta(days=70), {})
+    due = life.due(KST_NINE + timedelta(days=70))
     assert [each.at for each in due] == [
         KST_NINE,
         KST_NINE + timedelta(days=38),
@@ -81,16 +81,8 @@ def test_after_a_resume_the_days_are_counted_from_the_period_that_goes_on():
 def test_a_resume_whose_paid_period_was_refunded_begins_the_next_one_at_once():
     life, resumed = _life(), KST_NINE + timedelta(days=5)
     life.resumes(3, resumed, months_after(resumed, 1))
-    due = life.due(KST_NINE + timedelta(days=70), {})
+    due = life.due(KST_NINE + timedelta(days=70))
     assert [each.at for each in due] == [KST_NINE, resumed, months_after(resumed, 1), months_after(resumed, 2)]
     within = _life()
     within.resumes(2, KST_NINE, KST_NINE + timedelta(days=33))
     assert within.due_of(2) == KST_NINE + timedelta(days=33)
-
-
-def test_a_period_that_is_paid_after_its_grace_begins_on_that_day():
-    paid = KST_NINE + timedelta(days=9)
-    due = _life().due(KST_NINE + timedelta(days=45), {1: paid})
-    assert [each.at for each in due] == [KST_NINE, months_after(paid, 1)]
-    within = _life().due(KST_NINE + timedelta(days=45), {1: KST_NINE + timedelta(days=6)})
-    assert within[1].at == months_after(KST_NINE, 1)

@@ -248,9 +248,23 @@ async def test_a_schedule_that_portone_has_lost_stands_parked_before_its_day(sta
     number = await current(stack, uid)
     stack.account().world.store.drop("schedules", number)
     await look_again(stack, uid, number)
+    assert await parked(stack) == [], "one look proves no absence"
+    await stack.advance(uid, hours=1)
     row = await stands(stack, uid, "schedule_revoked")
     assert "no schedule" in row["reason"]
     assert set(row["decisions"]) == {"retry", "end"}
+
+
+async def test_a_look_that_does_not_show_a_schedule_yet_is_no_news(stack):
+    await stack.fault(path="schedule_get", kind="frozen", count=2)
+    uid = await stack.start()
+    number = await current(stack, uid)
+    await look_again(stack, uid, number)
+    await stack.advance(uid, hours=1)
+    assert await parked(stack) == []
+    assert "charge.revoked_elsewhere" not in await stack.events(uid)
+    await stack.advance(uid, days=31)
+    assert await stack.agree(uid) == 2
 
 
 async def test_a_charge_whose_run_was_terminated_belongs_to_nobody_and_goes_back(stack):

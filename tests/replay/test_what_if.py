@@ -4,9 +4,11 @@ import asyncio
 import base64
 import gzip
 import json
+import re
 import subprocess
 import sys
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from typer.testing import CliRunner
@@ -16,9 +18,12 @@ from api.cli import app as gudok
 from api.fingerprint import workflow_type
 from api.replay import history_files, read_history
 from billing.domain import bills, dunning
+from billing.domain.states import CycleState
 from billing.domain.subscription import terms
 from billing.domain.subscription.answers import ChargeAtOrder
+from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.terms import Terms
+from chaos.expected import SEOUL, months_after
 from chaos.what_if.__main__ import app
 from chaos.what_if.comparing import Kind, compared
 from chaos.what_if.recording import SUBSCRIPTION, UnreadableError, recording_of
@@ -36,10 +41,32 @@ def lived(name):
     return compared(asyncio.run(recording_of(read_history(folder / f"{name}.json.gz"))))
 
 
+def begun(name):
+    """When a committed subscription began."""
+    return asyncio.run(recording_of(read_history(HISTORIES / f"{name}.json.gz"))).begun
+
+
+def day(name, months=0, **later):
+    """So many months after a committed subscription began, and so much later, as it is told in Korea."""
+    at = months_after(begun(name), months) + timedelta(**later)
+    return f"{at.astimezone(SEOUL):%Y-%m-%d %H:%M}"
+
+
+def utc(name, months=0, **later):
+    """The same as it is told in UTC."""
+    return f"{months_after(begun(name), months) + timedelta(**later):%Y-%m-%d %H:%M} UTC"
+
+
+def no_event(why):
+    """The reason without the number of the event in the recording."""
+    return re.sub(r"event \d+", "event N", why)
+
+
 def rows(one):
     """The differences by period: the amounts, days and outcomes of both sides, and why."""
     return {
-        row.period: (row.recorded.split(" ", 1)[-1], row.today.split(" ", 1)[-1], row.why) for row in one.differences
+        row.period: (row.recorded.split(" ", 1)[-1], row.today.split(" ", 1)[-1], no_event(row.why))
+        for row in one.differences
     }
 
 
@@ -51,14 +78,7 @@ def what_if(*words):
 # ---------------------------------------------------------------- nothing has changed
 
 
-PAID_EARLY = {
-    f"the_right_amount_paid_by_another_key_is_not_booked_as_paid[{day}]"
-    for day in ("before its day", "on the eve of it")
-}
-"""Since `patches.PAID_EARLY` their schedule is revoked, and the attempt that it was declined with is not made."""
-
-
-def test_every_committed_subscription_comes_to_the_same_money_but_for_what_a_patch_has_changed():
+def test_every_committed_subscription_comes_to_the_same_money():
     found, assumed = {}, {}
     for path in history_files(HISTORIES):
         history = read_history(path)
@@ -67,10 +87,8 @@ def test_every_committed_subscription_comes_to_the_same_money_but_for_what_a_pat
             found[name_of(path)] = (one.kind, one.failure, one.differences)
             assumed[name_of(path)] = one.assumed
     assert len(found) > 170
-    other = {name: each for name, each in found.items() if each[0] is not Kind.SAME}
-    assert {name: each for name, each in other.items() if name not in PAID_EARLY} == {}
-    assert {row.period for name in PAID_EARLY for row in other[name][2]} == {"period 2"}
-    assert {name: each for name, each in assumed.items() if each and name not in PAID_EARLY} == {}
+    assert {name: each for name, each in found.items() if each[0] is not Kind.SAME} == {}
+    assert {name: each for name, each in assumed.items() if each} == {}
 
 
 @pytest.mark.parametrize("name", ["plain", "trial_declined_recovered", "answer_lost", "left_undecided", "adopted"])
@@ -85,12 +103,16 @@ def test_code_that_looks_once_more_comes_to_the_same_money(name, monkeypatch):
     assert lived(name).kind is Kind.SAME
 
 
-def test_a_word_of_the_ledger_that_is_another_today_is_told_and_is_no_other_money():
-    one = lived("a_cancel_that_is_repeated_never_says_paid_of_what_was_not")
+def test_a_word_of_the_ledger_that_is_another_today_is_told_and_is_no_other_money(monkeypatch):
+    close = Recording.close_order
+
+    def in_other_words(self, state, why, now):
+        close(self, CycleState.SKIPPED if state is CycleState.REVOKED else state, why, now)
+
+    monkeypatch.setattr(Recording, "close_order", in_other_words)
+    one = lived("canceled_at_period_end")
     assert one.kind is Kind.SAME
-    assert [note.split(" ", 2)[2].split(" ", 3)[3] for note in one.notes] == [
-        "sx8y5kdjts6b4atss70j00002a planned then, revoked today"
-    ]
+    assert [note.split(" ", 2)[2].split(" ", 4)[4] for note in one.notes] == ["revoked then, skipped today"]
 
 
 # ---------------------------------------------------------------- a rule of money has changed
@@ -112,22 +134,17 @@ def test_another_price_is_told_of_each_period_with_both_amounts_and_the_call_tha
     assert one.kind is Kind.DIFFERS
     assert rows(one) == {
         "period 1": (
-            "9,900 KRW 2026-11-30 22:24 paid",
-            "10,900 KRW 2026-11-30 22:24 paid",
-            f"another amount; charge_again: {other} (event 28)",
+            f"9,900 KRW {day('plain')} paid",
+            f"10,900 KRW {day('plain')} paid",
+            f"another amount; charge_again: {other} (event N)",
         ),
         **{
             f"period {number}": (
-                f"9,900 KRW {day} 22:24 {outcome}",
-                f"10,900 KRW {day} 22:24 {outcome}",
-                f"another amount; register_schedule: {other} (event {event})",
+                f"9,900 KRW {day('plain', number - 1)} {outcome}",
+                f"10,900 KRW {day('plain', number - 1)} {outcome}",
+                f"another amount; register_schedule: {other} (event N)",
             )
-            for number, day, outcome, event in (
-                (2, "2026-12-30", "paid", 55),
-                (3, "2027-01-30", "paid", 107),
-                (4, "2027-02-28", "paid", 159),
-                (5, "2027-03-30", "scheduled at PortOne", 211),
-            )
+            for number, outcome in ((2, "paid"), (3, "paid"), (4, "paid"), (5, "scheduled at PortOne"))
         },
     }
     assert one.charged == {"KRW": (39600, 43600)}
@@ -138,15 +155,16 @@ def test_what_is_not_charged_by_the_end_of_the_recording_is_not_counted_as_charg
     a_day_later(monkeypatch)
     one = lived("plain")
     told = rows(one)
-    assert told["period 2"][:2] == ("9,900 KRW 2026-12-30 22:24 paid", "9,900 KRW 2026-12-31 22:24 paid")
-    assert told["period 2"][2].startswith("another day; register_schedule for 2026-12-31 13:24 UTC where the recording")
+    assert told["period 2"][:2] == (f"9,900 KRW {day('plain', 1)} paid", f"9,900 KRW {day('plain', 1, days=1)} paid")
+    at = utc("plain", 1, days=1)
+    assert told["period 2"][2].startswith(f"another day; register_schedule for {at} where the recording")
     assert told["period 4"][:2] == (
-        "9,900 KRW 2027-02-28 22:24 paid",
-        "9,900 KRW 2027-03-01 22:24 scheduled at PortOne",
+        f"9,900 KRW {day('plain', 3)} paid",
+        f"9,900 KRW {day('plain', 3, days=1)} scheduled at PortOne",
     )
     assert told["period 5"][1:] == (
         "-",
-        "not ordered today; register_schedule is left out, which the recording has at event 211",
+        "not ordered today; register_schedule is left out, which the recording has at event N",
     )
     assert one.charged == {"KRW": (39600, 29700)}
 
@@ -159,12 +177,13 @@ def test_another_ladder_of_retries_is_told_with_the_days_of_every_attempt(monkey
         return found + timedelta(days=1) if found is not None else None
 
     monkeypatch.setattr(dunning.RetryLadder, "next_attempt_at", a_day_later)
-    one = lived("trial_declined_recovered")
+    name = "trial_declined_recovered"
+    one, on = lived(name), partial(day, name)
     assert rows(one) == {
         "period 1": (
-            "9,900 KRW 2026-12-05 22:24 paid, declined 2026-12-01 22:24, 2026-12-02 22:24",
-            "9,900 KRW 2026-12-07 22:24 paid, declined 2026-12-01 22:24, 2026-12-03 22:24",
-            "another day; reschedule for 2026-12-03 13:24 UTC where the recording has 2026-12-02 13:24 UTC (event 87)",
+            f"9,900 KRW {on(days=5)} paid, declined {on(days=1)}, {on(days=2)}",
+            f"9,900 KRW {on(days=7)} paid, declined {on(days=1)}, {on(days=3)}",
+            f"another day; reschedule for {utc(name, days=3)} where the recording has {utc(name, days=2)} (event N)",
         )
     }
     assert one.assumed[:2] == [
@@ -184,8 +203,8 @@ def test_a_cancel_that_does_not_stop_the_charge_is_told_with_what_is_charged_all
     assert rows(one) == {
         "period 2": (
             "9,900 KRW no day not charged",
-            "9,900 KRW 2026-12-30 22:24 paid at PortOne, and the ledger says revoked",
-            "another outcome; unschedule is left out, which the recording has at event 78",
+            f"9,900 KRW {day('canceled_at_period_end', 1)} paid at PortOne, and the ledger says revoked",
+            "another outcome; unschedule is left out, which the recording has at event N",
         )
     }
     assert one.charged == {"KRW": (9900, 19800)}
@@ -199,7 +218,7 @@ def test_another_refund_is_told_with_what_goes_back(monkeypatch):
     one = lived("a_prorated_cancel_gives_back_what_is_still_paid_of_the_days_that_are_left")
     was, would, why = rows(one)["period 1"]
     assert (was.split(", ")[-1], would.split(", ")[-1]) == ("6,000 KRW back", "5,500 KRW back")
-    assert why == "another refund; RefundWorkflow: amount 500 KRW where the recording has 1,000 KRW (event 180)"
+    assert why == "another refund; RefundWorkflow: amount 500 KRW where the recording has 1,000 KRW (event N)"
     assert one.returned == {"KRW": (6000, 5500)}
     assert one.assumed == ["period 1: a refund of 500 KRW is made"]
 
@@ -208,10 +227,10 @@ def test_a_run_that_went_on_from_an_earlier_one_is_compared_from_there(monkeypat
     assert lived("moved_between_versions").charged == {"KRW": (9900, 9900)}
     dearer(monkeypatch)
     one = lived("moved_between_versions")
-    assert rows(one)["period 5"][:2] == (
-        "9,900 KRW 2027-03-30 22:25 scheduled at PortOne",
-        "10,900 KRW 2027-03-30 22:25 scheduled at PortOne",
-    )
+    then, today, _ = rows(one)["period 5"]
+    assert then.startswith("9,900 KRW ")
+    assert then.endswith(" scheduled at PortOne")
+    assert today == f"10,{then[2:]}"
     # What the earlier run had registered is charged as it stood.
     assert [row.period for row in one.differences] == ["period 5"]
     assert lived("about_to_continue_as_new").differences
@@ -225,9 +244,9 @@ def test_code_that_fails_is_told_as_that_with_what_it_leaves_behind(monkeypatch)
     one = lived("plain")
     assert (one.kind, one.failure) == (
         Kind.FAILS,
-        "today's code fails at 2026-12-30 13:24 UTC: KeyError: 'no such period'",
+        f"today's code fails at {utc('plain', 1)}: KeyError: 'no such period'",
     )
-    assert rows(one)["period 2"][1] == "9,900 KRW 2026-12-30 22:24 paid at PortOne, and the ledger says planned"
+    assert rows(one)["period 2"][1] == f"9,900 KRW {day('plain', 1)} paid at PortOne, and the ledger says planned"
 
 
 def test_code_that_asks_without_end_is_told_as_that(monkeypatch):
@@ -235,7 +254,7 @@ def test_code_that_asks_without_end_is_told_as_that(monkeypatch):
         while True:
             await portone.find_schedule("nobody's")
 
-    monkeypatch.setattr(portone, "find_payment", asks)
+    monkeypatch.setattr(portone, "look_up_order", asks)
     one = lived("plain")
     assert one.kind is Kind.FAILS
     assert "AsksWithoutEndError: more than" in one.failure
@@ -245,7 +264,8 @@ def test_a_command_that_is_refused_today_is_told(monkeypatch):
     monkeypatch.setattr(Terms, "charging", property(lambda _: False))
     one = lived("billed_on_a_day")
     assert one.kind is not Kind.SAME
-    assert any(note.startswith("change_plan at 2026-12-20 13:25 UTC: done then, refused today") for note in one.notes)
+    refused = [note for note in one.notes if "done then, refused today" in note]
+    assert [note.split(" at ")[0] for note in refused] == ["change_plan"]
 
 
 # ---------------------------------------------------------------- the command
@@ -273,7 +293,7 @@ def test_the_command_tells_the_table_and_answers_1_where_money_differs(monkeypat
     (one,) = json.loads((tmp_path / "found.json").read_text())["histories"]
     assert (one["kind"], one["differences"][1]["period"]) == ("differs", "period 2")
     today = one["differences"][1]["today_lines"][0]
-    assert (today["amount"], today["at"][:10]) == ({"amount": 10900, "currency": "KRW"}, "2026-12-30")
+    assert (today["amount"], today["at"][:10]) == ({"amount": 10900, "currency": "KRW"}, utc("plain", 1)[:10])
 
 
 @pytest.mark.parametrize("content", [b"", b"not json", gzip.compress(b"{}", mtime=0)])

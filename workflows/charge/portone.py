@@ -24,6 +24,8 @@ from workflows.contracts import (
     DeleteBillingKey,
     IssueBillingKey,
     KeyAnswer,
+    LookUpOrder,
+    OrderSeen,
     RegisterSchedule,
     Reschedule,
     RetrySchedule,
@@ -44,10 +46,10 @@ async def find_payments(merchant_uid: str, summary: str | None = None) -> Sequen
     )
 
 
-async def find_payment(imp_uid: str) -> PaymentFact | None:
-    """The payment of that imp_uid, or None."""
+async def look_up_order(order: LookUpOrder) -> OrderSeen:
+    """What PortOne shows of an order, in one look."""
     return await workflow.execute_activity_method(
-        PaymentActivities.find_payment, imp_uid, summary=f"look up {imp_uid}", **policies.ASK
+        PaymentActivities.look_up_order, order, summary=f"look up {order.merchant_uid}", **policies.ASK
     )
 
 

@@ -27,9 +27,13 @@ ALREADY_REGISTERED = ("이미 등록된 merchant_uid", "already registered")
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What one try came to: it stands, it is refused for good with PortOne's words, or it is tried again later."""
+    """What one try came to: it stands, it is refused for good with PortOne's words, or it is tried again later.
+
+    `written` says that the ledger shows already that it stands.
+    """
 
     stands: bool = False
+    written: bool = False
     refusal: str | None = None
     card_gone: bool = False
 
@@ -43,17 +47,24 @@ _STANDS = Registration(stands=True)
 
 async def go_on(subscription: Subscription, recording: Recording) -> None:
     """One try to register the open period; where PortOne refuses for good, we charge it on its day."""
-    tried = await try_once(subscription, recording)
-    if tried.stands:
+    tried = await try_once(subscription, recording, shows=True)
+    if tried.stands and not tried.written:
         scheduling.tell_that_it_stands(subscription, recording, workflow.now())
     elif tried.refusal is not None:
         scheduling.charge_ourselves(subscription, recording, workflow.now(), tried.refusal)
 
 
-async def try_once(subscription: Subscription, recording: Recording, vault_handle: str | None = None) -> Registration:
+async def try_once(
+    subscription: Subscription,
+    recording: Recording,
+    vault_handle: str | None = None,
+    *,
+    shows: bool = False,
+) -> Registration:
     """Register the open period once, and read it back in any doubt.
 
-    With a `vault_handle` PortOne issues the billing key in the same call.
+    With a `vault_handle` PortOne issues the billing key in the same call. Whoever writes nothing but that it stands
+    lets the call do it, by `shows`.
     """
     state, number = subscription.state, subscription.terms.merchant_uid
     if state.in_flight.may_take_back(number):
@@ -68,18 +79,23 @@ async def try_once(subscription: Subscription, recording: Recording, vault_handl
     return (
         _given_up(subscription)
         if _is_tried_out(subscription)
-        else await _try(subscription, recording, vault_handle, tried_before=tried_before)
+        else await _try(subscription, recording, vault_handle, tried_before=tried_before, shows=shows)
     )
 
 
 async def _try(
-    subscription: Subscription, recording: Recording, vault_handle: str | None, *, tried_before: bool
+    subscription: Subscription,
+    recording: Recording,
+    vault_handle: str | None,
+    *,
+    tried_before: bool,
+    shows: bool,
 ) -> Registration:
-    answer = await _send(subscription, recording, vault_handle)
+    answer = await _send(subscription, recording, vault_handle, shows=shows)
     if answer.outcome is ScheduleOutcome.REGISTERED:
         _arrived(subscription, answered=True)
         _stands(subscription, answer.schedule)
-        return _STANDS
+        return Registration(stands=True, written=answer.written)
     if _is_found(subscription, workflow.now(), await portone.find_schedule(subscription.terms.merchant_uid)):
         return _STANDS
     if answer.outcome is ScheduleOutcome.REFUSED:
@@ -130,7 +146,9 @@ def _is_tried_out(subscription: Subscription) -> bool:
 # ---------------------------------------------------------------- sending and reading
 
 
-async def _send(subscription: Subscription, recording: Recording, vault_handle: str | None) -> ScheduleAnswer:
+async def _send(
+    subscription: Subscription, recording: Recording, vault_handle: str | None, *, shows: bool
+) -> ScheduleAnswer:
     if subscription.state.schedule.reschedules:
         return await portone.reschedule(
             subscription,
@@ -152,6 +170,7 @@ async def _send(subscription: Subscription, recording: Recording, vault_handle: 
         customer=subscription.start.customer,
         channel=subscription.terms.channel,
         vault_handle=vault_handle,
+        stands=scheduling.as_it_stands(subscription, recording, workflow.now()) if shows else None,
     )
     return await portone.schedule(subscription, recording, request)
 

@@ -15,8 +15,8 @@ from billing.domain.subscription.reports import PaymentReported
 from billing.domain.subscription.standing import STANDING, stand
 from billing.domain.subscription.subscription import Subscription
 from billing.domain.verdict import Finding, Verdict, judge
-from workflows import patches
 from workflows.charge import declines, look_up, portone
+from workflows.contracts import LookUpOrder
 
 
 async def verify(subscription: Subscription, recording: Recording, reports: Sequence[PaymentReported] = ()) -> Verdict:
@@ -24,17 +24,19 @@ async def verify(subscription: Subscription, recording: Recording, reports: Sequ
 
     Without a webhook the schedule row is read too: it tells "not run yet" from "lost".
     """
-    if not reports:
-        rows = await portone.find_payments(subscription.terms.merchant_uid)
-        row = await portone.find_schedule(subscription.terms.merchant_uid)
-        subscription.state.period.note_failures(rows)
-        return replace(
-            judge(subscription.terms.expected(), rows, row, known_failures=subscription.state.period.known_failures),
-            schedule=row,
-        )
-    reported = await portone.find_payment(reports[-1].imp_uid)
-    rows = await portone.find_payments(subscription.terms.merchant_uid)
+    number = subscription.terms.merchant_uid
+    imp_uid = reports[-1].imp_uid if reports else None
+    seen = await portone.look_up_order(LookUpOrder(merchant_uid=number, imp_uid=imp_uid, with_schedule=not reports))
+    rows, reported = seen.payments, seen.reported
     subscription.state.period.note_failures(rows)
+    if not reports:
+        verdict = judge(
+            subscription.terms.expected(),
+            rows,
+            seen.schedule,
+            known_failures=subscription.state.period.known_failures,
+        )
+        return replace(verdict, schedule=seen.schedule)
     ours = {row.imp_uid for row in rows}
     if reported is not None and reported.merchant_uid == subscription.terms.merchant_uid:
         ours.add(reported.imp_uid)
@@ -73,7 +75,7 @@ async def settle(
 
 async def _settle_mismatch(subscription: Subscription, recording: Recording, verdict: Verdict) -> None:
     """It waits for a person; what still stands for it is taken back, and read again until that is so."""
-    if verdict.moved and _may_charge_once_more(subscription, verdict) and workflow.patched(patches.PAID_EARLY):
+    if verdict.moved and _may_charge_once_more(subscription, verdict):
         await _take_back(subscription, recording)
         row = await portone.find_schedule(subscription.terms.merchant_uid)
         if row is None or row.status != "scheduled":
@@ -93,7 +95,7 @@ def _may_charge_once_more(subscription: Subscription, verdict: Verdict) -> bool:
         return False
     ran = verdict.schedule is not None and verdict.schedule.status == "executed"
     early = console_changes.ran_before_its_day(subscription, workflow.now()) and not ran
-    return bool(subscription.state.arrears.failed_attempts) or (early and workflow.patched(patches.PAID_EARLY))
+    return bool(subscription.state.arrears.failed_attempts) or early
 
 
 async def _settle_declined(subscription: Subscription, recording: Recording, verdict: Verdict) -> None:

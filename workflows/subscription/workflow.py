@@ -14,7 +14,7 @@ from billing.domain.subscription.snapshot import SubscriptionSnapshot
 from billing.domain.subscription.start import StartSubscription
 from billing.domain.subscription.state import SubscriptionState
 from billing.domain.subscription.subscription import Subscription, begin
-from workflows import patches, policies
+from workflows import policies
 from workflows.subscription import loop, opening, previewing
 from workflows.subscription.commands.cancel import CancelSubscription
 from workflows.subscription.commands.change_plan import ChangePlan
@@ -126,13 +126,7 @@ class SubscriptionWorkflow(CommandHandlers):
         """Take the next step; where there is none, tell what was answered, and wait: the one wait of a subscription."""
         rest = await loop.take(self._subscription, self._recording, self._desk)
         if rest is not None:
-            waiting.say(
-                self._subscription,
-                self._recording,
-                rest.until,
-                workflow.now(),
-                lambda: workflow.patched(patches.WAIT_OF_A_RESUME),
-            )
+            waiting.say(self._subscription, self._recording, rest.until, workflow.now())
         if self._recording.has_writes:
             await record_and_show(self._subscription, self._recording, self._ui)
             # What comes while this is written is looked into before the wait.

@@ -277,7 +277,14 @@ async def _look_at_the_open_order(subscription: Subscription, recording: Recordi
         if verdict.finding in (Finding.PAID, Finding.MISMATCH):
             state.period.move(CycleState.VERIFYING)
     gone = verdict.finding is Finding.ABSENT and verdict.schedule is None and workflow.now() < state.period.due_at
+    if verdict.schedule is not None:
+        state.schedule.is_shown()
     if gone and state.schedule.stands and state.period.state is CycleState.REGISTERED:
+        if not subscription.start.policy.quiet.counts(state.schedule.is_not_shown(workflow.now()), workflow.now()):
+            # One look proves no absence: looks lag behind.
+            state.reports.put_off(subscription.terms.merchant_uid, workflow.now())
+            recording.close_reports(workflow.now())
+            return
         stand(
             subscription,
             recording,

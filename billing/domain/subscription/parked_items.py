@@ -34,6 +34,10 @@ class ParkedItems(BaseModel):
         """What stands of that kind about that order."""
         return next((each for each in self.items if (each.kind, each.merchant_uid) == (kind, merchant_uid)), None)
 
+    def of_cycle(self) -> ParkedItem | None:
+        """What stands about the open period itself."""
+        return next((each for each in self.items if each.of_cycle), None)
+
     def next_id(self, subscription_id: str) -> str:
         """The name of one more."""
         self.count += 1

@@ -75,7 +75,7 @@ def keep_in_step(subscription: Subscription, notes: Notes, now: datetime, paymen
     kind = (
         None if state.period.parked_reason is None or state.ended_at is not None else _OF_CYCLE.get(state.period.state)
     )
-    standing = next((each for each in state.parked.items if each.of_cycle), None)
+    standing = state.parked.of_cycle()
     ended = state.ended_at is not None
     if (
         standing is not None

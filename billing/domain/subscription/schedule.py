@@ -19,7 +19,8 @@ class Schedule(BaseModel):
 
     `stands` says that PortOne may charge it by itself: only then is there something to revoke. `reschedules` says that
     a failed or revoked one is to stand again, `tries` how often it was sent, `next_try_at` when it is sent again.
-    `look_at` is when a row that is in doubt is read again, for the `doubts`-th time.
+    `look_at` is when a row that is in doubt is read again, for the `doubts`-th time. `missing_since` is since when
+    PortOne has not shown the row of one that stands.
     """
 
     stands: bool = False
@@ -29,6 +30,7 @@ class Schedule(BaseModel):
     next_try_at: datetime | None = None
     look_at: datetime | None = None
     doubts: int = 0
+    missing_since: datetime | None = None
 
     def begin(self, *, anew: bool) -> None:
         """It is registered from now on; `anew` lets a failed or revoked one stand again."""
@@ -55,6 +57,15 @@ class Schedule(BaseModel):
     def is_revoked(self) -> None:
         """It was read back as revoked."""
         self.stands, self.look_at = False, None
+
+    def is_not_shown(self, at: datetime) -> datetime:
+        """It ought to stand, and PortOne shows no row; answers since when it has not."""
+        self.missing_since = self.missing_since or at
+        return self.missing_since
+
+    def is_shown(self) -> None:
+        """PortOne shows its row."""
+        self.missing_since = None
 
     def is_followed(self, charged_by: ChargedBy) -> None:
         """It stands as somebody has set it up in PortOne's console."""

@@ -3,7 +3,6 @@
 So whoever reads the ledger alone can tell a run that waits on purpose from one that cannot go on (`overdue.due_by`).
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from billing.domain.overdue import due_by
@@ -15,23 +14,14 @@ UNSAID = timedelta(minutes=15)
 """A wait that ends so soon after what its row says is not written: what is overdue is told with some leeway."""
 
 
-def say(
-    subscription: Subscription,
-    recording: Recording,
-    until: datetime | None,
-    now: datetime,
-    of_any_charge: Callable[[], bool],
-) -> None:
-    """Write until when the run waits, where its row would say before that it should have moved.
-
-    `of_any_charge` is asked whether that is also said of a charge that no instant of the state stands for.
-    """
+def say(subscription: Subscription, recording: Recording, until: datetime | None, now: datetime) -> None:
+    """Write until when the run waits, where its row would say before that it should have moved."""
     state = subscription.state
     if until is None or state.ended_at is not None or state.period.parked_reason is not None:
         # What has ended, or stands parked, is in a list already.
         return
     known = due_by(projections.record(subscription, now))
-    if known is None and state.in_flight.charge is not None and until > now + UNSAID and of_any_charge():
+    if known is None and state.in_flight.charge is not None and until > now + UNSAID:
         # Its row may still say when this charge was to begin: the end of a pause.
         known = now
     if known is not None and until > known + UNSAID and until > now:
