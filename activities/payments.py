@@ -142,7 +142,8 @@ class PaymentActivities(ports.PaymentActivities):
         reported = None if order.imp_uid is None else await self.find_payment(order.imp_uid)
         payments = await self.find_payments(order.merchant_uid)
         schedule = await self._find_schedule(order.merchant_uid) if order.with_schedule else None
-        return OrderSeen(payments=tuple(payments), reported=reported, schedule=schedule)
+        news = reported if reported not in payments else None
+        return OrderSeen(payments=tuple(payments), reported=news, schedule=schedule)
 
     async def _find_schedule(self, merchant_uid: str) -> ScheduleFact | None:
         try:

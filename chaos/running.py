@@ -7,6 +7,9 @@ import logging
 import multiprocessing
 import os
 import pickle
+import signal
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -23,6 +26,7 @@ from chaos.tiers import Tier
 JOBS = os.cpu_count() or 1
 _ROUNDS_A_PROCESS = 8
 """So many rounds a process lives through before another one takes its place: what they leave in memory goes."""
+_LAST_SECONDS = 20
 _SOURCES = ("activities", "api", "billing", "chaos", "worker", "workflows")
 
 
@@ -87,7 +91,7 @@ async def lived(run: Run, jobs: int) -> AsyncIterator[tuple[Round, str]]:
         Exception: the harness itself failed in a round.
     """
     spawned = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawned, max_tasks_per_child=_ROUNDS_A_PROCESS) as pool:
+    with ProcessPoolExecutor(jobs, spawned, _end_with, (os.getpid(),), max_tasks_per_child=_ROUNDS_A_PROCESS) as pool:
         under_way: set[asyncio.Future[tuple[Round, str]]] = set()
         while True:
             while len(under_way) < jobs and (planned := run.next_round()) is not None:
@@ -131,6 +135,20 @@ def kept_rounds(path: Path) -> Iterator[Round]:
                 yield pickle.load(kept)  # noqa: S301 - written by `keep` on this machine
             except EOFError:
                 return
+
+
+def _end_with(parent: int) -> None:
+    """Let this process end, and its Temporal with it, when the one that began it is gone."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        # The round ends its Temporal; the pool would then wait for another one.
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(_LAST_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _live(planned: Planned) -> tuple[Round, str]:

@@ -126,7 +126,7 @@ class LookUpOrder(Message):
 
 
 class OrderSeen(Message):
-    """What PortOne shows of an order; `reported` is whatever payment the asked imp_uid names, of this order or not."""
+    """What PortOne shows of an order; `reported` is what the asked imp_uid names, unless it is among the payments."""
 
     payments: tuple[PaymentFact, ...] = ()
     reported: PaymentFact | None = None

@@ -106,7 +106,7 @@ class PaymentActivities(ABC):
     @activity.defn
     @abstractmethod
     async def look_up_order(self, order: LookUpOrder) -> OrderSeen:
-        """The payment that was reported, every payment of the order number, and its schedule, read in this order."""
+        """What was reported, every payment of the order number, and its schedule where asked, read in this order."""
 
     @activity.defn
     @abstractmethod

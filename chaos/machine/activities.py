@@ -130,7 +130,8 @@ class Activities:
         reported = None if order.imp_uid is None else await self._portone.find_payment(order.imp_uid)
         payments = await self._portone.find_payments(order.merchant_uid)
         schedule = await self._portone.find_schedule(order.merchant_uid) if order.with_schedule else None
-        return OrderSeen(payments=tuple(payments), reported=reported, schedule=schedule)
+        news = reported if reported not in payments else None
+        return OrderSeen(payments=tuple(payments), reported=news, schedule=schedule)
 
     async def find_reported(self, _attempt: Attempt, imp_uids: Sequence[str]) -> Sequence[PaymentFact]:
         rows = [await self._portone.find_payment(each) for each in imp_uids]
