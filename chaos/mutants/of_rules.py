@@ -175,4 +175,21 @@ MUTANTS = (
         "return self.coupon is not None",
         "tests/journeys/test_what_is_still_paid.py::test_a_period_that_costs_nothing_uses_no_coupon",
     ),
+    Mutant(
+        "a-call-takes-no-revision",
+        "What the call that registers a charge may have written is as new as what is written after it.",
+        "billing/domain/subscription/scheduling.py",
+        "    state.written()\n    return replace(projections.record(subscription, now), cycle_state=CycleState.REGISTERED)",
+        "    shown = projections.record(subscription, now)\n"
+        "    return replace(shown, cycle_state=CycleState.REGISTERED, revision=state.revision + 1)",
+        "tests/workflows/test_renewal.py::test_what_is_written_after_a_call_that_died_once_it_had_written_is_newer",
+    ),
+    Mutant(
+        "one-look-proves-absence",
+        "A schedule that one look does not show is told as revoked elsewhere.",
+        "workflows/unexpected_payment/noticing.py",
+        "if not subscription.start.policy.quiet.counts(state.schedule.is_not_shown(workflow.now()), workflow.now()):",
+        "if False:",
+        "tests/journeys/test_foreign_facts.py::test_a_look_that_does_not_show_a_schedule_yet_is_no_news",
+    ),
 )

@@ -1,8 +1,11 @@
 """A subscription renews, period after period, whatever becomes of the webhooks."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+
+from billing.domain.states import CycleState
+from billing.ledger import LedgerUnavailableError
 
 
 async def test_a_lost_webhook_still_renews_on_time(stack):
@@ -74,6 +77,93 @@ async def test_a_yearly_plan_waits_beyond_the_horizon_before_it_is_scheduled(sta
     assert (await stack.portone.find_schedule(number)).schedule_status == "scheduled"
     await stack.advance(uid, days=70)
     assert await stack.agree(uid) == 2
+
+
+async def activities_of(stack, uid):
+    history = await stack.handle(uid).fetch_history()
+    names = [event.activity_task_scheduled_event_attributes.activity_type.name for event in history.events]
+    return [name for name in names if name]
+
+
+async def test_the_call_that_registers_the_next_charge_writes_that_it_stands(stack):
+    uid = await stack.start()
+    await stack.settled(uid)
+    asked = await activities_of(stack, uid)
+    assert asked[-2:] == ["record", "register_schedule"], "nothing is written after it"
+    shown = await stack.subscription(uid)
+    assert shown["cycle"]["state"] == "registered"
+    (planned,) = [row for row in await stack.charges(uid) if row["state"] == "planned"]
+    row = await stack.portone.find_schedule(planned["merchant_uid"])
+    assert datetime.fromisoformat(planned["due_at"]).timestamp() == row.schedule_at
+    await stack.advance(uid, days=33)
+    assert await stack.agree(uid) == 2
+
+
+def says_that_it_stands(entry):
+    """What the call that registers a charge writes."""
+    shown = entry.subscription
+    said = entry.intents or entry.results or entry.events
+    return shown is not None and shown.cycle_state is CycleState.REGISTERED and not said
+
+
+async def test_where_the_ledger_is_away_when_a_charge_is_registered_it_is_shown_later(stack, monkeypatch):
+    record, refused = stack.ledger.record, []
+
+    async def away_once(entry):
+        if says_that_it_stands(entry) and not refused:
+            refused.append(entry)
+            raise LedgerUnavailableError("the database is away")
+        return await record(entry)
+
+    monkeypatch.setattr(stack.ledger, "record", away_once)
+    uid = await stack.start()
+    await stack.settled(uid)
+    assert refused
+    assert (await activities_of(stack, uid))[-2:] == ["register_schedule", "record"]
+    assert (await stack.subscription(uid))["cycle"]["state"] == "registered"
+    await stack.advance(uid, days=33)
+    assert await stack.agree(uid) == 2
+
+
+async def test_what_is_written_after_a_call_that_died_once_it_had_written_is_newer(stack, monkeypatch):
+    record, died = stack.ledger.record, []
+
+    async def dies_after_it(entry):
+        written = await record(entry)
+        if says_that_it_stands(entry) and not died:
+            died.append(entry)
+            raise RuntimeError("the worker is gone")
+        return written
+
+    monkeypatch.setattr(stack.ledger, "record", dies_after_it)
+    await stack.fault(path="schedule_get", kind="frozen", count=1)
+    uid = await stack.start()
+    await stack.settled(uid)
+    assert died
+    # What follows is written by a state that does not know what was written.
+    await stack.order(uid, "cancel")
+    assert (await stack.subscription(uid))["cancel_at_period_end"] is True
+    await stack.advance(uid, days=40)
+    assert (await stack.subscription(uid))["status"] == "canceled"
+    assert await stack.agree(uid) == 1
+
+
+async def test_what_a_call_writes_late_of_a_charge_that_was_stopped_meanwhile_is_not_shown(stack, monkeypatch):
+    record, stood = stack.ledger.record, []
+
+    async def heard(entry):
+        if says_that_it_stands(entry):
+            stood.append(entry)
+        return await record(entry)
+
+    monkeypatch.setattr(stack.ledger, "record", heard)
+    uid = await stack.start()
+    await stack.settled(uid)
+    await stack.order(uid, "cancel", at="now")
+    shown, charges = await stack.subscription(uid), await stack.charges(uid)
+    await record(stood[0])
+    assert await stack.subscription(uid) == shown
+    assert await stack.charges(uid) == charges
 
 
 async def test_a_trial_by_card_issues_and_schedules_in_one_call(stack):
