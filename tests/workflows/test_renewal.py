@@ -92,6 +92,8 @@ async def test_the_call_that_registers_the_next_charge_writes_that_it_stands(sta
     assert asked[-2:] == ["record", "register_schedule"], "nothing is written after it"
     shown = await stack.subscription(uid)
     assert shown["cycle"]["state"] == "registered"
+    told = (await stack.handle(uid).query("__temporal_workflow_metadata")).current_details
+    assert "scheduled at PortOne" in told
     (planned,) = [row for row in await stack.charges(uid) if row["state"] == "planned"]
     row = await stack.portone.find_schedule(planned["merchant_uid"])
     assert datetime.fromisoformat(planned["due_at"]).timestamp() == row.schedule_at

@@ -12,14 +12,12 @@ from temporalio import workflow
 from billing.domain import calls
 from billing.domain.attempt import Attempt, AttemptStep, Sent
 from billing.domain.facts import PaymentFact
-from billing.domain.outcomes import ChargeOutcome
 from billing.domain.proration import ChangeQuote
 from billing.domain.records import Disposition
 from billing.domain.subscription.in_flight import Charge, Purpose
 from billing.domain.subscription.items_change import ItemsChange
 from billing.domain.subscription.layout import PeriodsBefore
 from billing.domain.subscription.orders import OpenOrder
-from billing.domain.subscription.projections import details
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.schedule import ChargedBy
 from billing.domain.subscription.subscription import Subscription
@@ -139,8 +137,6 @@ async def _send(subscription: Subscription, recording: Recording, charge: Charge
     if charge.order.merchant_uid == subscription.terms.merchant_uid:
         subscription.state.period.sent(send_no)
     answer = await _call(subscription, recording, charge, send_no)
-    if answer.outcome is ChargeOutcome.UNKNOWN:
-        workflow.set_current_details(f"{details(subscription)}\n\nThe answer to the charge is lost; looking it up.")
     current = subscription.state.in_flight.charge
     assert current is not None  # noqa: S101 - nothing but its own steps ends it
     sent = Sent(answer.outcome, answer.worth_resending, answer.code, answer.message)

@@ -41,4 +41,8 @@ class TemporalUi:
                     PARKED.value_set(parked) if parked else PARKED.value_unset(),
                 ]
             )
+        self.tell(subscription)
+
+    def tell(self, subscription: Subscription) -> None:
+        """Tell where the subscription stands in its current details alone, which cost no event."""
         workflow.set_current_details(details(subscription))

@@ -135,6 +135,8 @@ class SubscriptionWorkflow(CommandHandlers):
             self._tell_that_it_is_open()
         if rest is not None:
             self._desk.tell()
+            # A call may have written by itself that the next charge stands.
+            self._ui.tell(self._subscription)
             await self._desk.wait(rest.until, rest.why)
 
     def _is_over(self) -> bool:

@@ -132,6 +132,8 @@ def details(subscription: Subscription) -> str:
         )
     elif state.periods.end is not None:
         lines.append(f"No further charge; ends {subscription.terms.local(state.periods.end)}")
+    if state.in_flight.charge is not None and state.in_flight.charge.attempt.may_have_run:
+        lines.append("A charge is being made, and its outcome is looked up")
     lines.extend(_what_is_to_come(subscription))
     if state.arrears.failed_attempts:
         lines.append(
