@@ -32,7 +32,7 @@ $ gudok chaos run --seed 7 --rounds 3    # lives drawn at random, mishaps in pai
 $ gudok chaos every-event --every 20      # one life, its worker killed and its run continued as new at each 20th point
 $ gudok chaos run --clean                # nothing goes wrong: the harness against itself
 $ gudok chaos run --pair 'dunning:five minutes late:webhook lost'
-$ gudok chaos run --tier nightly         # smoke, nightly or soak; two rounds at once on two cores, --jobs
+$ gudok chaos run --tier nightly         # smoke, nightly or soak; four rounds at once on two cores, --jobs
 $ gudok chaos run --tier nightly --resume                       # go on after the rounds that were lived
 $ gudok chaos run --seed 57 --again chaos-report.json           # that round once more, with the pairs it met
 $ gudok chaos processes --minutes 15     # the same lives in real processes, on SQLite or --database postgresql
