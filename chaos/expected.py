@@ -50,6 +50,7 @@ class ExpectedLife:
     price: int
     counts: list[_Count] = field(default_factory=list)
     prices: list[tuple[datetime, int]] = field(default_factory=list)
+    credits: dict[int, int] = field(default_factory=dict)
     ends_at: datetime | None = None
     ends_at_period_end: bool = False
     terminated_at: datetime | None = None
@@ -98,7 +99,7 @@ class ExpectedLife:
             limits = (self.ends_at, self.paused_at, self.uncertain_from)
             if any(limit is not None and at >= limit for limit in limits):
                 break
-            found.append(Due(self.life, period, at, self._price_at(at)))
+            found.append(Due(self.life, period, at, self._price_at(at) - self.credits.get(period, 0)))
             period += 1
         return found
 

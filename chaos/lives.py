@@ -256,19 +256,28 @@ class Subscriber:
             return
         self.life.paused_at = pause.at
         await self.world.advance(self.uid, days=self.draw.choice((2, 11, 40)))
-        asked_at = await self.world.now(self.uid)
+        asked_at, left = await self.world.now(self.uid), await self._left_of_a_refund()
         resume = await self._command("resume")
         # It may charge at once, also where it is answered later, and PortOne's books know whole seconds.
         self._void(asked_at.replace(microsecond=0))
         if resume.status == 200 and resume.answer["current_period_end"]:
-            self.life.resumes(
-                _following(resume.answer),
-                datetime.fromisoformat(resume.answer["current_period_start"]),
-                datetime.fromisoformat(resume.answer["current_period_end"]),
-            )
+            begun = datetime.fromisoformat(resume.answer["current_period_start"])
+            ends = datetime.fromisoformat(resume.answer["current_period_end"])
+            self.life.resumes(_following(resume.answer), begun, ends)
+            if left and begun >= asked_at.replace(microsecond=0):
+                # Of a period that was refunded in part, what is held counts toward the one that begins now.
+                self.life.credits[_following(resume.answer) - 1] = left
         elif resume.status != 409:
             self.life.doubt(pause.at)
         await self._period()
+
+    async def _left_of_a_refund(self) -> int:
+        """What is held of the newest paid period, where a part of it went back."""
+        paid = [row for row in await self.world.charges(self.uid) if row["state"] == "paid" and row["amount"]]
+        if not paid:
+            return 0
+        held = await self.world.held(paid[-1]["customer_uid"], paid[-1]["merchant_uid"])
+        return held if held < paid[-1]["amount"] else 0
 
     async def _change(self) -> None:
         price = self.price + 1000

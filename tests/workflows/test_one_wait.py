@@ -21,8 +21,8 @@ async def pending(stack, uid):
     stack.answer_within(PATIENCE_SECONDS)
 
 
-async def test_a_command_that_comes_while_an_answer_is_written_is_heard_before_the_wait(stack):
-    uid = "turned_away"
+async def turned_away(stack, uid):
+    """A first charge that PortOne turns away, and that waits to be sent again; answers its order number."""
     stack.quick()
     await stack.fault(path="again", kind="429_bare", count=4)
     await stack.start(uid, expect=202)
@@ -32,6 +32,22 @@ async def test_a_command_that_comes_while_an_answer_is_written_is_heard_before_t
         return f"look up {number}" in await stack.story(uid) and (await stack.snapshot(uid))["wakes_at"] is not None
 
     await until(waits_to_send_again)
+    return number
+
+
+async def test_a_first_charge_that_never_ran_is_not_planned_any_more_once_its_start_is_canceled(stack):
+    uid = "turned_away"
+    number = await turned_away(stack, uid)
+    stack.answer_within(PATIENCE_SECONDS)
+    answer = await stack.order(uid, "cancel", at="now")
+    assert (answer["status"], answer["charge"]) == ("incomplete_expired", "none_planned")
+    (charge,) = await stack.charges(uid)
+    assert (charge["merchant_uid"], charge["state"]) == (number, "not_executed")
+
+
+async def test_a_command_that_comes_while_an_answer_is_written_is_heard_before_the_wait(stack):
+    uid = "turned_away"
+    number = await turned_away(stack, uid)
     began, go_on, record = asyncio.Event(), asyncio.Event(), stack.ledger.record
 
     async def slow(entry):

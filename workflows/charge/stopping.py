@@ -62,7 +62,7 @@ async def stop_the_charge(subscription: Subscription, recording: Recording, *, e
     """
     number, charge = subscription.terms.merchant_uid, subscription.state.in_flight.charge
     if charge is not None and charge.order.merchant_uid == number:
-        return _stop_our_own(subscription, recording, workflow.now())
+        return _stop_our_own(subscription, recording, workflow.now(), ending=ending)
     if charge is not None and not attempts.give_up(subscription):
         # A change is being charged: the schedule of the next period was taken back for it, and stands no more.
         if ending and subscription.state.period.state is CycleState.REVOKED:
@@ -79,9 +79,13 @@ async def stop_the_charge(subscription: Subscription, recording: Recording, *, e
     return stopped if found is None else await _look_behind(subscription, recording, stopped, found)
 
 
-def _stop_our_own(subscription: Subscription, recording: Recording, now: datetime) -> Stopped:
+def _stop_our_own(subscription: Subscription, recording: Recording, now: datetime, *, ending: bool) -> Stopped:
     """We charge the period ourselves: what has not left is not sent; what may have run is brought to its end."""
     if attempts.give_up(subscription):
+        if ending and subscription.state.period.state is CycleState.VERIFYING:
+            why = "it ends before the charge was made"
+            subscription.state.period.move(CycleState.NOT_EXECUTED)
+            recording.note_result(subscription.result(CycleState.NOT_EXECUTED, None, now, why))
         return Stopped(ChargeAtOrder.NONE_PLANNED, subscription.terms.merchant_uid)
     return _unknown(subscription, recording, now, "it was sent, and nobody knows yet what it came to")
 
