@@ -17,7 +17,7 @@ from billing.domain.outcomes import CARD_GONE, ChargeOutcome, KeyOutcome, Schedu
 from billing.domain.records import LedgerEntry, RefundState
 from billing.domain.takeover import KeyPayment
 from chaos.machine.ledger import MemoryLedger
-from chaos.machine.mishaps import Card, RefusedError, UnansweredError
+from chaos.machine.mishaps import Card, RefusedError, TurnedAwayError, UnansweredError
 from chaos.machine.portone import PortOne
 from chaos.machine.temporal import Activity, Attempt, VirtualTemporal
 from workflows.billing_key.contracts import (
@@ -47,7 +47,7 @@ from workflows.contracts import (
 from workflows.unexpected_payment.contracts import ReportedFact, StartLateFact
 
 _LEDGER_SECONDS = 0.01
-_LOST = "the answer is lost"
+_LOST, _TURNED_AWAY = "the answer is lost", "too many requests"
 _BEHIND = timedelta(days=90)
 
 
@@ -235,6 +235,8 @@ class Activities:
 async def _charged(call: Awaitable[PaymentFact]) -> ChargeAnswer:
     try:
         row = await call
+    except TurnedAwayError:
+        return ChargeAnswer(outcome=ChargeOutcome.NOT_EXECUTED, message=_TURNED_AWAY)
     except UnansweredError:
         return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message=_LOST)
     except RefusedError as error:
@@ -246,6 +248,8 @@ async def _charged(call: Awaitable[PaymentFact]) -> ChargeAnswer:
 async def _scheduled(call: Awaitable[ScheduleFact]) -> ScheduleAnswer:
     try:
         row = await call
+    except TurnedAwayError:
+        return ScheduleAnswer(outcome=ScheduleOutcome.NOT_EXECUTED, message=_TURNED_AWAY)
     except UnansweredError:
         return ScheduleAnswer(outcome=ScheduleOutcome.UNKNOWN, message=_LOST)
     except RefusedError as error:

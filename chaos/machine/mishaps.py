@@ -14,12 +14,16 @@ class Card(StrEnum):
 
 
 class Kind(StrEnum):
-    """What goes wrong: before it is done, after it, or much later than it was answered; or what is shown is old."""
+    """What goes wrong: before it is done, after it, or much later than it was answered; or what is shown is old.
+
+    One that is turned away (429) is answered, and has done nothing.
+    """
 
     BEFORE = "before"
     AFTER = "after"
     LATE = "late"
     STALE = "stale"
+    TURNED_AWAY = "turned away"
 
 
 class Webhooks(StrEnum):
@@ -48,6 +52,10 @@ class Fault:
 
 class UnansweredError(Exception):
     """The answer to a call that changes something did not come."""
+
+
+class TurnedAwayError(UnansweredError):
+    """PortOne takes no call at this moment: nothing was done. Who cannot tell knows no more than without an answer."""
 
 
 class RefusedError(Exception):

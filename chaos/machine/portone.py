@@ -16,7 +16,17 @@ from billing.domain.facts import BillingKeyFact, CancellationFact, PaymentFact, 
 from billing.domain.money import Money
 from billing.domain.verdict import net_amount
 from chaos.machine.loop import VirtualLoop
-from chaos.machine.mishaps import Card, Fault, Kind, RefusedError, Row, Shelf, UnansweredError, Webhooks
+from chaos.machine.mishaps import (
+    Card,
+    Fault,
+    Kind,
+    RefusedError,
+    Row,
+    Shelf,
+    TurnedAwayError,
+    UnansweredError,
+    Webhooks,
+)
 
 LATENCY_SECONDS = 0.05
 WEBHOOK_AFTER_SECONDS = 1.0
@@ -197,7 +207,7 @@ class PortOne:
         elif fault.kind is Kind.LATE:
             self._loop.call_later(fault.seconds, self._quietly, act)
         await asyncio.sleep(LATENCY_SECONDS)
-        raise UnansweredError
+        raise TurnedAwayError if fault.kind is Kind.TURNED_AWAY else UnansweredError
 
     @staticmethod
     def _quietly(act: Callable[[], object]) -> None:

@@ -49,7 +49,7 @@ WHEN = st.sampled_from([When.NOW, When.PERIOD_END])
 CHANGE_FAULTS = st.builds(
     Fault,
     st.sampled_from(CHANGES),
-    st.sampled_from([Kind.BEFORE, Kind.AFTER, Kind.LATE]),
+    st.sampled_from([Kind.BEFORE, Kind.AFTER, Kind.LATE, Kind.TURNED_AWAY]),
     st.sampled_from([5.0, 60.0, 300.0, 540.0]),
     st.integers(1, 4),
 )
