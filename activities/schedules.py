@@ -1,5 +1,6 @@
 """Schedules: registered, read, booked again, revoked."""
 
+import asyncio
 from datetime import timedelta
 
 from temporalio import activity
@@ -24,8 +25,12 @@ WINDOWS = 5
 """A little over a year ahead: further than this project ever registers a charge."""
 
 
+_LEDGER_SECONDS = 10
+"""A ledger that hangs must not turn what PortOne has answered into something that nobody knows."""
+
+
 class ScheduleActivities(ports.ScheduleActivities):
-    """Calls the `/subscribe/payments/schedule` family."""
+    """Calls the `/subscribe/payments/schedule` family; what PortOne has registered is shown in the ledger at once."""
 
     def __init__(
         self, client: PortOneClient, ledger: Ledger, cards: VaultedCards, notices: NoticeUrls, *, product_type: str
@@ -78,13 +83,14 @@ class ScheduleActivities(ports.ScheduleActivities):
         It dies before this: nobody knows the answer of the call, and the row is read back.
         """
         if fail_points.ARE_ON:
-            fail_points.reach("before record", str(stands.merchant_uid))
+            fail_points.reach("before record", stands.customer_uid, str(stands.merchant_uid))
         try:
-            await self._ledger.record(LedgerEntry(subscription=stands))
-        except LedgerError:
+            async with asyncio.timeout(_LEDGER_SECONDS):
+                await self._ledger.record(LedgerEntry(subscription=stands))
+        except (LedgerError, TimeoutError):
             return False
         if fail_points.ARE_ON:
-            fail_points.reach("after record", str(stands.merchant_uid))
+            fail_points.reach("after record", stands.customer_uid, str(stands.merchant_uid))
         return True
 
     async def _has_key(self, customer_uid: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from chaos import every_event
 from chaos.faults import Pair, every_pair
 from chaos.mutants.command import main as try_mutants
-from chaos.plan import Lives, lives_of_report
+from chaos.plan import Lives, planned_again
 from chaos.processes.fleet import POSTGRESQL, SQLITE
 from chaos.processes.mishaps import BLOWS
 from chaos.processes.siege import besieged
@@ -34,14 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
     if said[:1] == ["mutants"]:
         return try_mutants(said[1:])
     chosen = _parser().parse_args(said)
+    if chosen.command == "run":
+        return asyncio.run(_rounds(chosen))
     be_quiet()
     if chosen.command == "every-event":
         return asyncio.run(every_event.main(chosen.every, _line))
     if chosen.command == "stories":
         return asyncio.run(_stories(chosen.names, verbose=chosen.verbose))
-    if chosen.command == "processes":
-        return asyncio.run(_processes(chosen))
-    return asyncio.run(_rounds(chosen))
+    return asyncio.run(_processes(chosen))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -118,18 +118,39 @@ def _tier(chosen: argparse.Namespace) -> Tier:
         rounds=chosen.rounds or tier.rounds,
         subscribers=chosen.subscribers or tier.subscribers,
         periods=chosen.periods or tier.periods,
+        # Whose pairs are given comes to no others.
+        every_pair=tier.every_pair and not (chosen.rounds or chosen.clean or chosen.pair),
     )
-    # Who asks for another number of rounds, or for one again, wants that many.
-    return replace(wanted, charges=0, floor=0, every_pair=False) if chosen.rounds or chosen.again else wanted
+    # Who asks for another number of rounds wants that many.
+    return replace(wanted, charges=0, floor=0) if chosen.rounds else wanted
+
+
+def _run(chosen: argparse.Namespace) -> Run:
+    """The rounds to be lived: by the tier, or one of them once more.
+
+    Raises:
+        LookupError: the report has no round of that seed.
+        ValueError: the report would be written over.
+    """
+    if not chosen.again:
+        tier = _tier(chosen)
+        return Run(tier, chosen.seed, _lives(chosen, tier))
+    if chosen.again.resolve() == chosen.report.resolve():
+        raise ValueError(f"{chosen.again} would be written over: say --report")
+    planned = planned_again(json.loads(chosen.again.read_text(encoding="utf-8")), chosen.seed)
+    if planned is None:
+        raise LookupError(f"{chosen.again} has no round of the seed {chosen.seed}")
+    once = Tier(len(planned.lives), periods=planned.periods, rounds=1, uncached=planned.uncached)
+    return Run(once, chosen.seed, planned.lives)
 
 
 async def _rounds(chosen: argparse.Namespace) -> int:
-    tier, command = _tier(chosen), _command(chosen)
+    command = _command(chosen)
     try:
-        run = Run(tier, chosen.seed, _lives(chosen, tier))
+        run = _run(chosen)
         kept = chosen.report.with_suffix(".rounds")
         if chosen.resume:
-            run.resume(_rounds_before(chosen.report, kept))
+            run.resume(_rounds_before(chosen.report, kept, command))
         else:
             kept.unlink(missing_ok=True)
     except (OSError, ValueError, LookupError) as error:
@@ -138,13 +159,13 @@ async def _rounds(chosen: argparse.Namespace) -> int:
     code = sources()
 
     def report() -> dict[str, Any]:
-        return report_of(run.rounds, command, floor=tier.floor, tier=chosen.tier, code=code)
+        return report_of(run.rounds, command, floor=run.tier.floor, tier=chosen.tier, code=code)
 
     async for one, line in lived(run, chosen.jobs):
         keep(kept, one)
         write_report(chosen.report, report())
         _line(f"{line}; {len(run.rounds)} rounds, {sum(each.charges for each in run.judged)} charges")
-        _tell_what_broke(one, f"python -m chaos run --seed {one.seed} --again {chosen.report}")
+        _tell_what_broke(one, f"python -m chaos run --seed {one.seed} --again {chosen.report} --report again.json")
     return _end(report(), chosen.report)
 
 
@@ -160,28 +181,20 @@ def _command(chosen: argparse.Namespace) -> str:
 
 
 def _lives(chosen: argparse.Namespace, tier: Tier) -> Lives | None:
-    """The pairs of each round, where they are not the next ones in turn.
-
-    Raises:
-        LookupError: the report has no round of that seed.
-    """
-    if chosen.again:
-        lives = lives_of_report(json.loads(chosen.again.read_text(encoding="utf-8")), chosen.seed)
-        if lives is None:
-            raise LookupError(f"{chosen.again} has no round of the seed {chosen.seed}")
-        return lives
-    if chosen.clean or chosen.pair:
-        return [tuple(chosen.pair or ())] * tier.subscribers
-    return None
+    """The pairs of each round, where they are not the next ones in turn."""
+    return [tuple(chosen.pair or ())] * tier.subscribers if chosen.clean or chosen.pair else None
 
 
-def _rounds_before(report: Path, kept: Path) -> list[Round]:
+def _rounds_before(report: Path, kept: Path, command: str) -> list[Round]:
     """The rounds that a report was made of.
 
     Raises:
-        ValueError: they were lived on other code.
+        ValueError: they were lived on other code, or something else was asked for.
     """
-    if json.loads(report.read_text(encoding="utf-8"))["code"] != sources():
+    before = json.loads(report.read_text(encoding="utf-8"))
+    if before["reproduce"] != command:
+        raise ValueError(f"{report} is of another run: {before['reproduce']}")
+    if before["code"] != sources():
         raise ValueError(f"{report} was made on other code: its rounds prove nothing of this one")
     return list(kept_rounds(kept))
 

@@ -75,13 +75,14 @@ def lives_of(pairs: Sequence[Pair], subscribers: int) -> tuple[Lives, Sequence[P
     return [tuple(life) for life in lives], left
 
 
-def lives_of_report(report: Mapping[str, object], seed: int) -> Lives | None:
-    """The pairs that the round of a seed met in a report that was kept; None where it has no such round."""
+def planned_again(report: Mapping[str, object], seed: int) -> Planned | None:
+    """The round of a seed as a report that was kept has it; None where it has no such round."""
     rounds = report.get("rounds")
     assert isinstance(rounds, list)
     for each in rounds:
         if each["seed"] == seed:
-            return [tuple(Pair(*pair) for pair in life) for life in each["lives"]]
+            lives = [tuple(Pair(*pair) for pair in life) for life in each["lives"]]
+            return Planned(seed, lives, each["periods"], each["uncached"])
     return None
 
 

@@ -76,12 +76,22 @@ def report_of(
         "histories": asdict(together((one.histories for one in rounds), Histories())),
         "pairs": coverage(rounds),
         "violations": _violations(rounds),
-        "rounds": [
-            {"seed": one.seed, "lives": [[[*pair] for pair in life] for life in one.lives]}
-            for one in sorted(rounds, key=lambda one: one.seed)
-        ],
+        "rounds": _met(rounds),
         "reproduce": command,
     }
+
+
+def _met(rounds: Sequence[Round]) -> list[dict[str, Any]]:
+    """What each round is lived again by."""
+    return [
+        {
+            "seed": one.seed,
+            "periods": one.periods,
+            "uncached": one.uncached,
+            "lives": [[[*pair] for pair in life] for life in one.lives],
+        }
+        for one in sorted(rounds, key=lambda one: one.seed)
+    ]
 
 
 def _violations(rounds: Sequence[Round]) -> list[dict[str, Any]]:

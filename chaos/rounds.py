@@ -47,6 +47,10 @@ class Round:
     commands: dict[str, int]
     lives: Lives = ()
     """The pairs of each subscriber."""
+    periods: int = 1
+    """That a life went on for which nothing had ended."""
+    uncached: float = 0.0
+    """The chance with which its worker kept no run in memory."""
     struck: Sequence[str] = ()
     """Every mishap that met a call of its step, once for each time."""
     planned: Sequence[Pair] = ()
@@ -94,7 +98,7 @@ async def one_round(
             one = await _lived(world, seed, everybody, periods)
     knobs = f"{'no cache' if not cached else 'cached'}, {emulator}, {time.monotonic() - begun:.0f} s"
     say(f"seed {seed}: {sum(bool(each.broken) for each in one.judged)} of {subscribers} broken ({knobs})")
-    return replace(one, seconds=time.monotonic() - begun)
+    return replace(one, seconds=time.monotonic() - begun, periods=periods, uncached=uncached)
 
 
 async def _lived(world: World, seed: int, everybody: Sequence[Subscriber], periods: int) -> Round:

@@ -92,17 +92,17 @@ async def lived(run: Run, jobs: int) -> AsyncIterator[tuple[Round, str]]:
     Raises:
         Exception: the harness itself failed in a round.
     """
-    spawned = multiprocessing.get_context("spawn")
+    spawned, code = multiprocessing.get_context("spawn"), sources()
     with ProcessPoolExecutor(jobs, spawned, _end_with, (os.getpid(),), max_tasks_per_child=_ROUNDS_A_PROCESS) as pool:
         under_way: set[asyncio.Future[tuple[Round, str]]] = set()
         while True:
             while len(under_way) < jobs and (planned := run.next_round()) is not None:
-                future: Future[tuple[Round, str]] = pool.submit(_live, planned)
+                future: Future[tuple[Round, str]] = pool.submit(_live, planned, code)
                 under_way.add(asyncio.wrap_future(future))
             if not under_way:
                 return
             ended, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-            for each in ended:
+            for each in sorted(ended, key=lambda each: each.exception() is not None):
                 one, line = each.result()
                 run.came_to(one)
                 yield one, line
@@ -136,7 +136,8 @@ def kept_rounds(path: Path) -> Iterator[Round]:
         while True:
             try:
                 yield pickle.load(kept)  # noqa: S301 - written by `keep` on this machine
-            except EOFError:
+            except (EOFError, pickle.UnpicklingError):
+                # The run was cut off while it kept this one.
                 return
 
 
@@ -154,8 +155,14 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _live(planned: Planned) -> tuple[Round, str]:
-    """One round in this process."""
+def _live(planned: Planned, code: str) -> tuple[Round, str]:
+    """One round in this process.
+
+    Raises:
+        RuntimeError: the code has changed since the run began.
+    """
+    if sources() != code:
+        raise RuntimeError("the code has changed since the run began: its rounds prove nothing of either")
     be_quiet()
     return asyncio.run(_round(planned))
 

@@ -34,7 +34,7 @@ $ gudok chaos run --clean                # nothing goes wrong: the harness again
 $ gudok chaos run --pair 'dunning:five minutes late:webhook lost'
 $ gudok chaos run --tier nightly         # smoke, nightly or soak; four rounds at once on two cores, --jobs
 $ gudok chaos run --tier nightly --resume                       # go on after the rounds that were lived
-$ gudok chaos run --seed 57 --again chaos-report.json           # that round once more, with the pairs it met
+$ gudok chaos run --seed 57 --again chaos-report.json --report again.json     # that round once more
 $ gudok chaos processes --minutes 15     # the same lives in real processes, on SQLite or --database postgresql
 ```
 

@@ -34,6 +34,13 @@ ASK = ActivityOptions(
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_attempts=3),
 )
 
+# The same for several questions that one call asks in turn, each with its own 30 s: the payment that was reported, all
+# payments of the order, the schedule.
+ASK_IN_TURN = ActivityOptions(
+    start_to_close_timeout=timedelta(seconds=100),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_attempts=3),
+)
+
 # A charge may be entered again by Temporal: the ledger's `send_no` lets the request leave once, whoever enters.
 # 45 s is the client's 30 s deadline plus two ledger transactions; what is still open after five tries is `unknown`, and
 # commands are heard while it is looked up.
@@ -109,6 +116,9 @@ LEFT_SCHEDULE_RAN = timedelta(minutes=5)
 
 # No timer is longer, whatever instant it waits for: Temporal counts a duration in 292 years of nanoseconds.
 LONGEST_WAIT = timedelta(days=36_525)
+
+# A schedule that a look does not show is looked for again so soon, until it cannot be a look that lags behind.
+MISSING_LOOK = timedelta(minutes=5)
 
 # PortOne refuses a schedule in the past; a minute absorbs clock skew between it and Temporal.
 SCHEDULE_MARGIN = timedelta(minutes=1)

@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
-from chaos.__main__ import main
+from chaos.__main__ import _parser, _run, main
 from chaos.faults import every_pair
-from chaos.plan import MOST_TRIES, PairsLeft, lives_of_report
+from chaos.plan import MOST_TRIES, PairsLeft, planned_again
 from chaos.report import report_of
 from chaos.rounds import Round
 from chaos.running import Run, keep, kept_rounds, sources
@@ -15,7 +15,8 @@ from chaos.tiers import TIERS, Tier
 
 
 def lived(planned, covered=()):
-    return Round(planned.seed, [], covered, [], {}, 1.0, 1.0, {}, lives=planned.lives)
+    met = {"lives": planned.lives, "periods": planned.periods, "uncached": planned.uncached}
+    return Round(planned.seed, [], covered, [], {}, 1.0, 1.0, {}, **met)
 
 
 def test_every_pair_is_met_and_one_that_meets_no_call_is_tried_again_but_not_for_ever():
@@ -68,9 +69,16 @@ def test_a_run_that_was_cut_off_goes_on_after_its_rounds_and_misses_none(tmp_pat
 
 def test_the_rounds_of_other_code_are_not_gone_on_after(tmp_path, capsys):
     report = tmp_path / "report.json"
-    report.write_text(json.dumps(report_of([], "", code="another")))
-    assert main(["run", "--resume", "--report", str(report)]) == 2
+    asked = ["run", "--rounds", "2", "--report", str(report)]
+    report.write_text(json.dumps(report_of([], "python -m chaos run --seed 0 --rounds 2", code="another")))
+    assert main([*asked, "--resume"]) == 2
     assert "other code" in capsys.readouterr().err
+    assert main([*asked, "--resume", "--clean"]) == 2
+    assert "another run" in capsys.readouterr().err
+    before = report.read_text()
+    assert main([*asked, "--again", str(report)]) == 2
+    assert "written over" in capsys.readouterr().err
+    assert report.read_text() == before
     assert sources() == sources() != "another"
 
 
@@ -80,9 +88,27 @@ def test_a_report_keeps_what_each_round_met_so_that_it_can_be_lived_again(tmp_pa
     planned = run.next_round()
     report = json.loads(json.dumps(report_of([lived(planned)], "")))
     if seed == planned.seed:
-        assert lives_of_report(report, seed) == list(planned.lives)
+        assert planned_again(report, seed) == planned
         return
     (tmp_path / "report.json").write_text(json.dumps(report))
     again = ["run", "--again", str(tmp_path / "report.json"), "--seed", str(seed)]
     assert main([*again, "--report", str(tmp_path / "other.json")]) == 2
     assert f"no round of the seed {seed}" in capsys.readouterr().err
+
+
+def test_a_run_that_was_cut_off_while_it_kept_a_round_goes_on_after_those_before_it(tmp_path):
+    planned, kept = Run(TIERS["nightly"]).next_round(), tmp_path / "report.rounds"
+    keep(kept, lived(planned))
+    whole = kept.read_bytes()
+    kept.write_bytes(whole + whole[: len(whole) // 2])
+    assert list(kept_rounds(kept)) == [lived(planned)]
+
+
+@pytest.mark.parametrize("given", ["--clean", "--pair=due:declined:webhook lost"])
+def test_a_tier_whose_pairs_are_given_ends_after_its_rounds(given):
+    run = _run(_parser().parse_args(["run", "--tier", "nightly", given]))
+    lives = 0
+    while (planned := run.next_round()) is not None:
+        run.came_to(lived(planned))
+        lives += 1
+    assert lives == TIERS["nightly"].rounds

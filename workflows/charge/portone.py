@@ -49,7 +49,7 @@ async def find_payments(merchant_uid: str, summary: str | None = None) -> Sequen
 async def look_up_order(order: LookUpOrder) -> OrderSeen:
     """What PortOne shows of an order, in one look."""
     return await workflow.execute_activity_method(
-        PaymentActivities.look_up_order, order, summary=f"look up {order.merchant_uid}", **policies.ASK
+        PaymentActivities.look_up_order, order, summary=f"look up {order.merchant_uid}", **policies.ASK_IN_TURN
     )
 
 

@@ -157,12 +157,14 @@ async def _send(
                 merchant_uid=subscription.terms.merchant_uid, schedule_at=_not_past(subscription.state.period.due_at)
             ),
         )
-    order = subscription.terms.ordered()
+    order, at = subscription.terms.ordered(), _not_past(subscription.state.period.due_at)
+    # Where PortOne is to run it on another day than is planned, more follows from its answer than that it stands.
+    shows = shows and at == subscription.state.period.due_at
     request = RegisterSchedule(
         workflow_id=workflow.info().workflow_id,
         merchant_uid=order.merchant_uid,
         customer_uid=order.customer_uid,
-        schedule_at=_not_past(subscription.state.period.due_at),
+        schedule_at=at,
         amount=order.amount,
         name=order.name,
         tax_free=order.tax_free,

@@ -280,9 +280,11 @@ async def _look_at_the_open_order(subscription: Subscription, recording: Recordi
     if verdict.schedule is not None:
         state.schedule.is_shown()
     if gone and state.schedule.stands and state.period.state is CycleState.REGISTERED:
-        if not subscription.start.policy.quiet.counts(state.schedule.is_not_shown(workflow.now()), workflow.now()):
-            # One look proves no absence: looks lag behind.
-            state.reports.put_off(subscription.terms.merchant_uid, workflow.now())
+        since, quiet = state.schedule.is_not_shown(workflow.now()), subscription.start.policy.quiet
+        if not quiet.counts(since, workflow.now()):
+            # One look proves no absence, since looks lag behind; nor do two.
+            soon = min(workflow.now() + policies.MISSING_LOOK, quiet.look_at(since, 0))
+            state.reports.look_at(subscription.terms.merchant_uid, soon)
             recording.close_reports(workflow.now())
             return
         stand(

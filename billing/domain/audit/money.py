@@ -7,6 +7,7 @@ from billing.domain.audit.books import Books, Charge, Period
 from billing.domain.audit.invariant import Leeways, Violation
 from billing.domain.both_sides import BOOKED
 from billing.domain.facts import PaymentFact
+from billing.domain.parked import ParkedKind
 from billing.domain.records import RefundState
 from billing.domain.refund_mark import mark_of
 from billing.domain.states import CycleState
@@ -100,8 +101,11 @@ def _is_there(books: Books, charge: Charge) -> Iterator[Violation]:
     """A charge that the ledger counts as paid has its payment at PortOne, as far as that was asked for."""
     if charge.state not in BOOKED or charge.imp_uid is None or charge.imp_uid in books.their_payments:
         return
-    if charge.merchant_uid in books.parked_orders:
-        # It is in the list that people read, with what PortOne shows instead.
+    if any(
+        each.kind is ParkedKind.SECOND_PAYMENT and each.merchant_uid == charge.merchant_uid and each.closed_at is None
+        for each in books.ledger.parked
+    ):
+        # It is in the list that people read, with the payment that PortOne shows instead.
         return
     window = books.provider.window if books.provider else None
     if window is None or (charge.settled_at is not None and charge.settled_at in window):

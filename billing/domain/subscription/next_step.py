@@ -253,7 +253,7 @@ BESIDE: tuple[Row, ...] = (
         lambda subscription: subscription.state.reports.put_off_until is not None,
         Act.LOOK_AT_WHAT_WAS_PUT_OFF,
         lambda subscription, _now: subscription.state.reports.put_off_until,
-        does="look again at an earlier order number that was paid while the newer one was in doubt",
+        does="look again at an earlier number that was paid while the newer one was in doubt, or for a lost schedule",
     ),
 )
 """What is done beside the period, whatever that stands at."""

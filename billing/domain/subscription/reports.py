@@ -89,6 +89,11 @@ class Reports(BaseModel):
         self.put_off_until = now + PUT_OFF[min(self.put_offs, len(PUT_OFF) - 1)]
         self.put_offs += 1
 
+    def look_at(self, merchant_uid: str, at: datetime) -> None:
+        """This order is looked up again at `at`, or with what is looked up before."""
+        self.remember(merchant_uid)
+        self.put_off_until = min(at, self.put_off_until or at)
+
     def is_due_again(self) -> None:
         """What was put off is looked up now."""
         self.put_off_until, self.look_asked = None, True

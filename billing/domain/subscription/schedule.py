@@ -45,6 +45,7 @@ class Schedule(BaseModel):
         """It stands at PortOne; the next attempt after it is `charged_by`. Its row is read again at `look_at`."""
         self.stands, self.charged_by = True, charged_by
         self.tries, self.next_try_at, self.look_at = 0, None, look_at
+        self.is_shown()
 
     def may_stand(self) -> None:
         """Nobody knows whether it was taken back: it counts as standing."""
@@ -53,10 +54,12 @@ class Schedule(BaseModel):
     def stands_no_more(self) -> None:
         """It has run, or was taken back; a doubt about it stays."""
         self.stands = False
+        self.is_shown()
 
     def is_revoked(self) -> None:
         """It was read back as revoked."""
         self.stands, self.look_at = False, None
+        self.is_shown()
 
     def is_not_shown(self, at: datetime) -> datetime:
         """It ought to stand, and PortOne shows no row; answers since when it has not."""
@@ -64,12 +67,13 @@ class Schedule(BaseModel):
         return self.missing_since
 
     def is_shown(self) -> None:
-        """PortOne shows its row."""
+        """PortOne shows its row, or another one is to be shown from now on."""
         self.missing_since = None
 
     def is_followed(self, charged_by: ChargedBy) -> None:
         """It stands as somebody has set it up in PortOne's console."""
         self.stands, self.charged_by = True, charged_by
+        self.is_shown()
 
     def was_read(self, *, stands: bool) -> None:
         """Its row was read after the end."""

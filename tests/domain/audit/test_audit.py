@@ -16,6 +16,7 @@ from billing.domain.audit.secrets import spellings
 from billing.domain.clock import Clock
 from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
+from billing.domain.parked import ParkedKind
 from billing.domain.records import RefundState
 from billing.domain.refund_mark import marked
 from billing.domain.states import CycleState, SubscriptionStatus
@@ -155,6 +156,15 @@ def test_two_payments_that_wait_for_a_person_are_in_that_list():
     books = paid_twice_under_one_number(world(*GOOD))
     waits = replace(books.ledger.parked[0], parked_id="p9", merchant_uid=order(DECLINED, 1))
     assert violations(with_ledger(books, parked=(*books.ledger.parked, waits))) == []
+
+
+@pytest.mark.parametrize(("kind", "is_told"), [(ParkedKind.SECOND_PAYMENT, False), (ParkedKind.REFUND_REFUSED, True)])
+def test_a_payment_that_portone_has_not_is_told_unless_a_second_one_stands_parked_in_its_place(kind, is_told):
+    books = money_that_portone_never_had(world(*GOOD))
+    missing = next(each for each in books.ledger.charges if each.imp_uid and each.imp_uid not in books.their_payments)
+    item = replace(books.ledger.parked[0], parked_id="p9", kind=kind, merchant_uid=missing.merchant_uid, closed_at=None)
+    found = violations(with_ledger(books, parked=(*books.ledger.parked, item)))
+    assert bool(found) is is_told
 
 
 def test_the_merchant_s_other_business_is_nobody_s_concern():

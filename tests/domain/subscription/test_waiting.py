@@ -30,7 +30,7 @@ def subscription():
 def said(subscription, until, now):
     """What is written of a wait; None where nothing is."""
     recording = Recording(subscription)
-    waiting.say(subscription, recording, until, now, lambda: True)
+    waiting.say(subscription, recording, until, now)
     writes = recording.take_writes()
     return writes[0].entry.subscription if writes else None
 

@@ -1,0 +1,34 @@
+"""The open period's schedule: since when PortOne has not shown one that ought to stand."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from billing.domain.subscription.schedule import ChargedBy, Schedule
+
+FIRST = datetime(2026, 3, 5, tzinfo=UTC)
+LATER = FIRST + timedelta(days=6)
+
+
+def test_it_is_missing_since_the_first_look_that_did_not_show_it():
+    schedule = Schedule(stands=True)
+    assert schedule.is_not_shown(FIRST) == FIRST
+    assert schedule.is_not_shown(LATER) == FIRST
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        lambda schedule: schedule.is_shown(),
+        lambda schedule: schedule.is_revoked(),
+        lambda schedule: schedule.stands_no_more(),
+        lambda schedule: schedule.has_arrived(ChargedBy.SCHEDULE),
+        lambda schedule: schedule.is_followed(ChargedBy.SCHEDULE),
+    ],
+    ids=["shown", "revoked", "stands no more", "registered anew", "followed"],
+)
+def test_one_that_was_shown_or_is_another_one_is_missing_from_the_next_look_on(between):
+    schedule = Schedule(stands=True)
+    schedule.is_not_shown(FIRST)
+    between(schedule)
+    assert schedule.is_not_shown(LATER) == LATER
