@@ -10,8 +10,9 @@ from temporalio import activity
 from activities.cards import CARD_IS_GONE, VaultedCards
 from activities.errors import of_ledger, of_portone
 from activities.notices import NoticeUrls
+from activities.schedules import schedule_of
 from billing import fail_points, portone
-from billing.domain.facts import PaymentFact, ScheduleFact
+from billing.domain.facts import PaymentFact
 from billing.domain.money import Money
 from billing.domain.outcomes import CARD_GONE, ChargeOutcome
 from billing.ledger import Ledger, LedgerConflictError
@@ -141,16 +142,9 @@ class PaymentActivities(ports.PaymentActivities):
         """What was reported first, and the schedule last: a charge that runs in between shows in one of them."""
         reported = None if order.imp_uid is None else await self.find_payment(order.imp_uid)
         payments = await self.find_payments(order.merchant_uid)
-        schedule = await self._find_schedule(order.merchant_uid) if order.with_schedule else None
+        schedule = await schedule_of(self._client, order.merchant_uid) if order.with_schedule else None
         news = reported if reported not in payments else None
         return OrderSeen(payments=tuple(payments), reported=news, schedule=schedule)
-
-    async def _find_schedule(self, merchant_uid: str) -> ScheduleFact | None:
-        try:
-            schedule = await self._client.find_schedule(merchant_uid)
-        except PortOneError as error:
-            raise of_portone(error) from None
-        return schedule.fact() if schedule else None
 
     @activity.defn
     async def find_reported(self, imp_uids: Sequence[str]) -> Sequence[PaymentFact]:

@@ -11,7 +11,7 @@ from activities.notices import NoticeUrls
 from billing import fail_points, portone
 from billing.domain.facts import ScheduleFact
 from billing.domain.outcomes import CARD_GONE, ScheduleOutcome
-from billing.domain.records import LedgerEntry, SubscriptionRecord
+from billing.domain.records import ChargeRegistered
 from billing.ledger import Ledger, LedgerError
 from billing.portone import PortOneClient, PortOneError
 from workflows import ports
@@ -73,25 +73,25 @@ class ScheduleActivities(ports.ScheduleActivities):
         answer = _translated(await self._client.schedule(request))
         if order.vault_handle is not None and answer.outcome in (ScheduleOutcome.REGISTERED, ScheduleOutcome.REFUSED):
             await self._cards.discard(order.vault_handle)
-        if answer.outcome is ScheduleOutcome.REGISTERED and order.stands is not None:
-            return answer.model_copy(update={"written": await self._show(order.stands)})
+        if answer.outcome is ScheduleOutcome.REGISTERED and order.records is not None:
+            return answer.model_copy(update={"recorded": await self._record(order.customer_uid, order.records)})
         return answer
 
-    async def _show(self, stands: SubscriptionRecord) -> bool:
-        """Whether the ledger shows that a charge stands at PortOne; where it cannot be written now, it is later.
+    async def _record(self, customer_uid: str, registered: ChargeRegistered) -> bool:
+        """Whether the ledger shows that a charge is registered; where it cannot be written now, the run writes it.
 
-        It dies before this: nobody knows the answer of the call, and the row is read back.
+        Should this process die before it, nobody knows the answer of the call, and the row is read back.
         """
         if fail_points.ARE_ON:
-            fail_points.reach("before record", stands.customer_uid, str(stands.merchant_uid))
+            fail_points.reach("before record", customer_uid, registered.merchant_uid)
         try:
             async with asyncio.timeout(_LEDGER_SECONDS):
-                await self._ledger.record(LedgerEntry(subscription=stands))
+                recorded = await self._ledger.record_registered(registered)
         except (LedgerError, TimeoutError):
             return False
         if fail_points.ARE_ON:
-            fail_points.reach("after record", stands.customer_uid, str(stands.merchant_uid))
-        return True
+            fail_points.reach("after record", customer_uid, registered.merchant_uid)
+        return recorded
 
     async def _has_key(self, customer_uid: str) -> bool:
         """Whether an earlier sending of the card has become a key; then its charge is registered without the card."""
@@ -103,11 +103,7 @@ class ScheduleActivities(ports.ScheduleActivities):
     @activity.defn
     async def find_schedule(self, merchant_uid: str) -> ScheduleFact | None:
         """The schedule row, or None when PortOne has none."""
-        try:
-            schedule = await self._client.find_schedule(merchant_uid)
-        except PortOneError as error:
-            raise of_portone(error) from None
-        return schedule.fact() if schedule else None
+        return await schedule_of(self._client, merchant_uid)
 
     @activity.defn
     async def reschedule(self, order: Reschedule) -> ScheduleAnswer:
@@ -139,6 +135,19 @@ class ScheduleActivities(ports.ScheduleActivities):
         except PortOneError as error:
             raise of_portone(error) from None
         return False
+
+
+async def schedule_of(client: PortOneClient, merchant_uid: str) -> ScheduleFact | None:
+    """The schedule of an order number, or None when PortOne has none.
+
+    Raises:
+        ApplicationError: PortOne could not be asked.
+    """
+    try:
+        schedule = await client.find_schedule(merchant_uid)
+    except PortOneError as error:
+        raise of_portone(error) from None
+    return schedule.fact() if schedule else None
 
 
 def _translated(answer: portone.ScheduleAnswer) -> ScheduleAnswer:

@@ -11,7 +11,7 @@ from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact
 from billing.domain.message import Message
 from billing.domain.money import Money
 from billing.domain.outcomes import ChargeOutcome, KeyOutcome, ScheduleOutcome
-from billing.domain.records import Customer, RefundState, SubscriptionRecord
+from billing.domain.records import ChargeRegistered, Customer, RefundState
 from billing.domain.states import CycleState
 from billing.domain.subscription.start import BillingPolicy, PortOneChannel
 
@@ -136,7 +136,7 @@ class OrderSeen(Message):
 class RegisterSchedule(Message):
     """Register one charge at PortOne for `schedule_at`; with a `vault_handle` the key is issued in the same call.
 
-    `stands` is the subscription as the ledger is to show it once PortOne has said that the charge is registered.
+    `records` is what is written to the ledger once PortOne has said that the charge is registered.
     """
 
     workflow_id: str
@@ -150,7 +150,7 @@ class RegisterSchedule(Message):
     customer: Customer = Customer()
     channel: PortOneChannel = PortOneChannel()
     vault_handle: str | None = None
-    stands: SubscriptionRecord | None = None
+    records: ChargeRegistered | None = None
 
 
 class Reschedule(Message):
@@ -163,14 +163,14 @@ class Reschedule(Message):
 class ScheduleAnswer(Message):
     """What became of registering a schedule; anything but `registered` is looked up before the next step.
 
-    `written` says that the ledger shows already that it stands.
+    `recorded` says that this is in the ledger already.
     """
 
     outcome: ScheduleOutcome
     schedule: ScheduleFact | None = None
     code: str | None = None
     message: str | None = None
-    written: bool = False
+    recorded: bool = False
 
 
 class RetrySchedule(Message):

@@ -1,6 +1,6 @@
 """What one period costs somebody: the same pure function is the preview and the charge, so they cannot disagree."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from billing.domain.coupons import Coupon
 from billing.domain.money import MAX_AMOUNT, Money
@@ -35,7 +35,7 @@ class Bill:
 
     amount: Money
     tax_free: int
-    vat_amount: int | None
+    vat_amount: int | None = field(default=None, kw_only=True)
     lines: tuple[BillLine, ...]
     coupon_used: bool
     carried: int

@@ -155,7 +155,7 @@ class ParkedRecord:
     kind: ParkedKind
     workflow_id: str
     customer_uid: str
-    subscription_id: str | None
+    subscription_id: str | None = None
     reason: str
     merchant_uid: str
     parked_at: datetime
@@ -202,7 +202,7 @@ class DecisionRecord:
     kind: ParkedKind
     workflow_id: str
     customer_uid: str
-    subscription_id: str | None
+    subscription_id: str | None = None
     merchant_uid: str
     parked_reason: str
     decision: Decision

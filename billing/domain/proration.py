@@ -4,7 +4,7 @@ Every amount is a difference of `share`s whose bounds are rounded by themselves,
 one period are right to the won: what was charged, less the credit that is left, is what the days cost.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -42,7 +42,7 @@ class ChangeQuote:
         prorated: whether the days that are left are paid anew, at once or with the next bill.
     """
 
-    due_now: Bill | None
+    due_now: Bill | None = field(default=None, kw_only=True)
     balance: int
     new_period: bool
     period_start: datetime

@@ -201,6 +201,21 @@ class SubscriptionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargeRegistered:
+    """The charge of the open period is registered at PortOne: all that changes in the subscription's row then.
+
+    Args:
+        subscription_id: the incarnation.
+        merchant_uid: of the charge.
+        revision: that the row takes; it follows on the row of the revision before it, and on no other.
+    """
+
+    subscription_id: str
+    merchant_uid: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChargeIntent:
     """What is about to be charged; in the ledger before anything is sent.
 
@@ -321,7 +336,7 @@ class ConsentRecord:
     customer_uid: str
     state: ConsentState
     need: ConsentNeed
-    evidence: ConsentEvidence | None
+    evidence: ConsentEvidence | None = field(default=None, kw_only=True)
     at: datetime
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.domain.facts import BillingKeyFact
 from billing.domain.plans import PlanTerms
-from billing.domain.records import ConsentRecord, LedgerEntry
+from billing.domain.records import ChargeRegistered, ConsentRecord, LedgerEntry
 from billing.domain.states import SubscriptionStatus
 from billing.ledger import migrate
 from billing.ledger.attempts import attempts_on_card
@@ -45,7 +45,7 @@ from billing.ledger.rows import (
     SubscriptionRow,
 )
 from billing.ledger.vault import CardVault
-from billing.ledger.writes.entry import write_entry
+from billing.ledger.writes.entry import write_entry, write_registered_charge
 from billing.ledger.writes.sends import mark_charge_sent, mark_refund_sent
 
 
@@ -143,6 +143,14 @@ class Ledger:
         """
         async with writing(self._engine) as connection:
             return await write_entry(connection, entry)
+
+    async def record_registered(self, registered: ChargeRegistered) -> bool:
+        """Show that the open period's charge is registered at PortOne, where its row is the one of the revision before.
+
+        False, and nothing is written, where it is not: the row has to be written whole.
+        """
+        async with writing(self._engine) as connection:
+            return await write_registered_charge(connection, registered)
 
     async def mark_sent(self, merchant_uid: str, send_no: int, at: datetime) -> bool:
         """Whether the caller may send this charge for the `send_no`-th time: True to exactly one caller, ever.

@@ -165,10 +165,9 @@ class Activities:
                 self._vault.pop(order.vault_handle, None)
         call = self._portone.schedule(order.merchant_uid, order.customer_uid, order.schedule_at, order.amount)
         answer = await _scheduled(call)
-        if answer.outcome is ScheduleOutcome.REGISTERED and order.stands is not None:
+        if answer.outcome is ScheduleOutcome.REGISTERED and order.records is not None:
             await asyncio.sleep(_LEDGER_SECONDS)
-            self._ledger.record(LedgerEntry(subscription=order.stands))
-            return answer.model_copy(update={"written": True})
+            return answer.model_copy(update={"recorded": self._ledger.record_registered(order.records)})
         return answer
 
     async def find_schedule(self, _attempt: Attempt, merchant_uid: str) -> ScheduleFact | None:

@@ -13,6 +13,7 @@ from billing.domain.parked import Decision, DecisionRecord, ParkedKind, ParkedRe
 from billing.domain.records import (
     ChargeIntent,
     ChargeKind,
+    ChargeRegistered,
     ChargeResult,
     LedgerEntry,
     RefundRecord,
@@ -79,6 +80,18 @@ class MemoryLedger:
         for decision in entry.decisions:
             self.decisions.setdefault(decision.decision_id, decision)
         self.events += [each.type.value for each in entry.events]
+
+    def record_registered(self, registered: ChargeRegistered) -> bool:
+        """Whether the charge of the open period is shown as registered: where the row is the one before."""
+        row = self.subscriptions.get(registered.subscription_id)
+        if row is None or (row.merchant_uid, row.revision) != (registered.merchant_uid, registered.revision - 1):
+            return False
+        if row.ended_at is not None or row.next_charge_at is None:
+            return False
+        self._subscription(
+            replace(row, cycle_state=CycleState.REGISTERED, waits_until=None, revision=registered.revision)
+        )
+        return True
 
     def mark_sent(self, merchant_uid: str, send_no: int, at: datetime) -> bool:
         """Whether this sending may leave: each number once, in its turn, and none of what is paid."""

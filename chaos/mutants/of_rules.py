@@ -179,9 +179,10 @@ MUTANTS = (
         "a-call-takes-no-revision",
         "What the call that registers a charge may have written is as new as what is written after it.",
         "billing/domain/subscription/scheduling.py",
-        "    state.written()\n    return replace(projections.record(subscription, now), cycle_state=CycleState.REGISTERED)",
-        "    shown = projections.record(subscription, now)\n"
-        "    return replace(shown, cycle_state=CycleState.REGISTERED, revision=state.revision + 1)",
+        "    state.written()\n"
+        "    return ChargeRegistered(subscription.start.subscription_id, subscription.terms.merchant_uid, state.revision)",
+        "    life, number = subscription.start.subscription_id, subscription.terms.merchant_uid\n"
+        "    return ChargeRegistered(life, number, state.revision + 1)",
         "tests/workflows/test_renewal.py::test_what_is_written_after_a_call_that_died_once_it_had_written_is_newer",
     ),
     Mutant(

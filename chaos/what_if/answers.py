@@ -162,11 +162,11 @@ class Answers:
 
     def _shown(self, order: RegisterSchedule | Reschedule, answer: ScheduleAnswer) -> ScheduleAnswer:
         """The same answer, with what today's code lets the call write: maybe more or less than was recorded."""
-        stands = order.stands if isinstance(order, RegisterSchedule) else None
-        writes = stands is not None and answer.outcome is ScheduleOutcome.REGISTERED
-        if writes:
-            self._ledger.record(LedgerEntry(subscription=stands))
-        return answer.model_copy(update={"written": writes})
+        registered = order.records if isinstance(order, RegisterSchedule) else None
+        recorded = registered is not None and answer.outcome is ScheduleOutcome.REGISTERED
+        if registered is not None and recorded:
+            recorded = self._ledger.record_registered(registered)
+        return answer.model_copy(update={"recorded": recorded})
 
     def _as_recorded_change(self, name: str, args: tuple[Any, ...]) -> Call | None:
         """The recorded change that this is; None where the two part, or have parted."""
@@ -352,7 +352,6 @@ def _own_attempts(recording: Recording) -> dict[str, list[datetime]]:
     """When the recorded run itself tried each key, as the ledger counts it."""
     ledger = LedgerOfALife()
     for call in recording.calls:
-        if (entry := call.written) is not None:
-            ledger.keep(entry)
+        ledger.keep(call)
     keys = {each.intent.customer_uid for each in ledger.charges.values() if each.intent.customer_uid is not None}
     return {key: ledger.attempts_on_card(key) for key in keys}

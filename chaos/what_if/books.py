@@ -88,9 +88,8 @@ def recorded_books(recording: Recording) -> Books:
     """What the recording says."""
     ledger, evidence, refunds = LedgerOfALife(), Evidence(recording), list[tuple[str, RefundSettled]]()
     for call in recording.calls:
-        if (entry := call.written) is not None:
-            ledger.keep(entry)
-        elif call.name == REFUND and isinstance(call.result, RefundSettled):
+        ledger.keep(call)
+        if call.name == REFUND and isinstance(call.result, RefundSettled):
             refunds.append((call.args[0].merchant_uid, call.result))
     now = recording.end + AFTER
     made = {number: len(evidence.changes[number]) for number in {*evidence.orders(), *ledger.charges}}

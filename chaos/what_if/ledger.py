@@ -9,6 +9,7 @@ from billing.domain.merchant_uid import parse_cycle_merchant_uid
 from billing.domain.money import Money
 from billing.domain.records import ChargeIntent, ChargeKind, ChargeResult, LedgerEntry, SubscriptionRecord
 from chaos.machine.ledger import MemoryLedger, Ordered
+from chaos.what_if.recording import Call
 
 
 class LedgerOfALife(MemoryLedger):
@@ -26,10 +27,13 @@ class LedgerOfALife(MemoryLedger):
                 self.charges[result.merchant_uid] = Ordered(_as_it_must_have_been(result, entry))
         super().record(entry)
 
-    def keep(self, entry: LedgerEntry) -> None:
-        """A step that was recorded: the real ledger took it, whatever this one, which lacks the past, says."""
-        with suppress(ApplicationError):
-            self.record(entry)
+    def keep(self, call: Call) -> None:
+        """What a recorded call wrote: the real ledger took it, whatever this one, which lacks the past, says."""
+        if call.entry is not None:
+            with suppress(ApplicationError):
+                self.record(call.entry)
+        if call.registered is not None:
+            self.record_registered(call.registered)
 
     def mark_sent(self, merchant_uid: str, send_no: int, at: datetime) -> bool:
         """Whether this sending may leave; one of an order that an earlier run opened may."""

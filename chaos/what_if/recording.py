@@ -12,7 +12,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.exceptions import ApplicationError
 from temporalio.workflow._definition import _Definition
 
-from billing.domain.records import LedgerEntry
+from billing.domain.records import ChargeRegistered, LedgerEntry
 from billing.temporal import DATA_CONVERTER
 from workflows import ports
 from workflows.contracts import ScheduleAnswer
@@ -61,14 +61,18 @@ class Call:
     failure: ApplicationError | None = None
 
     @property
-    def written(self) -> LedgerEntry | None:
-        """What it wrote to the ledger, if anything: a call that registers a charge may write that it stands."""
-        if self.name == "record":
-            entry: LedgerEntry = self.args[0]
-            return entry
-        if isinstance(self.result, ScheduleAnswer) and self.result.written:
-            return LedgerEntry(subscription=self.args[0].stands)
-        return None
+    def entry(self) -> LedgerEntry | None:
+        """What it wrote to the ledger, if that is what it was for."""
+        entry: LedgerEntry | None = self.args[0] if self.name == "record" else None
+        return entry
+
+    @property
+    def registered(self) -> ChargeRegistered | None:
+        """The charge of which it wrote to the ledger that it is registered."""
+        if not isinstance(self.result, ScheduleAnswer) or not self.result.recorded:
+            return None
+        registered: ChargeRegistered | None = self.args[0].records
+        return registered
 
 
 @dataclass(slots=True)

@@ -24,14 +24,14 @@ def plan(price, **parts):
         lambda: Holding(TERMS, -1),
         lambda: Holding(plan(MAX_AMOUNT), 2),
         lambda: Holding(TERMS, 1, Coupon("c", amount_off=Money(1, "USD"))),
-        lambda: Bill(Money(-1), 0, None, (BillLine("a", -1),), coupon_used=False, carried=0),
-        lambda: Bill(Money(MAX_AMOUNT + 1), 0, None, (BillLine("a", MAX_AMOUNT + 1),), coupon_used=False, carried=0),
-        lambda: Bill(Money(10), 11, None, (BillLine("a", 10),), coupon_used=False, carried=0),
-        lambda: Bill(Money(10), 6, 5, (BillLine("a", 10),), coupon_used=False, carried=0),
-        lambda: Bill(Money(10), -1, None, (BillLine("a", 10),), coupon_used=False, carried=0),
-        lambda: Bill(Money(10), 0, -1, (BillLine("a", 10),), coupon_used=False, carried=0),
-        lambda: Bill(Money(10), 0, None, (BillLine("a", 9),), coupon_used=False, carried=0),
-        lambda: Bill(Money(10), 0, None, (BillLine("a", 10),), coupon_used=False, carried=-1),
+        lambda: Bill(Money(-1), 0, (BillLine("a", -1),), coupon_used=False, carried=0),
+        lambda: Bill(Money(MAX_AMOUNT + 1), 0, (BillLine("a", MAX_AMOUNT + 1),), coupon_used=False, carried=0),
+        lambda: Bill(Money(10), 11, (BillLine("a", 10),), coupon_used=False, carried=0),
+        lambda: Bill(Money(10), 6, (BillLine("a", 10),), vat_amount=5, coupon_used=False, carried=0),
+        lambda: Bill(Money(10), -1, (BillLine("a", 10),), coupon_used=False, carried=0),
+        lambda: Bill(Money(10), 0, (BillLine("a", 10),), vat_amount=-1, coupon_used=False, carried=0),
+        lambda: Bill(Money(10), 0, (BillLine("a", 9),), coupon_used=False, carried=0),
+        lambda: Bill(Money(10), 0, (BillLine("a", 10),), coupon_used=False, carried=-1),
         lambda: partial_bill(Holding(TERMS), 31, 30),
         lambda: partial_bill(Holding(TERMS), -1, 30),
         lambda: partial_bill(Holding(TERMS), 0, 0),
@@ -44,7 +44,7 @@ def test_a_holding_or_a_bill_that_makes_no_sense_is_refused(make):
 
 def test_a_period_is_billed_at_its_price():
     bill = period_bill(Holding(TERMS))
-    assert bill == Bill(Money(9900), 990, 810, (BillLine("Premium", 9900),), coupon_used=False, carried=0)
+    assert bill == Bill(Money(9900), 990, (BillLine("Premium", 9900),), vat_amount=810, coupon_used=False, carried=0)
 
 
 def test_quantity_coupon_and_credit_each_have_a_line_and_the_parts_follow_the_amount():

@@ -4,17 +4,23 @@ from dataclasses import replace
 from datetime import UTC
 
 import pytest
+from sqlalchemy import select
 
 from billing.domain.money import Money
+from billing.domain.overdue import due_by
 from billing.domain.records import (
     ChargeIntent,
     ChargeKind,
+    ChargeRegistered,
     Disposition,
     LedgerEntry,
+    SubscriptionRecord,
     WebhookDisposition,
 )
 from billing.domain.states import CycleState, SubscriptionStatus
 from billing.ledger import Ledger, LedgerConflictError, LedgerError, ReceivedWebhook
+from billing.ledger.engine import reading
+from billing.ledger.tables import subscriptions
 from tests.ledger.stories import (
     LIFE,
     PRICE,
@@ -306,6 +312,51 @@ async def test_a_subscription_reads_back_as_it_was_written(ledger: Ledger) -> No
     assert row.next_charge_at is not None
     assert row.next_charge_at.tzinfo is UTC
     assert await ledger.get_subscription("nobody") is None
+
+
+def to_be_registered(**changes) -> SubscriptionRecord:
+    """The row of a subscription whose charge is on its way to PortOne."""
+    planned = {"next_charge_at": day(31), "merchant_uid": order(1), "waits_until": day(2), "last_failure": "한도 초과"}
+    return replace(subscription(6, **planned), **changes)
+
+
+async def test_a_charge_that_is_registered_shows_as_if_the_whole_row_had_been_written(ledger: Ledger) -> None:
+    row = to_be_registered()
+    registered = replace(row, cycle_state=CycleState.REGISTERED, waits_until=None, revision=7)
+    await ledger.record(LedgerEntry(subscription=row, intents=(intent(),)))
+    assert await ledger.record_registered(ChargeRegistered(LIFE, order(1), 7)) is True
+    shown = await ledger.get_subscription("kim_1")
+    assert shown is not None
+    assert shown.record == registered
+    async with reading(ledger.engine) as connection:
+        assert (await connection.execute(select(subscriptions.c.due_by))).scalar_one() == due_by(registered)
+    assert [charge.due_at for charge in await ledger.list_charges()] == [day(31)]
+
+
+@pytest.mark.parametrize(
+    "stands",
+    [
+        to_be_registered(revision=7),
+        to_be_registered(revision=5),
+        to_be_registered(merchant_uid=order(1, 1)),
+        to_be_registered(next_charge_at=None),
+        to_be_registered(ended_at=day(2), end_reason="해지"),
+    ],
+    ids=["written since", "never written", "another order", "no charge to come", "ended"],
+)
+async def test_a_charge_is_shown_as_registered_on_the_row_before_alone(ledger: Ledger, stands) -> None:
+    registered = ChargeRegistered(LIFE, order(1), 7)
+    assert await ledger.record_registered(registered) is False
+    await ledger.record(LedgerEntry(subscription=stands, intents=(intent(),)))
+    before = await everything(ledger)
+    assert await ledger.record_registered(registered) is False
+    assert await everything(ledger) == before
+
+
+async def test_that_a_charge_is_registered_is_written_once(ledger: Ledger) -> None:
+    await ledger.record(LedgerEntry(subscription=to_be_registered(), intents=(intent(),)))
+    written = [await ledger.record_registered(ChargeRegistered(LIFE, order(1), 7)) for _ in range(2)]
+    assert written == [True, False]
 
 
 # ---------------------------------------------------------------- the whole step

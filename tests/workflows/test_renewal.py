@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing.domain.states import CycleState
 from billing.ledger import LedgerUnavailableError
 
 
@@ -101,23 +100,16 @@ async def test_the_call_that_registers_the_next_charge_writes_that_it_stands(sta
     assert await stack.agree(uid) == 2
 
 
-def says_that_it_stands(entry):
-    """What the call that registers a charge writes."""
-    shown = entry.subscription
-    said = entry.intents or entry.results or entry.events
-    return shown is not None and shown.cycle_state is CycleState.REGISTERED and not said
-
-
 async def test_where_the_ledger_is_away_when_a_charge_is_registered_it_is_shown_later(stack, monkeypatch):
-    record, refused = stack.ledger.record, []
+    record, refused = stack.ledger.record_registered, []
 
-    async def away_once(entry):
-        if says_that_it_stands(entry) and not refused:
-            refused.append(entry)
+    async def away_once(registered):
+        if not refused:
+            refused.append(registered)
             raise LedgerUnavailableError("the database is away")
-        return await record(entry)
+        return await record(registered)
 
-    monkeypatch.setattr(stack.ledger, "record", away_once)
+    monkeypatch.setattr(stack.ledger, "record_registered", away_once)
     uid = await stack.start()
     await stack.settled(uid)
     assert refused
@@ -128,16 +120,16 @@ async def test_where_the_ledger_is_away_when_a_charge_is_registered_it_is_shown_
 
 
 async def test_what_is_written_after_a_call_that_died_once_it_had_written_is_newer(stack, monkeypatch):
-    record, died = stack.ledger.record, []
+    record, died = stack.ledger.record_registered, []
 
-    async def dies_after_it(entry):
-        written = await record(entry)
-        if says_that_it_stands(entry) and not died:
-            died.append(entry)
+    async def dies_after_it(registered):
+        recorded = await record(registered)
+        if not died:
+            died.append(registered)
             raise RuntimeError("the worker is gone")
-        return written
+        return recorded
 
-    monkeypatch.setattr(stack.ledger, "record", dies_after_it)
+    monkeypatch.setattr(stack.ledger, "record_registered", dies_after_it)
     await stack.fault(path="schedule_get", kind="frozen", count=1)
     uid = await stack.start()
     await stack.settled(uid)
@@ -151,19 +143,18 @@ async def test_what_is_written_after_a_call_that_died_once_it_had_written_is_new
 
 
 async def test_what_a_call_writes_late_of_a_charge_that_was_stopped_meanwhile_is_not_shown(stack, monkeypatch):
-    record, stood = stack.ledger.record, []
+    record, stood = stack.ledger.record_registered, []
 
-    async def heard(entry):
-        if says_that_it_stands(entry):
-            stood.append(entry)
-        return await record(entry)
+    async def heard(registered):
+        stood.append(registered)
+        return await record(registered)
 
-    monkeypatch.setattr(stack.ledger, "record", heard)
+    monkeypatch.setattr(stack.ledger, "record_registered", heard)
     uid = await stack.start()
     await stack.settled(uid)
     await stack.order(uid, "cancel", at="now")
     shown, charges = await stack.subscription(uid), await stack.charges(uid)
-    await record(stood[0])
+    assert await record(stood[0]) is False
     assert await stack.subscription(uid) == shown
     assert await stack.charges(uid) == charges
 

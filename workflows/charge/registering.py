@@ -29,11 +29,11 @@ ALREADY_REGISTERED = ("이미 등록된 merchant_uid", "already registered")
 class Registration:
     """What one try came to: it stands, it is refused for good with PortOne's words, or it is tried again later.
 
-    `written` says that the ledger shows already that it stands.
+    `recorded` says that this is in the ledger already.
     """
 
     stands: bool = False
-    written: bool = False
+    recorded: bool = False
     refusal: str | None = None
     card_gone: bool = False
 
@@ -47,8 +47,8 @@ _STANDS = Registration(stands=True)
 
 async def go_on(subscription: Subscription, recording: Recording) -> None:
     """One try to register the open period; where PortOne refuses for good, we charge it on its day."""
-    tried = await try_once(subscription, recording, shows=True)
-    if tried.stands and not tried.written:
+    tried = await try_once(subscription, recording, records=True)
+    if tried.stands and not tried.recorded:
         scheduling.tell_that_it_stands(subscription, recording, workflow.now())
     elif tried.refusal is not None:
         scheduling.charge_ourselves(subscription, recording, workflow.now(), tried.refusal)
@@ -59,12 +59,12 @@ async def try_once(
     recording: Recording,
     vault_handle: str | None = None,
     *,
-    shows: bool = False,
+    records: bool = False,
 ) -> Registration:
     """Register the open period once, and read it back in any doubt.
 
     With a `vault_handle` PortOne issues the billing key in the same call. Whoever writes nothing but that it stands
-    lets the call do it, by `shows`.
+    lets the call do it, by `records`.
     """
     state, number = subscription.state, subscription.terms.merchant_uid
     if state.in_flight.may_take_back(number):
@@ -79,7 +79,7 @@ async def try_once(
     return (
         _given_up(subscription)
         if _is_tried_out(subscription)
-        else await _try(subscription, recording, vault_handle, tried_before=tried_before, shows=shows)
+        else await _try(subscription, recording, vault_handle, tried_before=tried_before, records=records)
     )
 
 
@@ -89,13 +89,13 @@ async def _try(
     vault_handle: str | None,
     *,
     tried_before: bool,
-    shows: bool,
+    records: bool,
 ) -> Registration:
-    answer = await _send(subscription, recording, vault_handle, shows=shows)
+    answer = await _send(subscription, recording, vault_handle, records=records)
     if answer.outcome is ScheduleOutcome.REGISTERED:
         _arrived(subscription, answered=True)
         _stands(subscription, answer.schedule)
-        return Registration(stands=True, written=answer.written)
+        return Registration(stands=True, recorded=answer.recorded)
     if _is_found(subscription, workflow.now(), await portone.find_schedule(subscription.terms.merchant_uid)):
         return _STANDS
     if answer.outcome is ScheduleOutcome.REFUSED:
@@ -147,7 +147,7 @@ def _is_tried_out(subscription: Subscription) -> bool:
 
 
 async def _send(
-    subscription: Subscription, recording: Recording, vault_handle: str | None, *, shows: bool
+    subscription: Subscription, recording: Recording, vault_handle: str | None, *, records: bool
 ) -> ScheduleAnswer:
     if subscription.state.schedule.reschedules:
         return await portone.reschedule(
@@ -158,8 +158,6 @@ async def _send(
             ),
         )
     order, at = subscription.terms.ordered(), _not_past(subscription.state.period.due_at)
-    # Where PortOne is to run it on another day than is planned, more follows from its answer than that it stands.
-    shows = shows and at == subscription.state.period.due_at
     request = RegisterSchedule(
         workflow_id=workflow.info().workflow_id,
         merchant_uid=order.merchant_uid,
@@ -172,7 +170,7 @@ async def _send(
         customer=subscription.start.customer,
         channel=subscription.terms.channel,
         vault_handle=vault_handle,
-        stands=scheduling.as_it_stands(subscription, recording, workflow.now()) if shows else None,
+        records=scheduling.take_registered(subscription, recording, at) if records else None,
     )
     return await portone.schedule(subscription, recording, request)
 

@@ -15,7 +15,7 @@ class PeriodsBefore(BaseModel):
     first_cycle: int
     due_at: datetime
     paid_days: int
-    resumes_at: datetime | None
+    resumes_at: datetime | None = None
     balance: int
     given_back: int
     not_given: str

@@ -25,7 +25,7 @@ class PaidOrder(BaseModel):
     """
 
     merchant_uid: str
-    imp_uid: str | None
+    imp_uid: str | None = None
     amount: Money
     returned: int = 0
 

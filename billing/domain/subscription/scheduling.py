@@ -1,13 +1,11 @@
 """Whether, and when, the open period is registered at PortOne; what is written when it stands, or will not."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from billing.domain.instants import AT_ONCE
-from billing.domain.records import ChargeResult, SubscriptionRecord
+from billing.domain.records import ChargeRegistered, ChargeResult
 from billing.domain.states import CycleState
-from billing.domain.subscription import projections
 from billing.domain.subscription.in_flight import ask_again_at
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.subscription import Subscription
@@ -35,17 +33,19 @@ def is_under_way(subscription: Subscription) -> bool:
     return subscription.state.period.state is CycleState.REGISTERING and not subscription.state.schedule.stands
 
 
-def as_it_stands(subscription: Subscription, recording: Recording, now: datetime) -> SubscriptionRecord | None:
-    """What the ledger is to show once the open period stands at PortOne; whoever registers it may write it at once.
+def take_registered(subscription: Subscription, recording: Recording, schedule_at: datetime) -> ChargeRegistered | None:
+    """What the call that registers the open period writes once PortOne has registered it for `schedule_at`.
 
-    None where more than that is to be written then. Its revision is taken, whether it comes to be written or not: what
-    is written later is newer.
+    None where more is to be written then, as where it is to run on another day than was planned. Its revision is taken,
+    whether it comes to be written or not: what is written later is newer.
     """
     state = subscription.state
     if recording.has_notes or recording.has_writes or state.schedule.reschedules or state.parked.of_cycle() is not None:
         return None
+    if schedule_at != state.period.due_at:
+        return None
     state.written()
-    return replace(projections.record(subscription, now), cycle_state=CycleState.REGISTERED)
+    return ChargeRegistered(subscription.start.subscription_id, subscription.terms.merchant_uid, state.revision)
 
 
 def tell_that_it_stands(subscription: Subscription, recording: Recording, now: datetime) -> None:

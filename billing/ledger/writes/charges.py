@@ -1,5 +1,6 @@
 """Charges: the intent before the call, and what was found out afterwards (reliability.md 3.0)."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select, union_all, update
@@ -130,10 +131,14 @@ async def follow_schedule(connection: AsyncConnection, record: SubscriptionRecor
 
     A charge that was paid keeps its day.
     """
-    if record.cycle_state is not CycleState.REGISTERED or record.next_charge_at is None:
-        return
-    moved = {"of": record.merchant_uid, "day": record.next_charge_at, "due_at": record.next_charge_at}
-    await connection.execute(_MOVE, {**moved, "updated_at": written_at()})
+    if record.cycle_state is CycleState.REGISTERED and record.merchant_uid and record.next_charge_at is not None:
+        await move_charge(connection, record.merchant_uid, record.next_charge_at)
+
+
+async def move_charge(connection: AsyncConnection, merchant_uid: str, due_at: datetime) -> None:
+    """Let a charge that is not paid be due on another day."""
+    moved = {"of": merchant_uid, "day": due_at, "due_at": due_at, "updated_at": written_at()}
+    await connection.execute(_MOVE, moved)
 
 
 async def _stored(connection: AsyncConnection, merchant_uid: str) -> Row[Any] | None:

@@ -2,16 +2,16 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.domain.records import LedgerEntry
+from billing.domain.records import ChargeRegistered, LedgerEntry
 from billing.ledger.event_rows import EventStream
 from billing.ledger.writes.billing_keys import write_billing_key, write_deleted_billing_key
-from billing.ledger.writes.charges import book_result, follow_schedule, open_charge
+from billing.ledger.writes.charges import book_result, follow_schedule, move_charge, open_charge
 from billing.ledger.writes.consents import keep_consent
 from billing.ledger.writes.events import write_events
 from billing.ledger.writes.parked import keep_decision, write_parked
 from billing.ledger.writes.payments import write_payment
 from billing.ledger.writes.refunds import write_refund
-from billing.ledger.writes.subscriptions import write_subscription
+from billing.ledger.writes.subscriptions import write_registered, write_subscription
 from billing.ledger.writes.webhooks import close_webhook
 
 
@@ -47,6 +47,17 @@ async def write_entry(connection: AsyncConnection, entry: LedgerEntry) -> tuple[
     # Last, since it makes writers of one customer_uid wait until this transaction ends. Whether the subscription's row
     # was superseded says nothing of them: what happened has happened, and each has an id of its own.
     return await write_events(connection, entry.events)
+
+
+async def write_registered_charge(connection: AsyncConnection, registered: ChargeRegistered) -> bool:
+    """Show that the open period's charge is registered; False, and nothing written, where the row is not that before.
+
+    Its day is the one of the subscription's row.
+    """
+    due_at = await write_registered(connection, registered)
+    if due_at is not None:
+        await move_charge(connection, registered.merchant_uid, due_at)
+    return due_at is not None
 
 
 async def _write_what_persons_do(connection: AsyncConnection, entry: LedgerEntry) -> None:

@@ -1,15 +1,31 @@
 """The subscription's row: one for each life, replaced only by a higher revision."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.domain.overdue import due_by
-from billing.domain.records import SubscriptionRecord
+from billing.domain.records import ChargeRegistered, SubscriptionRecord
+from billing.domain.states import CycleState
 from billing.ledger.tables import subscriptions
-from billing.ledger.upsert import upsert
+from billing.ledger.upsert import upsert, written_at
+
+# Put together once: see `upsert`. The row waits for its day from then on, as `overdue.due_by` says of it too.
+_REGISTERED = (
+    update(subscriptions)
+    .where(
+        subscriptions.c.subscription_id == bindparam("of"),
+        subscriptions.c.merchant_uid == bindparam("order"),
+        subscriptions.c.revision == bindparam("before"),
+        subscriptions.c.ended_at.is_(None),
+        subscriptions.c.next_charge_at.is_not(None),
+    )
+    .values(cycle_state=CycleState.REGISTERED, waits_until=None, due_by=subscriptions.c.next_charge_at)
+    .returning(subscriptions.c.next_charge_at)
+)
 
 
 async def write_subscription(connection: AsyncConnection, record: SubscriptionRecord) -> bool:
@@ -52,6 +68,19 @@ async def write_subscription(connection: AsyncConnection, record: SubscriptionRe
         only_if=_is_newer,
         compare=False,
     )
+
+
+async def write_registered(connection: AsyncConnection, registered: ChargeRegistered) -> datetime | None:
+    """Show that a charge is registered where the row is the one before; the day on which it is due, None where not."""
+    row = {
+        "of": registered.subscription_id,
+        "order": registered.merchant_uid,
+        "before": registered.revision - 1,
+        "revision": registered.revision,
+        "updated_at": written_at(),
+    }
+    found: datetime | None = (await connection.execute(_REGISTERED, row)).scalar_one_or_none()
+    return found
 
 
 def _is_newer(fresh: Any) -> ColumnElement[bool]:
