@@ -5,6 +5,7 @@ select the cluster, as they do for Temporal's own CLI.
 """
 
 from collections.abc import Awaitable
+from dataclasses import is_dataclass
 from typing import Any, ClassVar, TypeVar
 
 from pydantic_core import to_json
@@ -42,7 +43,12 @@ class _Json(PydanticJSONPlainPayloadConverter):
 
     def to_payload(self, value: Any) -> Payload | None:
         """The value as JSON; a field that may be None is None where it is missing (tests/architecture/test_wire)."""
-        return Payload(metadata={"encoding": self.encoding.encode()}, data=to_json(value, exclude_none=True))
+        if is_dataclass(value) and not isinstance(value, type):
+            # Of a dataclass nothing is left out without its type.
+            data = self._type_adapter(type(value)).dump_json(value, exclude_none=True)
+        else:
+            data = to_json(value, exclude_none=True)
+        return Payload(metadata={"encoding": self.encoding.encode()}, data=data)
 
 
 class _PayloadConverter(CompositePayloadConverter):

@@ -65,7 +65,7 @@ class Mishap(NamedTuple):
     where: str
     rule: Mapping[str, Any]
     is_beyond: bool = False
-    """It outlasts the quiet window: it is found by reconciliation, and not before."""
+    """It outlasts the quiet window, or shows what never was: it is found by reconciliation, and not before."""
 
     @property
     def is_for_good(self) -> bool:
@@ -77,8 +77,8 @@ def _change(kind: str, **more: Any) -> Mishap:
     return Mishap("change", {"count": 1, "kind": kind, **more})
 
 
-def _look(kind: str, **more: Any) -> Mishap:
-    return Mishap("look", {"kind": kind, "count": 2, **more})
+def _look(kind: str, *, is_beyond: bool = False, **more: Any) -> Mishap:
+    return Mishap("look", {"kind": kind, "count": 2, **more}, is_beyond)
 
 
 def _webhook(kind: str, **more: Any) -> Mishap:
@@ -111,7 +111,7 @@ MISHAPS: Mapping[str, Mishap] = {
     "look wrong amount": _look("wrong_amount", count=1),
     "look wrong order": _look("wrong_merchant_uid", count=1),
     "look wrong key": _look("wrong_customer_uid", count=1),
-    "look wrong payment": _look("wrong_imp_uid", count=1),
+    "look wrong payment": _look("wrong_imp_uid", count=1, is_beyond=True),
     "declined": Mishap("charge", {"kind": "decline", "count": 1}),
     "undecided for an hour": Mishap("charge", {"kind": "undecided", "count": 1, "seconds": HOUR}),
     "never decided": Mishap("charge", {"kind": "undecided", "count": 1}),

@@ -12,6 +12,7 @@ from chaos.lives import Subscriber
 from chaos.world import World
 
 _ENDED_FROM_OUTSIDE = "terminated"
+_PARKED, _DECIDED = "subscription.parked", "subscription.decided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ async def _books(subscriber: Subscriber, charges: list[dict[str, Any]], rows: li
         )
         for row in rows
     ]
+    events = await _events(world, uid)
     run = await world.run_seen(f"subscription/{uid}")
     acts = len(subscriber.acts)
     return Books(
@@ -71,11 +73,13 @@ async def _books(subscriber: Subscriber, charges: list[dict[str, Any]], rows: li
         now=now,
         payments=payments,
         charges=[_charge(row) for row in charges],
-        due=_due(subscriber, shown, now),
+        due=_due(subscriber, shown, now, _end(shown, charges, events)),
         lives=_lives(subscriber, shown),
         told=subscriber.told,
         named=named,
-        foreign=await _foreign(world, uid),
+        foreign=[
+            Named("event", row["name"], row.get("merchant_uid")) for row in events if row["name"].endswith("_elsewhere")
+        ],
         runs=[
             Run(
                 run.workflow_id,
@@ -96,25 +100,35 @@ async def _books(subscriber: Subscriber, charges: list[dict[str, Any]], rows: li
     )
 
 
-def _due(subscriber: Subscriber, shown: dict[str, Any], now: datetime) -> list[Due]:
+def _due(subscriber: Subscriber, shown: dict[str, Any], now: datetime, ended: datetime | None) -> list[Due]:
     """What ought to have been charged by now; nothing more after a life has ended, for whatever reason."""
     found = []
     for life in subscriber.lives:
-        ended = shown["ended_at"] if shown and shown["subscription_id"] == life.life else None
-        horizon = min(now, datetime.fromisoformat(ended)) if ended else now
-        found += life.due(horizon)
+        newest = bool(shown) and shown["subscription_id"] == life.life
+        found += life.due(min(now, ended) if newest and ended is not None else now)
     return found
 
 
-async def _foreign(world: World, uid: str) -> list[Named]:
-    """What was announced as done by somebody else."""
+def _end(shown: dict[str, Any], charges: list[dict[str, Any]], events: list[dict[str, Any]]) -> datetime | None:
+    """From when on the newest life could not be charged any more; None while it may.
+
+    It ended, or a period of it stood parked until then: behind one that waits for a person nothing is ordered.
+    """
+    if not shown or not shown["ended_at"]:
+        return None
+    open_period = (shown["subscription_id"], shown["cycle"]["number"])
+    numbers = {row["merchant_uid"] for row in charges if (row["subscription_id"], row["cycle"]) == open_period}
+    about = [row for row in events if row.get("merchant_uid") in numbers and row["name"] in (_PARKED, _DECIDED)]
+    last = max(about, key=lambda row: str(row["at"]), default=None)
+    parked = last is not None and last["name"] == _PARKED
+    return datetime.fromisoformat(last["at"] if last is not None and parked else shown["ended_at"])
+
+
+async def _events(world: World, uid: str) -> list[dict[str, Any]]:
+    """What was announced."""
     got = await world.stack.api.get(f"/v1/subscriptions/{uid}/timeline", params={"limit": 1000})
     rows = got.json().get("timeline", []) if got.is_success else []
-    return [
-        Named("event", row["name"], row.get("merchant_uid"))
-        for row in rows
-        if row["kind"] == "event" and row["name"].endswith("_elsewhere")
-    ]
+    return [row for row in rows if row["kind"] == "event"]
 
 
 def _charge(row: dict[str, Any]) -> Charge:

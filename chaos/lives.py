@@ -3,14 +3,17 @@
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from chaos.books import ToldOfCharge
 from chaos.expected import ExpectedLife
 from chaos.faults import STEPS, Pair, Struck, fired, mishap_of, strike
 from chaos.journal import Call
 from chaos.world import GOOD, World, card
+
+_KOREA = ZoneInfo("Asia/Seoul")
 
 
 @dataclass(slots=True)
@@ -256,7 +259,7 @@ class Subscriber:
             return
         self.life.paused_at = pause.at
         await self.world.advance(self.uid, days=self.draw.choice((2, 11, 40)))
-        asked_at, left = await self.world.now(self.uid), await self._left_of_a_refund()
+        asked_at, left = await self.world.now(self.uid), await self._left_of_a_refund(pause.at)
         resume = await self._command("resume")
         # It may charge at once, also where it is answered later, and PortOne's books know whole seconds.
         self._void(asked_at.replace(microsecond=0))
@@ -265,19 +268,22 @@ class Subscriber:
             ends = datetime.fromisoformat(resume.answer["current_period_end"])
             self.life.resumes(_following(resume.answer), begun, ends)
             if left and begun >= asked_at.replace(microsecond=0):
-                # Of a period that was refunded in part, what is held counts toward the one that begins now.
+                # Of a period that was refunded in part, what is still paid counts toward the one that begins now.
                 self.life.credits[_following(resume.answer) - 1] = left
         elif resume.status != 409:
             self.life.doubt(pause.at)
         await self._period()
 
-    async def _left_of_a_refund(self) -> int:
-        """What is held of the newest paid period, where a part of it went back."""
+    async def _left_of_a_refund(self, paused_at: datetime) -> int:
+        """What is still paid of the days that were left at a pause, where a part of their period went back."""
         paid = [row for row in await self.world.charges(self.uid) if row["state"] == "paid" and row["amount"]]
         if not paid:
             return 0
-        held = await self.world.held(paid[-1]["customer_uid"], paid[-1]["merchant_uid"])
-        return held if held < paid[-1]["amount"] else 0
+        price, shown = paid[-1]["amount"], await self.world.subscription(self.uid)
+        refunded = price - await self.world.held(paid[-1]["customer_uid"], paid[-1]["merchant_uid"])
+        begun, ends = (_day(shown[name]) for name in ("current_period_start", "current_period_end"))
+        used = price * (_day(paused_at.isoformat()) - begun).days // (ends - begun).days
+        return max(0, price - used - refunded) if refunded else 0
 
     async def _change(self) -> None:
         price = self.price + 1000
@@ -343,3 +349,8 @@ def draw_subscriber(world: World, uid: str, seed: str, pairs: tuple[Pair, ...], 
     assert len({pair.step for pair in pairs}) == len(pairs)
     assert {pair.step for pair in pairs} <= {*STEPS}
     return Subscriber(world, uid, random.Random(seed), pairs, price)
+
+
+def _day(instant: str) -> date:
+    """The calendar day of an instant where the buyers are."""
+    return datetime.fromisoformat(instant).astimezone(_KOREA).date()

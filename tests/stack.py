@@ -23,6 +23,7 @@ from temporalio.worker import Worker
 
 from api.app import create_app
 from api.clock import SEARCH_ATTRIBUTES, TIME_SKIPPING_FLAGS, advance
+from billing.domain.subscription.snapshot import SubscriptionSnapshot
 from billing.emulator import EmulatorSettings, create_emulator
 from billing.ledger import Ledger
 from billing.portone import PortOneClient
@@ -221,7 +222,8 @@ class Stack:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 try:
-                    return await self.handle(customer_uid).query("snapshot")
+                    shown = await self.handle(customer_uid).query("snapshot", result_type=SubscriptionSnapshot)
+                    return shown.model_dump(mode="json")
                 except RPCError as error:
                     if "not scheduled yet" not in error.message:
                         raise

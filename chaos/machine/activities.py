@@ -32,6 +32,7 @@ from workflows.contracts import (
     CancelPayment,
     ChargeAgain,
     ChargeAnswer,
+    ChargeOnetime,
     DeleteBillingKey,
     IssueBillingKey,
     KeyAnswer,
@@ -119,6 +120,17 @@ class Activities:
         if not await self._may_send(order.merchant_uid, order.send_no):
             return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message="has left before")
         return await _charged(self._portone.retry(order.merchant_uid))
+
+    async def charge_onetime(self, _attempt: Attempt, order: ChargeOnetime) -> ChargeAnswer:
+        card = self._vault.get(order.vault_handle)
+        if not await self._may_send(order.merchant_uid, order.send_no):
+            return ChargeAnswer(outcome=ChargeOutcome.UNKNOWN, message="has left before", worth_resending=bool(card))
+        if card is None:
+            return ChargeAnswer(outcome=ChargeOutcome.NOT_EXECUTED, code=CARD_GONE, worth_resending=False)
+        answer = await _charged(self._portone.onetime(order.merchant_uid, card, order.amount, order.customer_uid))
+        if answer.outcome in (ChargeOutcome.PAID, ChargeOutcome.DECLINED):
+            self._vault.pop(order.vault_handle, None)
+        return answer
 
     async def find_payment(self, _attempt: Attempt, imp_uid: str) -> PaymentFact | None:
         return await self._portone.find_payment(imp_uid)

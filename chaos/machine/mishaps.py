@@ -36,7 +36,7 @@ class Webhooks(StrEnum):
 
 Row = TypeVar("Row")
 
-CHANGES = ("again", "retry", "schedule", "reschedule", "unschedule", "issue", "delete", "cancel")
+CHANGES = ("again", "retry", "schedule", "reschedule", "unschedule", "issue", "delete", "cancel", "onetime")
 LOOKS = ("payments", "payment", "schedule_row", "key", "on_key")
 
 

@@ -120,6 +120,19 @@ class PortOne:
 
         return await self._do("again", charge)
 
+    async def onetime(self, merchant_uid: str, card: Card, amount: Money, customer_uid: str | None) -> PaymentFact:
+        """Charge a card now, and keep it as a key where one is named and it is paid."""
+
+        def charge() -> PaymentFact:
+            if self._is_paid(merchant_uid):
+                raise RefusedError("이미 결제가 이루어진 merchant_uid입니다.")
+            row = self._attempt(merchant_uid, customer_uid, amount, "key-in", tells="paid", card=card)
+            if customer_uid is not None and row.status == "paid":
+                self.hold_key(customer_uid, card)
+            return row
+
+        return await self._do("onetime", charge)
+
     async def retry(self, merchant_uid: str) -> PaymentFact:
         """Charge a failed or revoked schedule now."""
 
@@ -167,14 +180,7 @@ class PortOne:
 
     async def issue(self, customer_uid: str, card: Card) -> BillingKeyFact:
         """Issue a key."""
-
-        def issue() -> BillingKeyFact:
-            self.cards[customer_uid] = card
-            key = BillingKeyFact(customer_uid=customer_uid, pg_provider=PROVIDER, inserted_at=self._now)
-            self._keys.put(customer_uid, key, self._loop.time())
-            return key
-
-        return await self._do("issue", issue)
+        return await self._do("issue", lambda: self.hold_key(customer_uid, card))
 
     async def delete(self, customer_uid: str) -> BillingKeyFact | None:
         """Delete a key, and all that is scheduled on it."""
@@ -224,6 +230,17 @@ class PortOne:
         if row.status in ("failed", "ready") and not self._is_paid(row.merchant_uid):
             self._keep_payment(replace(row, status="paid", paid_at=self._now, failed_at=None))
 
+    def hold_key(self, customer_uid: str, card: Card) -> BillingKeyFact:
+        """A key is issued, whoever asks for it."""
+        self.cards[customer_uid] = card
+        key = BillingKeyFact(customer_uid=customer_uid, pg_provider=PROVIDER, inserted_at=self._now)
+        self._keys.put(customer_uid, key, self._loop.time())
+        return key
+
+    def register(self, merchant_uid: str, customer_uid: str, at: datetime, amount: Money) -> None:
+        """Somebody else's loop registers a charge on a key."""
+        self._stand(ScheduleFact(merchant_uid, customer_uid, "scheduled", at.replace(microsecond=0), amount))
+
     def pay(self, merchant_uid: str, customer_uid: str, amount: Money) -> PaymentFact:
         """Somebody charges a key in the console, though the number may be paid."""
         return self._attempt(merchant_uid, customer_uid, amount, "console", tells="paid")
@@ -253,9 +270,19 @@ class PortOne:
         )
         return self._keep_payment(changed)
 
-    def _attempt(self, merchant_uid: str, customer_uid: str, amount: Money, name: str, *, tells: str) -> PaymentFact:
-        may_pay = customer_uid in self._keys.rows and not (tells == "all" and self._is_paid(merchant_uid))
-        card = self.cards.get(customer_uid, Card.GOOD) if may_pay else Card.DECLINED
+    def _attempt(
+        self,
+        merchant_uid: str,
+        customer_uid: str | None,
+        amount: Money,
+        name: str,
+        *,
+        tells: str,
+        card: Card | None = None,
+    ) -> PaymentFact:
+        if card is None:
+            may_pay = customer_uid in self._keys.rows and not (tells == "all" and self._is_paid(merchant_uid))
+            card = self.cards.get(customer_uid or "", Card.GOOD) if may_pay else Card.DECLINED
         self._numbers += 1
         status = {Card.GOOD: "paid", Card.DECLINED: "failed", Card.UNDECIDED: "ready"}[card]
         row = PaymentFact(

@@ -1,19 +1,18 @@
 """One merchant in virtual time: subscribers with their runs, what goes wrong, and the books at the end."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio.exceptions import ApplicationError
 
 from billing.domain.audit import Books, Leeways, Violation, violations
-from billing.domain.audit.books import Journal, Operation, ProviderBooks, Run
-from billing.domain.clock import Clock
+from billing.domain.audit.books import Operation
 from billing.domain.facts import PaymentFact
 from billing.domain.message import Message
 from billing.domain.money import Money
-from billing.domain.parked import Decision
+from billing.domain.parked import Decision, ParkedKind
 from billing.domain.records import SubscriptionRecord
 from billing.domain.refund_messages import StartRefund
 from billing.domain.states import ENDED
@@ -22,8 +21,10 @@ from billing.domain.subscription.start import StartSubscription, subscription_wo
 from billing.domain.subscription.state import SubscriptionState
 from chaos.machine.activities import Activities
 from chaos.machine.agreed import PRICE, Agreed
+from chaos.machine.books import BEGUN, books_of
 from chaos.machine.excuses import is_excused
 from chaos.machine.ledger import MemoryLedger
+from chaos.machine.left_before import LeftBefore
 from chaos.machine.loop import VirtualLoop
 from chaos.machine.mishaps import Card
 from chaos.machine.portone import PortOne
@@ -31,7 +32,14 @@ from chaos.machine.reported import report, ring
 from chaos.machine.telling import told
 from chaos.machine.temporal import VirtualTemporal
 from workflows.billing_key.workflow import DeleteBillingKeyWorkflow
-from workflows.contracts import StartDeleteBillingKey, billing_key_workflow_id, refund_workflow_id
+from workflows.contracts import (
+    StartDeleteBillingKey,
+    StartKeyInPayment,
+    billing_key_workflow_id,
+    payment_workflow_id,
+    refund_workflow_id,
+)
+from workflows.one_time_payment.workflow import KeyInPaymentWorkflow
 from workflows.refund.owed_refund import OwedRefundWorkflow
 from workflows.refund.workflow import RefundWorkflow
 from workflows.subscription.commands.decide import Decide
@@ -46,11 +54,11 @@ WORKFLOWS = (
     RefundWorkflow,
     LateFactWorkflow,
     OwedRefundWorkflow,
+    KeyInPaymentWorkflow,
     LeftScheduleWorkflow,
     LeftChargeWorkflow,
     DeleteBillingKeyWorkflow,
 )
-BEGUN = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 ANSWERED_WITHIN_SECONDS = 30.0
 """So long somebody who gives a command waits: one that is answered later is answered nobody."""
 
@@ -81,7 +89,7 @@ class World:
         self.temporal = VirtualTemporal(self.loop, WORKFLOWS, self.activities.by_name(), _carried)
         self._rolls_after = rolls_after
         self._lives = 0
-        self._refunds = 0
+        self._refunds = self._cards = 0
         self._operations: list[Operation] = []
         self._touched: set[str] = set()
         self._terminated: set[str] = set()
@@ -90,11 +98,10 @@ class World:
 
     def close(self) -> None:
         """Leave nothing behind."""
-        tasks = asyncio.all_tasks(self.loop)
-        for task in tasks:
+        for task in (tasks := asyncio.all_tasks(self.loop)):
             task.cancel()
         if tasks:
-            self.asked(_all_over(tasks))
+            self.asked(asyncio.wait(tasks))
         self.loop.close()
 
     @property
@@ -136,26 +143,67 @@ class World:
 
     def start(self, customer_uid: str, *, card: Card = Card.GOOD, **agreed: Any) -> bool:
         """Start a subscription by the fields of `Agreed`, with a new card where it has one; False where one runs."""
-        workflow_id, terms = subscription_workflow_id(customer_uid), Agreed(**agreed)
-        if self.temporal.is_running(workflow_id) or self.temporal.is_running(billing_key_workflow_id(customer_uid)):
+        if not self._may_start(customer_uid):
             return False
-        self._lives += 1
-        handle = None if terms.without_card else f"vault_{self._lives}"
-        if handle is not None:
+        self._tell(f"{customer_uid} starts, {card.value} {agreed or ''}")
+        terms, handle = Agreed(**agreed), f"vault_{self._lives + 1}"
+        if not terms.without_card:
             self.vault[handle] = card
+        self._begin(customer_uid, terms, vault_handle=None if terms.without_card else handle)
+        return True
+
+    def move_here(self, customer_uid: str, before: LeftBefore, *, card: Card = Card.GOOD, **agreed: Any) -> bool:
+        """Start the first subscription of a customer on a key that another loop has billed; False where it is not.
+
+        What that loop charged and scheduled is taken from the key whatever becomes of the start.
+        """
+        if not self._may_start(customer_uid) or self.newest(customer_uid) is not None:
+            return False
+        self._tell(f"{customer_uid} moves here, {card.value} {before} {agreed or ''}")
+        self._done(lambda: self.portone.hold_key(customer_uid, card))
+        if before.charged is not None:
+            taken = Money(before.charged)
+            self._done(lambda: self.portone.pay(f"old_{customer_uid}_paid", customer_uid, taken))
+        paid_until = self.now + timedelta(days=1 + before.paid_days) if before.paid_days is not None else None
+        if before.scheduled is not None:
+            at, ordered = paid_until or self.now + timedelta(days=30), Money(before.scheduled)
+            self._done(lambda: self.portone.register(f"old_{customer_uid}_next", customer_uid, at, ordered))
+        # What is registered while a start looks is not seen by it: the old loop does nothing more by then.
+        self.passes(days=1)
+        self._begin(customer_uid, Agreed(**agreed), paid_until=paid_until, take_over=before.take_over)
+        return True
+
+    def _may_start(self, customer_uid: str) -> bool:
+        taken = (subscription_workflow_id(customer_uid), billing_key_workflow_id(customer_uid))
+        return not any(self.temporal.is_running(each) for each in taken)
+
+    def _begin(self, customer_uid: str, terms: Agreed, **more: Any) -> None:
+        self._lives += 1
         start = StartSubscription(
             subscription_id=f"s{self._lives:019}",
             customer_uid=customer_uid,
             plan=terms.plan(),
             coupon=terms.coupon(),
             without_card=terms.without_card,
-            vault_handle=handle,
             policy=terms.policy(self._rolls_after),
+            **more,
         )
-        self._tell(f"{customer_uid} starts, {card.value} {agreed or ''}")
+        workflow_id = subscription_workflow_id(customer_uid)
         self._done(lambda: self.temporal.start(workflow_id, "SubscriptionWorkflow", start))
         self.passes(seconds=ANSWERED_WITHIN_SECONDS)
-        return True
+
+    def pay_by_card(self, card: Card, key: str | None = None) -> None:
+        """Somebody pays once by a card; with a `key` it is kept under that name."""
+        self._cards += 1
+        handle = merchant_uid = f"once_{self._cards}"
+        self.vault[handle] = card
+        self._tell(f"{merchant_uid} is paid by a card, {card.value}, key {key}")
+        start = StartKeyInPayment(
+            merchant_uid=merchant_uid, vault_handle=handle, amount=PRICE, name="이용권", customer_uid=key
+        )
+        workflow_id = payment_workflow_id(merchant_uid)
+        self._done(lambda: self.temporal.start(workflow_id, "KeyInPaymentWorkflow", start))
+        self.passes(seconds=ANSWERED_WITHIN_SECONDS)
 
     def command(self, customer_uid: str, name: str, message: Message) -> Any:
         """Give a command and wait for its answer: that, the code of its refusal, or None where none comes soon."""
@@ -318,9 +366,12 @@ class World:
         self.passes(days=QUIET_DAYS / 2)
         self.reconcile()
         self.passes(days=QUIET_DAYS / 2)
-        found = self.violations()
+        found = [f"{name}: {each.sentence}" for name, each in self.violations()]
+        said = (each for each in self.ledger.parked.values() if each.kind is ParkedKind.SCHEDULE_REVOKED)
+        ours = [each.merchant_uid for each in said if each.merchant_uid not in self._touched]
+        found += [f"{number} is said to be revoked in the console, and nobody was there" for number in ours]
         if found:
-            raise BrokenError("\n".join(f"{name}: {each.sentence}" for name, each in found))
+            raise BrokenError("\n".join(found))
 
     def violations(self) -> list[tuple[str, Violation]]:
         """Where the books of this moment break a promise."""
@@ -330,31 +381,11 @@ class World:
 
     def books(self) -> Books:
         """All books of this moment."""
-        runs = [
-            Run(
-                workflow_id=run.workflow_id,
-                running=run.running,
-                started_at=BEGUN,
-                subscription_id=run.args[0].subscription_id if isinstance(run.args[0], StartSubscription) else None,
-                events=run.events,
-            )
-            for run in self.temporal.runs.values()
-        ]
-        return Books(
-            clock=Clock(self.now),
-            ledger=self.ledger.books(),
-            provider=ProviderBooks(payments=self.portone.payments, schedules=self.portone.schedules),
-            runs=tuple(runs),
-            journal=Journal(operations=tuple(self._operations)),
-        )
+        return books_of(self.now, self.ledger, self.portone, self.temporal, self._operations)
 
     def told(self) -> str:
         """The whole story, with what went wrong between, and what the books say."""
         return "\n".join([*self.story, "went wrong:", *told(self.portone, self.ledger)])
-
-
-async def _all_over(tasks: Collection["asyncio.Task[Any]"]) -> None:
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _carried(value: Any) -> Any:

@@ -157,7 +157,7 @@ class Answers:
         if handle is not None:
             self._vault[handle] = Card.GOOD
         if getattr(args[0], "customer_uid", None) is not None and name != "delete_billing_key":
-            self.portone.hold_key(args[0].customer_uid)
+            self.portone.need_key(args[0].customer_uid)
         return await self._acts[name](self._attempt(), *args)
 
     def _shown(self, order: RegisterSchedule | Reschedule, answer: ScheduleAnswer) -> ScheduleAnswer:
@@ -199,7 +199,7 @@ class Answers:
             return
         schedule = self.evidence.schedule(subject, made, now)
         if schedule is not None:
-            self.portone.hold_key(schedule.customer_uid)
+            self.portone.need_key(schedule.customer_uid)
         self.portone.take(self.evidence.payments(subject, made, now), schedule)
 
     # ------------------------------------------------------------ looks

@@ -6,6 +6,7 @@ from dataclasses import replace
 from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact
 from billing.domain.money import Money
 from chaos.machine.loop import VirtualLoop
+from chaos.machine.mishaps import Card
 from chaos.machine.portone import PortOne
 from chaos.what_if.evidence import Evidence, lot_of
 
@@ -52,7 +53,7 @@ class AssumedPortOne(PortOne):
         """Hold a billing key."""
         self._keys.put(key.customer_uid, key, self._loop.time())
 
-    def hold_key(self, customer_uid: str) -> None:
+    def need_key(self, customer_uid: str) -> None:
         """Hold a key of that name, whichever it is: an order is charged on it."""
         if customer_uid not in self._keys.rows:
             self.take_key(BillingKeyFact(customer_uid=customer_uid, inserted_at=self._now))
@@ -81,7 +82,16 @@ class AssumedPortOne(PortOne):
                     )
                 )
 
-    def _attempt(self, merchant_uid: str, customer_uid: str, amount: Money, name: str, *, tells: str) -> PaymentFact:
+    def _attempt(
+        self,
+        merchant_uid: str,
+        customer_uid: str | None,
+        amount: Money,
+        name: str,
+        *,
+        tells: str,
+        card: Card | None = None,  # noqa: ARG002 - the recording says what it came to
+    ) -> PaymentFact:
         lot = lot_of(merchant_uid)
         number = self._made_elsewhere(lot) + sum(lot_of(row.merchant_uid) == lot for row in self.payments)
         known, status = self._evidence.attempt(lot, number), self._comes_to(lot, merchant_uid, number)

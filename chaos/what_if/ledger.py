@@ -7,7 +7,14 @@ from temporalio.exceptions import ApplicationError
 
 from billing.domain.merchant_uid import parse_cycle_merchant_uid
 from billing.domain.money import Money
-from billing.domain.records import ChargeIntent, ChargeKind, ChargeResult, LedgerEntry, SubscriptionRecord
+from billing.domain.records import (
+    ChargeIntent,
+    ChargeKind,
+    ChargeRegistered,
+    ChargeResult,
+    LedgerEntry,
+    SubscriptionRecord,
+)
 from chaos.machine.ledger import MemoryLedger, Ordered
 from chaos.what_if.recording import Call
 
@@ -38,6 +45,10 @@ class LedgerOfALife(MemoryLedger):
     def mark_sent(self, merchant_uid: str, send_no: int, at: datetime) -> bool:
         """Whether this sending may leave; one of an order that an earlier run opened may."""
         return merchant_uid not in self.charges or super().mark_sent(merchant_uid, send_no, at)
+
+    def record_registered(self, registered: ChargeRegistered) -> bool:
+        """Whether the charge is shown as registered; of a subscription whose row an earlier run wrote it is."""
+        return registered.subscription_id not in self.subscriptions or super().record_registered(registered)
 
     def subscription(self) -> SubscriptionRecord | None:
         """The subscription as it stands."""

@@ -3,6 +3,7 @@
 import dataclasses
 import typing
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from types import NoneType
 from typing import Any
 
@@ -10,10 +11,16 @@ import pytest
 from pydantic import BaseModel
 from temporalio import activity, workflow
 
+from billing.domain.calendar import Interval, IntervalUnit
 from billing.domain.consent import ConsentNeed
+from billing.domain.money import Money
+from billing.domain.plans import PlanTerms
+from billing.domain.records import ChargeResult, LedgerEntry, PendingChange
+from billing.domain.states import CycleState
 from billing.temporal import DATA_CONVERTER
 from worker import WORKFLOWS
 from workflows import ports
+from workflows.contracts import PaymentSettled
 
 Field = tuple[Any, Any]
 """The type of a field, and its default; `...` where it has none."""
@@ -87,3 +94,12 @@ def test_a_field_of_a_mapping_that_holds_nothing_is_kept():
 def test_nothing_that_crosses_is_overlooked():
     assert len(crossing()) > 100
     assert ConsentNeed in crossing()
+
+
+def test_what_holds_nothing_is_left_out_of_records_and_messages_alike():
+    row = PendingChange(PlanTerms("이용권", Money(9900), Interval(IntervalUnit.MONTH)))
+    entry = LedgerEntry(results=(ChargeResult("order", CycleState.PAID, datetime(2026, 3, 1, tzinfo=UTC)),))
+    converter = DATA_CONVERTER.payload_converter
+    payloads = converter.to_payloads([row, entry, PaymentSettled(merchant_uid="order", state=CycleState.PAID)])
+    assert [b"null" in each.data for each in payloads] == [False, False, False]
+    assert converter.from_payloads(payloads[:2], [PendingChange, LedgerEntry]) == [row, entry]

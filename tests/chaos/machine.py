@@ -10,7 +10,10 @@ from billing.domain.dunning import EndAction
 from billing.domain.parked import Decision
 from billing.domain.subscription.choices import RefundAtCancel, When
 from billing.domain.subscription.consent_answer import ConsentAnswer
+from billing.domain.takeover import TakeOver
 from billing.domain.verdict import net_amount
+from chaos.machine.agreed import Agreed
+from chaos.machine.left_before import AS_IT_COSTS, CHEAPER, LeftBefore
 from chaos.machine.mishaps import CHANGES, LOOKS, Card, Fault, Kind, Webhooks
 from chaos.machine.world import BrokenError, World
 from workflows.subscription.commands.answer_consent import AnswerConsent
@@ -45,13 +48,21 @@ AGREED = st.sampled_from(
         {"end_action": EndAction.CANCEL, "max_cycles": 1},
     ]
 )
+PLANS = st.sampled_from([None, None, Agreed().plan(), Agreed(weekly=True).plan()])
+BEFORE = st.builds(
+    LeftBefore,
+    paid_days=st.sampled_from([None, 2, 9]),
+    charged=st.sampled_from([None, AS_IT_COSTS, CHEAPER]),
+    scheduled=st.sampled_from([None, AS_IT_COSTS, CHEAPER]),
+    take_over=st.sampled_from([*TakeOver]),
+)
 WHEN = st.sampled_from([When.NOW, When.PERIOD_END])
 CHANGE_FAULTS = st.builds(
     Fault,
     st.sampled_from(CHANGES),
     st.sampled_from([Kind.BEFORE, Kind.AFTER, Kind.LATE, Kind.TURNED_AWAY]),
     st.sampled_from([5.0, 60.0, 300.0, 540.0]),
-    st.integers(1, 4),
+    st.sampled_from([1, 2, 4, 9]),
 )
 LOOK_FAULTS = st.builds(
     Fault,
@@ -143,6 +154,16 @@ class Lives(RuleBasedStateMachine):
     def start(self, customer, card, agreed):
         self._do(lambda world: world.start(customer, card=card, **agreed))
 
+    @rule(customer=CUSTOMERS, card=CARDS, before=BEFORE, weekly=st.booleans())
+    def moves_here(self, customer, card, before, weekly):
+        self._do(lambda world: world.move_here(customer, before, card=card, weekly=weekly))
+
+    @rule(card=CARDS, kept=st.booleans())
+    def pays_once_by_card(self, card, kept):
+        self.keys += 1
+        key = f"kept_{self.keys}" if kept else None
+        self._do(lambda world: world.pay_by_card(card, key))
+
     @rule(customer=CUSTOMERS, card=CARDS, agreed=AGREED, days=st.sampled_from([0, 0, 3, 33]))
     def terminated_and_started_again(self, customer, card, agreed, days):
         if self.world.terminate(customer):
@@ -167,9 +188,9 @@ class Lives(RuleBasedStateMachine):
     def resume(self, customer):
         self._command(customer, "resume", ResumeSubscription())
 
-    @rule(customer=CUSTOMERS, at=WHEN, quantity=st.integers(1, 3))
-    def change_plan(self, customer, at, quantity):
-        self._command(customer, "change_plan", ChangePlan(at=at, quantity=quantity))
+    @rule(customer=CUSTOMERS, at=WHEN, quantity=st.integers(1, 3), plan=PLANS)
+    def change_plan(self, customer, at, quantity, plan):
+        self._command(customer, "change_plan", ChangePlan(at=at, quantity=quantity, plan=plan))
 
     @rule(customer=CUSTOMERS)
     def cancel_change(self, customer):

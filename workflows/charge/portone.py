@@ -103,7 +103,8 @@ async def unschedule(
 ) -> bool:
     """Revoke the schedule of one order number, which is always named; whether PortOne answered at all.
 
-    The row that is read afterwards says what became of it.
+    The row that is read afterwards says what became of it, but for one that lags behind the answer
+    (`scheduling.without_lag`).
     """
     await record(recording)
     at, answered, unanswered = workflow.now(), True, 0
@@ -115,6 +116,8 @@ async def unschedule(
             **policies.ASK,
         )
         unanswered = done.unanswered
+        if done.row is not None and done.row.status == "revoked" and merchant_uid == subscription.terms.merchant_uid:
+            subscription.state.schedule.is_said_revoked(workflow.now())
     except ActivityError:
         answered, unanswered = False, 1
     if unanswered:

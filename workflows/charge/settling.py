@@ -66,11 +66,22 @@ async def settle(
         case Finding.MISMATCH:
             await _settle_mismatch(subscription, recording, verdict)
         case Finding.REVOKED:
-            if subscription.state.schedule.stands:
-                # What we took back ourselves is no news.
-                stand(subscription, recording, workflow.now(), CycleState.REVOKED, verdict)
+            _settle_revoked(subscription, recording, workflow.now(), verdict)
         case Finding.PENDING | Finding.ABSENT:
             _settle_open(subscription, recording, workflow.now(), verdict, by_deadline=by_deadline)
+
+
+def _settle_revoked(subscription: Subscription, recording: Recording, now: datetime, verdict: Verdict) -> None:
+    """It waits for a person where somebody else has revoked it; what we took back ourselves is no news."""
+    state, number = subscription.state, subscription.terms.merchant_uid
+    if not state.schedule.stands:
+        return
+    if state.schedule.revoked_at is None and not state.in_flight.may_take_back(number):
+        stand(subscription, recording, now, CycleState.REVOKED, verdict)
+    elif state.in_flight.may_charge(number):
+        state.schedule.look(state.in_flight.last_end(number))
+    else:
+        scheduling.settle_the_revoke(subscription, recording, now)
 
 
 async def _settle_mismatch(subscription: Subscription, recording: Recording, verdict: Verdict) -> None:
@@ -78,6 +89,7 @@ async def _settle_mismatch(subscription: Subscription, recording: Recording, ver
     if verdict.moved and _may_charge_once_more(subscription, verdict):
         await _take_back(subscription, recording)
         row = await portone.find_schedule(subscription.terms.merchant_uid)
+        row = scheduling.without_lag(subscription, row, workflow.now())
         if row is None or row.status != "scheduled":
             subscription.state.schedule.stands_no_more()
         else:

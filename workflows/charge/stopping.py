@@ -123,7 +123,7 @@ async def _revoke_and_read(subscription: Subscription, recording: Recording) -> 
         answered = await portone.unschedule(subscription, recording, subscription.terms.customer_uid, number)
         # Payments before the row: what runs or stands again in between, the row still shows.
         found = await _look(subscription)
-        row = await portone.find_schedule(number)
+        row = scheduling.without_lag(subscription, await portone.find_schedule(number), workflow.now())
         if row is None or row.status in ("revoked", "executed") or not answered or last:
             break
     return found, row
@@ -220,10 +220,10 @@ async def settle_the_doubt(subscription: Subscription, recording: Recording) -> 
     # What was paid, and not as ordered, waits for a person: nothing more is charged under its number.
     parked = state.period.state is CycleState.MISMATCH
     charging = subscription.terms.charging and not parked
-    row = await portone.find_schedule(number)
+    row = scheduling.without_lag(subscription, await portone.find_schedule(number), workflow.now())
     if row is not None and row.status == "scheduled" and not charging:
         await portone.unschedule(subscription, recording, subscription.terms.customer_uid, number)
-        row = await portone.find_schedule(number)
+        row = scheduling.without_lag(subscription, await portone.find_schedule(number), workflow.now())
     state.schedule.look(None)
     if row is not None and row.status == "executed":
         await _settle_what_ran(subscription, recording)

@@ -190,6 +190,7 @@ async def _take_back_what_stands(subscription: Subscription, recording: Recordin
             subscription, recording, subscription.terms.customer_uid, subscription.terms.merchant_uid
         )
         row = await portone.find_schedule(subscription.terms.merchant_uid)
+        row = scheduling.without_lag(subscription, row, workflow.now())
         if row is not None and row.status == "scheduled":
             raise RefusedError(refusals.CHARGE_RUNNING, "PortOne would not take its schedule back")
         if subscription.state.in_flight.may_charge(subscription.terms.merchant_uid):

@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError
 from billing.domain.calls import CallKind, CallOnItsWay
 from billing.domain.facts import ScheduleFact
 from billing.domain.states import ENDED, CycleState
-from billing.domain.subscription import dunning, ending
+from billing.domain.subscription import dunning, ending, scheduling
 from billing.domain.subscription.answers import ChargeAtOrder
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.subscription import Subscription
@@ -107,7 +107,7 @@ async def _look_at_the_last_order(subscription: Subscription, recording: Recordi
     row = await portone.find_schedule(number)
     if row is not None and row.status == "scheduled":
         await portone.unschedule(subscription, recording, subscription.terms.customer_uid, number)
-        row = await portone.find_schedule(number)
+        row = scheduling.without_lag(subscription, await portone.find_schedule(number), workflow.now())
     rows = await portone.find_payments(number)
     paid = [each for each in rows if net_amount(each)]
     ran = row is not None and row.status == "executed"

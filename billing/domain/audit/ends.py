@@ -7,7 +7,7 @@ from billing.domain.audit.books import Books
 from billing.domain.audit.invariant import Leeways, Violation
 from billing.domain.facts import PaymentFact
 from billing.domain.records import SubscriptionRecord
-from billing.domain.states import ENDED
+from billing.domain.states import ENDED, SubscriptionStatus
 from billing.domain.verdict import net_amount
 
 
@@ -28,7 +28,10 @@ def nothing_charged_after_a_cancel(books: Books, leeways: Leeways) -> Iterator[V
 
 
 def nothing_charged_on_an_ended_key(books: Books, leeways: Leeways) -> Iterator[Violation]:
-    """Nobody charges a key after its last subscription has ended, whatever the order number, and keeps it."""
+    """Nobody charges a key after its last subscription has ended, whatever the order number, and keeps it.
+
+    One that was refused or declined at its start was none: the key is whose it was before.
+    """
     ended = _ended_keys(books)
     for row in books.held():
         ended_at = ended.get(row.customer_uid or "")
@@ -62,7 +65,7 @@ def _ended_keys(books: Books) -> dict[str, datetime]:
     """Since when each key is charged for nobody: the end of its last subscription, where none lives on it."""
     owners: dict[str, list[SubscriptionRecord]] = {}
     for life, keys in books.keys_of.items():
-        if (record := books.lives.get(life)) is not None:
+        if (record := books.lives.get(life)) is not None and record.status is not SubscriptionStatus.INCOMPLETE_EXPIRED:
             for key in keys:
                 owners.setdefault(key, []).append(record)
     ended = {}

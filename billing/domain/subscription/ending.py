@@ -16,7 +16,7 @@ from billing.domain.verdict import Finding, Verdict
 GIVES_UP_AFTER = timedelta(days=1)
 """How long an ended subscription asks what is left on its key; then the reconciliation is who finds it."""
 
-_NOT_YET_CHARGED = frozenset({CycleState.PLANNED, CycleState.GATED, CycleState.DUE})
+_NOT_YET_CHARGED = frozenset({CycleState.PLANNED, CycleState.GATED, CycleState.REGISTERING, CycleState.DUE})
 
 
 def cancel(subscription: Subscription, recording: Recording, now: datetime, reason: str) -> None:

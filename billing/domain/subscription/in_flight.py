@@ -18,10 +18,11 @@ from billing.domain.subscription.orders import OpenOrder
 ASK_AGAIN_AFTER = (
     *(timedelta(seconds=seconds) for seconds in (2, 5, 10, 30, 60, 120)),
     *(timedelta(minutes=5),) * 24,
-    timedelta(minutes=30),
+    *(timedelta(minutes=30),) * 44,
+    timedelta(hours=1),
 )
 """How long a subscription waits before it asks PortOne again that did not answer: seconds after a restart, five minutes
-in an outage of hours, half an hour in one of days."""
+in an outage of hours, half an hour in one of a day, an hour in one of days."""
 
 
 def ask_again_at(now: datetime, tries: int) -> datetime:
@@ -62,11 +63,15 @@ class Charge(BaseModel):
 
 
 class InFlight(BaseModel):
-    """What is under way at PortOne; `asks_again_at` is when it is asked again after it did not answer."""
+    """What is under way at PortOne.
+
+    `asks_again_at` is when it is asked again after it did not answer `unanswered` times since `unanswered_since`.
+    """
 
     charge: Charge | None = None
     calls: list[CallOnItsWay] = []
     unanswered: int = 0
+    unanswered_since: datetime | None = None
     asks_again_at: datetime | None = None
 
     # ------------------------------------------------------------ a charge of our own
@@ -132,11 +137,12 @@ class InFlight(BaseModel):
     def asked_in_vain(self, now: datetime) -> None:
         """PortOne did not answer: it is asked again later, and commands are heard meanwhile."""
         self.asks_again_at = ask_again_at(now, self.unanswered)
+        self.unanswered_since = self.unanswered_since or now
         self.unanswered += 1
 
     def was_answered(self) -> None:
         """PortOne answers again."""
-        self.unanswered, self.asks_again_at = 0, None
+        self.unanswered, self.unanswered_since, self.asks_again_at = 0, None, None
 
     def may_ask(self, now: datetime) -> bool:
         """Whether PortOne is to be asked now, and not only after a while since it did not answer."""

@@ -20,7 +20,7 @@ class Schedule(BaseModel):
     `stands` says that PortOne may charge it by itself: only then is there something to revoke. `reschedules` says that
     a failed or revoked one is to stand again, `tries` how often it was sent, `next_try_at` when it is sent again.
     `look_at` is when a row that is in doubt is read again, for the `doubts`-th time. `missing_since` is since when
-    PortOne has not shown the row of one that stands.
+    PortOne has not shown the row of one that stands, `revoked_at` when it answered that it had revoked it.
     """
 
     stands: bool = False
@@ -31,10 +31,12 @@ class Schedule(BaseModel):
     look_at: datetime | None = None
     doubts: int = 0
     missing_since: datetime | None = None
+    revoked_at: datetime | None = None
 
     def begin(self, *, anew: bool) -> None:
         """It is registered from now on; `anew` lets a failed or revoked one stand again."""
         self.reschedules, self.tries, self.next_try_at = anew, 0, None
+        self.revoked_at = None
 
     def try_at(self, at: datetime | None, *, again: bool = False) -> None:
         """It is sent at `at`; `again` where a try came to nothing."""
@@ -45,7 +47,12 @@ class Schedule(BaseModel):
         """It stands at PortOne; the next attempt after it is `charged_by`. Its row is read again at `look_at`."""
         self.stands, self.charged_by = True, charged_by
         self.tries, self.next_try_at, self.look_at = 0, None, look_at
+        self.revoked_at = None
         self.is_shown()
+
+    def is_said_revoked(self, at: datetime) -> None:
+        """PortOne answered that it has revoked it; its row may lag behind."""
+        self.revoked_at = at
 
     def may_stand(self) -> None:
         """Nobody knows whether it was taken back: it counts as standing."""
@@ -85,7 +92,7 @@ class Schedule(BaseModel):
 
     def wait_for_another_number(self) -> None:
         """Nothing of another order number is registered yet."""
-        self.charged_by = ChargedBy.SCHEDULE
+        self.charged_by, self.revoked_at = ChargedBy.SCHEDULE, None
 
     def begin_next(self) -> "Schedule":
         """That of the next period: nothing stands."""

@@ -1,8 +1,10 @@
 """Whether, and when, the open period is registered at PortOne; what is written when it stands, or will not."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from billing.domain.facts import ScheduleFact
 from billing.domain.instants import AT_ONCE
 from billing.domain.records import ChargeRegistered, ChargeResult
 from billing.domain.states import CycleState
@@ -102,6 +104,14 @@ def renumber(subscription: Subscription, recording: Recording, now: datetime, wh
         now,
         intents=[subscription.intent()],
     )
+
+
+def without_lag(subscription: Subscription, row: ScheduleFact | None, now: datetime) -> ScheduleFact | None:
+    """The row of the open order as it is: PortOne's answer that it has revoked it is newer than a look that lags."""
+    revoked_at, quiet = subscription.state.schedule.revoked_at, subscription.start.policy.quiet
+    if row is None or row.status != "scheduled" or revoked_at is None:
+        return row
+    return row if quiet.counts(revoked_at, now) else replace(row, status="revoked")
 
 
 def is_revoked(subscription: Subscription) -> None:

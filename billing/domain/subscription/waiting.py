@@ -10,19 +10,30 @@ from billing.domain.subscription import projections
 from billing.domain.subscription.recording import Recording
 from billing.domain.subscription.subscription import Subscription
 
+OUTAGE = timedelta(days=1)
+"""So long PortOne may not answer before a subscription that should have moved is told as overdue."""
+
 UNSAID = timedelta(minutes=15)
 """A wait that ends so soon after what its row says is not written: what is overdue is told with some leeway."""
 
 
 def say(subscription: Subscription, recording: Recording, until: datetime | None, now: datetime) -> None:
-    """Write until when the run waits, where its row would say before that it should have moved."""
+    """Write until when the run waits, where its row would say before that it should have moved.
+
+    While PortOne does not answer it is said once, however often it is asked again.
+    """
     state = subscription.state
     if until is None or state.ended_at is not None or state.period.parked_reason is not None:
         # What has ended, or stands parked, is in a list already.
         return
+    outage = state.in_flight.unanswered_since
+    if outage is not None:
+        until = outage + OUTAGE
     known = due_by(projections.record(subscription, now))
     if known is None and state.in_flight.charge is not None and until > now + UNSAID:
         # Its row may still say when this charge was to begin: the end of a pause.
         known = now
-    if known is not None and until > known + UNSAID and until > now:
+    if known is None or until <= now or (outage is not None and known > now):
+        return
+    if until > known + UNSAID:
         recording.write(f"waits until {subscription.terms.local(until)}", now, waits_until=until)
