@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from billing.domain.takeover import TakeOver
 from chaos.machine.agreed import PRICE
 
+_PREFIX = "old_"
+
 
 @dataclass(frozen=True, slots=True)
 class LeftBefore:
@@ -21,6 +23,16 @@ class LeftBefore:
     charged: int | None = None
     scheduled: int | None = None
     take_over: TakeOver = TakeOver.REFUSE
+
+
+def order_left(customer_uid: str, what: str) -> str:
+    """The order number under which the loop before charges a key."""
+    return f"{_PREFIX}{customer_uid}_{what}"
+
+
+def is_left_before(merchant_uid: str) -> bool:
+    """Whether an order is one of the loop before."""
+    return merchant_uid.startswith(_PREFIX)
 
 
 AS_IT_COSTS = PRICE.amount

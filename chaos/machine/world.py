@@ -24,7 +24,7 @@ from chaos.machine.agreed import PRICE, Agreed
 from chaos.machine.books import BEGUN, books_of
 from chaos.machine.excuses import is_excused
 from chaos.machine.ledger import MemoryLedger
-from chaos.machine.left_before import LeftBefore
+from chaos.machine.left_before import LeftBefore, order_left
 from chaos.machine.loop import VirtualLoop
 from chaos.machine.mishaps import Card
 from chaos.machine.portone import PortOne
@@ -163,11 +163,11 @@ class World:
         self._done(lambda: self.portone.hold_key(customer_uid, card))
         if before.charged is not None:
             taken = Money(before.charged)
-            self._done(lambda: self.portone.pay(f"old_{customer_uid}_paid", customer_uid, taken))
+            self._done(lambda: self.portone.pay(order_left(customer_uid, "paid"), customer_uid, taken))
         paid_until = self.now + timedelta(days=1 + before.paid_days) if before.paid_days is not None else None
         if before.scheduled is not None:
             at, ordered = paid_until or self.now + timedelta(days=30), Money(before.scheduled)
-            self._done(lambda: self.portone.register(f"old_{customer_uid}_next", customer_uid, at, ordered))
+            self._done(lambda: self.portone.register(order_left(customer_uid, "next"), customer_uid, at, ordered))
         # What is registered while a start looks is not seen by it: the old loop does nothing more by then.
         self.passes(days=1)
         self._begin(customer_uid, Agreed(**agreed), paid_until=paid_until, take_over=before.take_over)

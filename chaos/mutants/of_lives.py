@@ -44,7 +44,8 @@ MUTANTS = (
         "cancel-without-reading-the-row",
         "A cancel believes that it was in time, and does not read which of the two came first.",
         "workflows/charge/stopping.py",
-        "        row = await portone.find_schedule(number)\n        if row is None or row.status in (",
+        "        row = scheduling.without_lag(subscription, await portone.find_schedule(number), workflow.now())\n"
+        "        if row is None or row.status in (",
         "        row = None\n        if row is None or row.status in (",
         "tests/journeys/test_cancel.py"
         "::test_what_portone_does_not_tell_is_told_as_unknown_at_once_and_given_back_when_it_proves_paid",
@@ -285,5 +286,39 @@ MUTANTS = (
         "        subscription.state.reports.ask_for_a_look(payment.merchant_uid)\n",
         "tests/chaos/test_paid_by_hand.py"
         "::test_an_earlier_number_that_was_paid_is_not_looked_at_without_end_while_the_newer_one_is_in_doubt",
+    ),
+    Mutant(
+        "a-look-that-lags-undoes-a-revoke",
+        "A row that lags behind counts more than PortOne's answer that it has revoked it.",
+        "billing/domain/subscription/scheduling.py",
+        'return row if quiet.counts(revoked_at, now) else replace(row, status="revoked")',
+        "return row",
+        "tests/chaos/test_doubts.py"
+        "::test_a_charge_that_portone_said_it_revoked_is_charged_though_looks_lag_behind[False]",
+    ),
+    Mutant(
+        "our-own-revoke-is-news",
+        "A schedule that we revoked ourselves is told as revoked elsewhere.",
+        "workflows/charge/settling.py",
+        "if state.schedule.revoked_at is None and not state.in_flight.may_take_back(number):",
+        "if True:",
+        "tests/chaos/test_doubts.py::test_a_charge_we_revoked_is_no_news_while_it_is_still_in_doubt",
+    ),
+    Mutant(
+        "a-charge-that-could-not-be-registered-stays-planned",
+        "A cancel leaves the charge that could not be registered yet planned.",
+        "billing/domain/subscription/ending.py",
+        "CycleState.GATED, CycleState.REGISTERING, CycleState.DUE",
+        "CycleState.GATED, CycleState.DUE",
+        "tests/chaos/test_doubts.py"
+        "::test_a_charge_that_could_not_be_registered_yet_is_not_planned_any_more_once_it_is_canceled[now]",
+    ),
+    Mutant(
+        "an-outage-is-waited-for",
+        "However long PortOne does not answer, what is due is said to be waited for.",
+        "billing/domain/subscription/waiting.py",
+        "until = outage + OUTAGE",
+        "until = now + OUTAGE",
+        "tests/chaos/test_doubts.py::test_an_outage_of_days_is_told_after_one_and_asked_about_less_and_less",
     ),
 )

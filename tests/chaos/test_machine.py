@@ -9,14 +9,12 @@ from hypothesis.stateful import run_state_machine_as_test
 from billing.domain.states import CycleState
 from billing.domain.subscription.choices import When
 from billing.domain.subscription.notes import Notes
-from billing.domain.subscription.start import subscription_workflow_id
 from chaos.machine.agreed import PRICE
 from chaos.machine.mishaps import Card, Fault, Kind, Webhooks
 from chaos.machine.world import BrokenError, World
 from tests.chaos.machine import Lives
 from workflows.refund import workflow as refund_workflow
 from workflows.subscription.commands.cancel import CancelSubscription
-from workflows.subscription.commands.change_payment_method import ChangePaymentMethod
 from workflows.subscription.commands.change_plan import ChangePlan
 from workflows.subscription.commands.pause import PauseSubscription
 
@@ -83,14 +81,6 @@ def test_drawn_lives_find_what_was_broken_on_purpose(owner, name, instead, says,
 
 
 # ---------------------------------------------------------------- the virtual world itself
-
-
-@pytest.fixture
-def world():
-    """One merchant."""
-    made = World()
-    yield made
-    made.close()
 
 
 def test_a_year_is_charged_month_by_month_and_webhooks_need_not_come(world):
@@ -189,76 +179,6 @@ def test_a_cancel_while_a_change_is_being_charged_says_that_the_next_charge_was_
     assert world.newest("kim").status == "canceled"
     assert world.ledger.charges[number].state in ("revoked", "skipped")
     assert [row for row in world.portone.payments if row.merchant_uid == number] == []
-    world.rest()
-
-
-@pytest.mark.parametrize("outage", [False, True])
-def test_a_charge_that_portone_said_it_revoked_is_charged_though_looks_lag_behind(world, outage):
-    world.start("kim")
-    world.passes(days=1)
-    number = world.open_order("kim")
-    world.portone.faults.append(Fault("schedule_row", Kind.STALE, 60.0, 5))
-    if outage:
-        world.portone.faults.append(Fault("payments", Kind.BEFORE, 0.0, 4))
-    world.vault["other"] = Card.GOOD
-    changed = ChangePaymentMethod(customer_uid="kim_1", vault_handle="other")
-    came = world.command("kim", "change_payment_method", changed)
-    assert (came == "charge_unknown") is outage
-    world.passes(days=32)
-    (row,) = [row for row in world.portone.schedules if row.merchant_uid == number]
-    assert row.status == ("executed" if outage else "revoked")
-    assert len([row for row in world.portone.payments if row.status == "paid"]) == 2
-    assert world.ledger.parked == {}
-    world.rest()
-
-
-@pytest.mark.parametrize("at", [When.NOW, When.PERIOD_END])
-def test_a_charge_that_could_not_be_registered_yet_is_not_planned_any_more_once_it_is_canceled(world, at):
-    world.portone.faults.append(Fault("schedule", Kind.BEFORE, 0.0, 9))
-    world.start("kim")
-    world.passes(minutes=20)
-    number = world.open_order("kim")
-    world.command("kim", "cancel", CancelSubscription(at=at))
-    world.passes(days=32)
-    assert world.newest("kim").status == "canceled"
-    assert world.ledger.charges[number].state == "skipped"
-    world.rest()
-
-
-def test_an_outage_of_days_is_told_after_one_and_asked_about_less_and_less(world):
-    def overdue():
-        return "nothing_due_unlisted" in {name for name, _ in world.violations()}
-
-    world.start("kim")
-    world.passes(days=30)
-    world.portone.faults.append(Fault("payments", Kind.BEFORE, 0.0, 1_000_000))
-    world.portone.webhooks.append(Webhooks.LOST)
-    world.passes(days=1, hours=23)
-    assert not overdue()
-    world.passes(hours=5)
-    assert overdue()
-    run = world.temporal.runs[subscription_workflow_id("kim")]
-    before = run.events
-    world.passes(days=1)
-    assert run.events - before < 300
-    world.portone.faults.clear()
-    world.passes(hours=2)
-    assert len([row for row in world.portone.payments if row.status == "paid"]) == 2
-    assert not overdue()
-    world.rest()
-
-
-def test_a_charge_we_revoked_is_no_news_while_it_is_still_in_doubt(world):
-    world.start("kim")
-    world.passes(days=1)
-    world.portone.faults.append(Fault("payments", Kind.BEFORE, 0.0, 3))
-    world.vault["other"] = Card.GOOD
-    changed = ChangePaymentMethod(customer_uid="kim_1", vault_handle="other")
-    assert world.command("kim", "change_payment_method", changed) == "charge_unknown"
-    world.reconcile()
-    assert world.ledger.parked == {}
-    world.passes(days=32)
-    assert len([row for row in world.portone.payments if row.status == "paid"]) == 2
     world.rest()
 
 

@@ -6,19 +6,10 @@ import pytest
 
 from billing.domain.subscription.choices import When
 from chaos.machine.mishaps import Card, Fault, Kind, Webhooks
-from chaos.machine.world import World
 from workflows.subscription.commands.cancel import CancelSubscription
 from workflows.subscription.commands.change_payment_method import ChangePaymentMethod
 from workflows.subscription.commands.pause import PauseSubscription
 from workflows.subscription.commands.undo_cancel import UndoCancel
-
-
-@pytest.fixture
-def world():
-    """One merchant."""
-    made = World()
-    yield made
-    made.close()
 
 
 def standing(world, number):

@@ -28,6 +28,7 @@ from tests.domain.audit.broken import (
     ENDED,
     both,
     charged_after_the_cancel,
+    charged_by_a_stranger_after_the_end,
     money_that_portone_never_had,
     paid_twice_under_one_number,
     refunded_twice_for_one_request,
@@ -178,6 +179,17 @@ def test_a_refund_that_was_refused_is_none():
     (refund,) = books.ledger.refunds
     refused = replace(refund, refund_id="rf9", amount=PRICE.amount, state=RefundState.REFUSED)
     assert violations(with_ledger(books, refunds=(refund, refused))) == []
+
+
+def test_a_start_that_was_refused_ends_nothing_on_a_key_that_somebody_else_charges():
+    def never_began(record):
+        return record.subscription_id == ENDED.life
+
+    books = charged_by_a_stranger_after_the_end(world(*GOOD))
+    assert "no_charge_on_an_ended_key" in {name for name, _ in violations(books)}
+    expired = SubscriptionStatus.INCOMPLETE_EXPIRED
+    refused = with_ledger(books, subscriptions=swapped(books.ledger.subscriptions, never_began, status=expired))
+    assert "no_charge_on_an_ended_key" not in {name for name, _ in violations(refused)}
 
 
 def test_a_run_that_has_just_begun_may_be_ahead_of_the_ledger():
