@@ -321,4 +321,12 @@ MUTANTS = (
         "until = now + OUTAGE",
         "tests/chaos/test_doubts.py::test_an_outage_of_days_is_told_after_one_and_asked_about_less_and_less",
     ),
+    Mutant(
+        "a-look-that-lags-undoes-a-reschedule",
+        "A schedule that stands again is told as revoked by a look that shows how it was before.",
+        "workflows/charge/settling.py",
+        "if state.schedule.reschedules and stood_at is not None and not quiet.counts(stood_at, now):",
+        "if False:",
+        "tests/chaos/test_doubts.py::test_a_charge_that_stands_again_is_not_called_revoked_by_a_look_that_lags_behind",
+    ),
 )

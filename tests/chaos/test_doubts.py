@@ -7,6 +7,8 @@ from billing.domain.subscription.start import subscription_workflow_id
 from chaos.machine.mishaps import Card, Fault, Kind, Webhooks
 from workflows.subscription.commands.cancel import CancelSubscription
 from workflows.subscription.commands.change_payment_method import ChangePaymentMethod
+from workflows.subscription.commands.pause import PauseSubscription
+from workflows.subscription.commands.resume import ResumeSubscription
 
 
 @pytest.mark.parametrize("outage", [False, True])
@@ -76,4 +78,31 @@ def test_a_charge_we_revoked_is_no_news_while_it_is_still_in_doubt(world):
     assert world.ledger.parked == {}
     world.passes(days=32)
     assert len([row for row in world.portone.payments if row.status == "paid"]) == 2
+    world.rest()
+
+
+def test_a_charge_that_stands_again_is_not_called_revoked_by_a_look_that_lags_behind(world):
+    world.start("kim")
+    world.command("kim", "pause", PauseSubscription(at=When.NOW))
+    world.passes(minutes=5)
+    world.command("kim", "resume", ResumeSubscription())
+    world.portone.faults.append(Fault("schedule_row", Kind.STALE, 20.0, 1))
+    world.reconcile()
+    assert world.ledger.parked == {}
+    world.passes(days=32)
+    assert len([row for row in world.portone.payments if row.status == "paid"]) == 2
+    world.rest()
+
+
+def test_a_charge_that_stands_again_and_is_revoked_in_the_console_is_told_when_no_look_can_lag_so_far(world):
+    world.start("kim")
+    world.command("kim", "pause", PauseSubscription(at=When.NOW))
+    world.passes(minutes=5)
+    world.command("kim", "resume", ResumeSubscription())
+    number = world.open_order("kim")
+    world.console("revoke", "kim", number)
+    world.reconcile()
+    assert world.ledger.parked == {}
+    world.passes(minutes=10)
+    assert [each.merchant_uid for each in world.ledger.open_parked()] == [number]
     world.rest()

@@ -205,7 +205,7 @@ def _stands(subscription: Subscription, row: ScheduleFact | None, look_at: datet
     """It stands; registered late, after an outage, the looks are counted from when PortOne will really run it."""
     state = subscription.state
     state.period.scheduled(row.schedule_at if row is not None else None)
-    state.schedule.has_arrived(subscription.terms.next_charged_by(), look_at)
+    state.schedule.has_arrived(workflow.now(), subscription.terms.next_charged_by(), look_at)
     state.period.move(CycleState.REGISTERED)
 
 

@@ -73,8 +73,13 @@ async def settle(
 
 def _settle_revoked(subscription: Subscription, recording: Recording, now: datetime, verdict: Verdict) -> None:
     """It waits for a person where somebody else has revoked it; what we took back ourselves is no news."""
-    state, number = subscription.state, subscription.terms.merchant_uid
+    state, number, quiet = subscription.state, subscription.terms.merchant_uid, subscription.start.policy.quiet
+    stood_at = state.schedule.registered_at
     if not state.schedule.stands:
+        return
+    if state.schedule.reschedules and stood_at is not None and not quiet.counts(stood_at, now):
+        # It was revoked before it stood again: a look that lags shows that.
+        state.reports.look_at(number, quiet.look_at(stood_at, 0))
         return
     if state.schedule.revoked_at is None and not state.in_flight.may_take_back(number):
         stand(subscription, recording, now, CycleState.REVOKED, verdict)

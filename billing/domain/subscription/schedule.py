@@ -20,7 +20,8 @@ class Schedule(BaseModel):
     `stands` says that PortOne may charge it by itself: only then is there something to revoke. `reschedules` says that
     a failed or revoked one is to stand again, `tries` how often it was sent, `next_try_at` when it is sent again.
     `look_at` is when a row that is in doubt is read again, for the `doubts`-th time. `missing_since` is since when
-    PortOne has not shown the row of one that stands, `revoked_at` when it answered that it had revoked it.
+    PortOne has not shown the row of one that stands. `registered_at` and `revoked_at` are when PortOne said that it
+    stands, or that it had revoked it: looks may lag behind the newer of them.
     """
 
     stands: bool = False
@@ -31,6 +32,7 @@ class Schedule(BaseModel):
     look_at: datetime | None = None
     doubts: int = 0
     missing_since: datetime | None = None
+    registered_at: datetime | None = None
     revoked_at: datetime | None = None
 
     def begin(self, *, anew: bool) -> None:
@@ -43,16 +45,16 @@ class Schedule(BaseModel):
         self.next_try_at = at
         self.tries += 1 if again else 0
 
-    def has_arrived(self, charged_by: ChargedBy, look_at: datetime | None = None) -> None:
+    def has_arrived(self, at: datetime, charged_by: ChargedBy, look_at: datetime | None = None) -> None:
         """It stands at PortOne; the next attempt after it is `charged_by`. Its row is read again at `look_at`."""
         self.stands, self.charged_by = True, charged_by
         self.tries, self.next_try_at, self.look_at = 0, None, look_at
-        self.revoked_at = None
+        self.registered_at, self.revoked_at = at, None
         self.is_shown()
 
     def is_said_revoked(self, at: datetime) -> None:
         """PortOne answered that it has revoked it; its row may lag behind."""
-        self.revoked_at = at
+        self.registered_at, self.revoked_at = None, at
 
     def may_stand(self) -> None:
         """Nobody knows whether it was taken back: it counts as standing."""

@@ -22,7 +22,7 @@ def test_it_is_missing_since_the_first_look_that_did_not_show_it():
         lambda schedule: schedule.is_shown(),
         lambda schedule: schedule.is_revoked(),
         lambda schedule: schedule.stands_no_more(),
-        lambda schedule: schedule.has_arrived(ChargedBy.SCHEDULE),
+        lambda schedule: schedule.has_arrived(FIRST, ChargedBy.SCHEDULE),
         lambda schedule: schedule.is_followed(ChargedBy.SCHEDULE),
     ],
     ids=["shown", "revoked", "stands no more", "registered anew", "followed"],
