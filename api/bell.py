@@ -10,6 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.dependencies import Desk
 from api.repeating import repeating
 from api.running import is_gone
+from billing import fail_points
 from billing.domain.records import Disposition, LedgerEntry, WebhookDisposition
 from billing.domain.states import CycleState
 from billing.domain.subscription.reports import LookAgain, PaymentReported
@@ -57,6 +58,8 @@ async def ring(desk: Desk, inbox_id: int, workflow_id: str, hook: ReceivedWebhoo
         status=hook.status,
         cancellation_id=hook.cancellation_id,
     )
+    if fail_points.ARE_ON:
+        fail_points.reach("before payment_reported", hook.merchant_uid)
     try:
         handle = desk.temporal.get_workflow_handle(workflow_id)
         try:
@@ -67,6 +70,8 @@ async def ring(desk: Desk, inbox_id: int, workflow_id: str, hook: ReceivedWebhoo
             await _tell_of_a_late_fact(desk, bell)
     except RPCError as error:
         return Rung.AWAY if error.status in _AWAY else Rung.REFUSED
+    if fail_points.ARE_ON:
+        fail_points.reach("after payment_reported", hook.merchant_uid)
     await desk.ledger.mark_rung(inbox_id, desk.now())
     return Rung.DONE
 

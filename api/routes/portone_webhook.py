@@ -17,6 +17,7 @@ from api.body_limit import TOO_LARGE
 from api.dependencies import Desk, DeskDep
 from api.errors import Problem
 from api.security import client_address, is_within
+from billing import fail_points
 from billing.domain.notice_token import NoticeRoute, read_notice
 from billing.ledger import InboxReceipt, LedgerLockedError, ReceivedWebhook
 from billing.observability import WEBHOOKS
@@ -87,7 +88,11 @@ async def _receive(desk: Desk, body: WebhookBody, name: str, route: NoticeRoute 
         )
     except ValueError:
         raise _malformed() from None
+    if fail_points.ARE_ON:
+        fail_points.reach("before receive_webhook", hook.merchant_uid)
     receipt = await _stored(desk, hook)
+    if fail_points.ARE_ON:
+        fail_points.reach("after receive_webhook", hook.merchant_uid)
     if receipt.coalesced:
         # One look at the order answers it with all the others: the sweep asks for it.
         WEBHOOKS.labels("coalesced").inc()

@@ -230,9 +230,8 @@ async def _clocks_off(siege: Siege) -> bool:
 
 # ------------------------------------------------------------------ all of them
 
-_POINTS = dict.fromkeys(
-    f"{when} {what}" for what in ("mark_sent", "record", *CALLED.values()) for when in ("before", "after")
-)
+_PLACES = ("mark_sent", "record", "receive_webhook", "payment_reported", *CALLED.values())
+_POINTS = dict.fromkeys(f"{when} {what}" for what in _PLACES for when in ("before", "after"))
 
 BLOWS: Mapping[str, Blow] = {
     **{f"kill {name}": Blow(f"{name} is killed with -9", _kill(name)) for name in EVERY_PART},

@@ -87,3 +87,19 @@ async def test_a_charge_passes_every_point_in_its_order_and_is_marked_before_it_
         ("before POST /subscribe/payments/again", True),
         ("after POST /subscribe/payments/again", True),
     ]
+
+
+async def test_a_webhook_passes_every_point_in_its_order_and_is_stored_before_anybody_is_told(stack, monkeypatch):
+    passed = []
+    monkeypatch.setattr(fail_points, "ARE_ON", True)
+    monkeypatch.setattr(fail_points, "reach", lambda point, *names: passed.append((point, *names)))
+    uid = await stack.start()
+    await stack.settled(uid)
+    number = (await stack.charges(uid))[0]["merchant_uid"]
+    webhook = [point for point, *names in passed if number in names and point.endswith(("webhook", "reported"))]
+    assert webhook == [
+        "before receive_webhook",
+        "after receive_webhook",
+        "before payment_reported",
+        "after payment_reported",
+    ]
