@@ -329,4 +329,12 @@ MUTANTS = (
         "if False:",
         "tests/chaos/test_doubts.py::test_a_charge_that_stands_again_is_not_called_revoked_by_a_look_that_lags_behind",
     ),
+    Mutant(
+        "a-webhook-in-an-outage-waits",
+        "A webhook is not looked into before PortOne would have been asked again anyway.",
+        "billing/domain/subscription/state.py",
+        "if self.reports.note(report):",
+        "if not self.reports.note(report):",
+        "tests/chaos/test_doubts.py::test_a_webhook_in_an_outage_lets_portone_be_asked_at_once",
+    ),
 )

@@ -106,3 +106,17 @@ def test_a_charge_that_stands_again_and_is_revoked_in_the_console_is_told_when_n
     world.passes(minutes=10)
     assert [each.merchant_uid for each in world.ledger.open_parked()] == [number]
     world.rest()
+
+
+def test_a_webhook_in_an_outage_lets_portone_be_asked_at_once(world):
+    world.start("kim")
+    number, left = world.open_order("kim"), world.until_due("kim")
+    world.portone.faults.append(Fault("payments", Kind.BEFORE, 0.0, 1_000_000))
+    world.portone.webhooks.append(Webhooks.DELAYED)
+    world.passes(seconds=left.total_seconds() + 3570)
+    world.portone.faults.clear()
+    world.passes(seconds=20)
+    assert world.ledger.charges[number].state == "planned"
+    world.passes(seconds=20)
+    assert world.ledger.charges[number].state == "paid"
+    world.rest()

@@ -140,6 +140,11 @@ class InFlight(BaseModel):
         self.unanswered_since = self.unanswered_since or now
         self.unanswered += 1
 
+    def asks_at_once(self, now: datetime) -> None:
+        """What PortOne did not answer is asked again now, whenever it was to be."""
+        if self.asks_again_at is not None:
+            self.asks_again_at = min(self.asks_again_at, now)
+
     def was_answered(self) -> None:
         """PortOne answers again."""
         self.unanswered, self.unanswered_since, self.asks_again_at = 0, None, None

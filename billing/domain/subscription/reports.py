@@ -48,13 +48,14 @@ class Reports(BaseModel):
     put_off_until: datetime | None = None
     put_offs: int = 0
 
-    def note(self, report: PaymentReported) -> None:
-        """Note a report, once: a twin of one that was noted is dropped."""
+    def note(self, report: PaymentReported) -> bool:
+        """Note a report, once: a twin of one that was noted is dropped; whether it was noted."""
         key = _key(report)
         if key in self.heard:
-            return
+            return False
         self.heard = [*self.heard[-(REMEMBERED - 1) :], key]
         self.waiting.append(report)
+        return True
 
     def was_not_shown(self, report: PaymentReported) -> None:
         """A look does not show what was reported, and may lag behind: a twin of the report is looked into again."""

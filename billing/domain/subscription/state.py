@@ -29,7 +29,7 @@ from billing.domain.subscription.payment_method import OldKeys, PaymentMethod
 from billing.domain.subscription.period import Period
 from billing.domain.subscription.periods import Periods
 from billing.domain.subscription.refunds import Refunds
-from billing.domain.subscription.reports import Reports
+from billing.domain.subscription.reports import PaymentReported, Reports
 from billing.domain.subscription.schedule import Schedule
 
 
@@ -73,6 +73,11 @@ class SubscriptionState(BaseModel):
         """One more step is written to the ledger, and until when the run waits after it where that is said."""
         self.revision += 1
         self.waits_until = waits_until
+
+    def hear(self, report: PaymentReported, now: datetime) -> None:
+        """Note what PortOne reports; where it did not answer, it is there again, and is asked at once."""
+        if self.reports.note(report):
+            self.in_flight.asks_at_once(now)
 
     def become(self, status: SubscriptionStatus) -> None:
         """Walk to `status` by the table."""
