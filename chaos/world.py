@@ -26,7 +26,7 @@ ANSWER_SECONDS = 25.0
 _ASK_AGAIN_MINUTES = (12, 30, 120)
 _OPEN = (None, 202, 503)
 _POLL_SECONDS, _LONGEST_POLL_SECONDS = 0.1, 1.5
-_TRIES = 3
+_AGAIN_SECONDS = 2.0
 _ADVANCING = "advancing"
 _NEARLY = timedelta(seconds=1)
 _FARTHEST_DAYS = 800
@@ -257,12 +257,12 @@ class World:
         """
         target = await self.now(customer_uid) + timedelta(**distance)
         patience = Patience(ADVANCE_SECONDS, LONGEST_ADVANCE_SECONDS)
-        for _ in range(_TRIES):
+        clock = await self._moved(customer_uid, target, patience)
+        while clock["status"] != "ready" or datetime.fromisoformat(clock["now"]) < target - _NEARLY:
+            if patience.is_over(datetime.fromisoformat(clock["now"])):
+                raise StuckError(f"the clock of {customer_uid} stopped: {clock['advance']}")
+            await asyncio.sleep(_AGAIN_SECONDS)
             clock = await self._moved(customer_uid, target, patience)
-            if clock["status"] == "ready" and datetime.fromisoformat(clock["now"]) >= target - _NEARLY:
-                break
-        else:
-            raise StuckError(f"the clock of {customer_uid} stopped: {clock['advance']}")
         await self._others_follow(customer_uid, timedelta(**distance))
 
     async def _moved(self, customer_uid: str, target: datetime, patience: Patience) -> dict[str, Any]:
