@@ -157,8 +157,9 @@ class SubscriptionRecord:
             started under. None until the two differ.
         life: what it holds beside its period.
         waits_until: UTC, the instant by which the run will have written this row again by itself: the end of its one
-            wait, or, while a wait only ends in another look, the end of those looks. None when nothing happens before
-            somebody acts, and where the run does not say (`overdue.due_by`).
+            wait, or, while a wait only ends in another look, the end of those looks; while PortOne does not answer, a
+            day after it stopped. None when nothing happens before somebody acts, and where the run does not say
+            (`overdue.due_by`).
 
     Raises:
         ValueError: an instant that is not aware UTC.

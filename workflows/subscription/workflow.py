@@ -69,7 +69,7 @@ class SubscriptionWorkflow(CommandHandlers):
     @workflow.signal(description="A webhook came: look the payment up. Carries ids only.")
     def payment_reported(self, report: PaymentReported) -> None:
         """Note the notification; the loop looks the payment up."""
-        self._subscription.state.hear(report, workflow.now())
+        self._subscription.state.notify(report, workflow.now())
         self._desk.stir()
 
     @workflow.signal(description="PortOne and the ledger differ on something of this subscription: look at it again.")

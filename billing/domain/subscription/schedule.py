@@ -38,7 +38,7 @@ class Schedule(BaseModel):
     def begin(self, *, anew: bool) -> None:
         """It is registered from now on; `anew` lets a failed or revoked one stand again."""
         self.reschedules, self.tries, self.next_try_at = anew, 0, None
-        self.revoked_at = None
+        self.registered_at = self.revoked_at = None
 
     def try_at(self, at: datetime | None, *, again: bool = False) -> None:
         """It is sent at `at`; `again` where a try came to nothing."""
@@ -94,7 +94,7 @@ class Schedule(BaseModel):
 
     def wait_for_another_number(self) -> None:
         """Nothing of another order number is registered yet."""
-        self.charged_by, self.revoked_at = ChargedBy.SCHEDULE, None
+        self.charged_by, self.registered_at, self.revoked_at = ChargedBy.SCHEDULE, None, None
 
     def begin_next(self) -> "Schedule":
         """That of the next period: nothing stands."""

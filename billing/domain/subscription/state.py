@@ -74,7 +74,7 @@ class SubscriptionState(BaseModel):
         self.revision += 1
         self.waits_until = waits_until
 
-    def hear(self, report: PaymentReported, now: datetime) -> None:
+    def notify(self, report: PaymentReported, now: datetime) -> None:
         """Note what PortOne reports; where it did not answer, it is there again, and is asked at once."""
         if self.reports.note(report):
             self.in_flight.asks_at_once(now)
