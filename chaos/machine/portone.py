@@ -126,7 +126,7 @@ class PortOne:
         def charge() -> PaymentFact:
             if self._is_paid(merchant_uid):
                 raise RefusedError("이미 결제가 이루어진 merchant_uid입니다.")
-            row = self._attempt(merchant_uid, customer_uid, amount, "key-in", tells="paid", card=card)
+            row = self._decided(card, merchant_uid, customer_uid, amount, "key-in")
             if customer_uid is not None and row.status == "paid":
                 self.hold_key(customer_uid, card)
             return row
@@ -270,19 +270,22 @@ class PortOne:
         )
         return self._keep_payment(changed)
 
-    def _attempt(
+    def _attempt(self, merchant_uid: str, customer_uid: str, amount: Money, name: str, *, tells: str) -> PaymentFact:
+        may_pay = customer_uid in self._keys.rows and not (tells == "all" and self._is_paid(merchant_uid))
+        card = self.cards.get(customer_uid, Card.GOOD) if may_pay else Card.DECLINED
+        # A failure is told of only where a schedule ran (facts.md 3.3).
+        return self._decided(card, merchant_uid, customer_uid, amount, name, tells_failures=tells == "all")
+
+    def _decided(
         self,
+        card: Card,
         merchant_uid: str,
         customer_uid: str | None,
         amount: Money,
         name: str,
         *,
-        tells: str,
-        card: Card | None = None,
+        tells_failures: bool = False,
     ) -> PaymentFact:
-        if card is None:
-            may_pay = customer_uid in self._keys.rows and not (tells == "all" and self._is_paid(merchant_uid))
-            card = self.cards.get(customer_uid or "", Card.GOOD) if may_pay else Card.DECLINED
         self._numbers += 1
         status = {Card.GOOD: "paid", Card.DECLINED: "failed", Card.UNDECIDED: "ready"}[card]
         row = PaymentFact(
@@ -297,8 +300,7 @@ class PortOne:
             fail_reason="한도초과" if status == "failed" else None,
             name=name,
         )
-        # A failure is told of only where a schedule ran (facts.md 3.3).
-        return self._keep_payment(row, told=status == "paid" or (status == "failed" and tells == "all"))
+        return self._keep_payment(row, told=status == "paid" or (status == "failed" and tells_failures))
 
     def _run(self, row: ScheduleFact) -> PaymentFact:
         payment = self._attempt(row.merchant_uid, row.customer_uid, row.amount, "", tells="all")

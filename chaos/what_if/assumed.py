@@ -6,7 +6,6 @@ from dataclasses import replace
 from billing.domain.facts import BillingKeyFact, PaymentFact, ScheduleFact
 from billing.domain.money import Money
 from chaos.machine.loop import VirtualLoop
-from chaos.machine.mishaps import Card
 from chaos.machine.portone import PortOne
 from chaos.what_if.evidence import Evidence, lot_of
 
@@ -82,16 +81,7 @@ class AssumedPortOne(PortOne):
                     )
                 )
 
-    def _attempt(
-        self,
-        merchant_uid: str,
-        customer_uid: str | None,
-        amount: Money,
-        name: str,
-        *,
-        tells: str,
-        card: Card | None = None,  # noqa: ARG002 - the recording says what it came to
-    ) -> PaymentFact:
+    def _attempt(self, merchant_uid: str, customer_uid: str, amount: Money, name: str, *, tells: str) -> PaymentFact:
         lot = lot_of(merchant_uid)
         number = self._made_elsewhere(lot) + sum(lot_of(row.merchant_uid) == lot for row in self.payments)
         known, status = self._evidence.attempt(lot, number), self._comes_to(lot, merchant_uid, number)

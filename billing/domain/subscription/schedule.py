@@ -82,7 +82,12 @@ class Schedule(BaseModel):
     def is_followed(self, charged_by: ChargedBy) -> None:
         """It stands as somebody has set it up in PortOne's console."""
         self.stands, self.charged_by = True, charged_by
+        self.registered_at = self.revoked_at = None
         self.is_shown()
+
+    def stands_after_all(self) -> None:
+        """It was in doubt, and stands: whatever PortOne said before of revoking it is over."""
+        self.stands, self.revoked_at = True, None
 
     def was_read(self, *, stands: bool) -> None:
         """Its row was read after the end."""

@@ -125,8 +125,8 @@ def is_revoked(subscription: Subscription) -> None:
 def stands_as_wanted(subscription: Subscription, recording: Recording, now: datetime) -> None:
     """It was in doubt, and stands, as it should."""
     state = subscription.state
-    if not state.schedule.stands and state.period.state is CycleState.REGISTERED:
-        state.schedule.may_stand()
+    if state.schedule.stands or state.period.state is CycleState.REGISTERED:
+        state.schedule.stands_after_all()
     if state.period.state is CycleState.UNKNOWN and state.period.parked_reason is None:
         # A cancel had met it in doubt, and was taken back.
         state.period.move(CycleState.DUE)

@@ -32,3 +32,21 @@ def test_one_that_was_shown_or_is_another_one_is_missing_from_the_next_look_on(b
     schedule.is_not_shown(FIRST)
     between(schedule)
     assert schedule.is_not_shown(LATER) == LATER
+
+
+@pytest.mark.parametrize(
+    "stands",
+    [
+        lambda schedule: schedule.is_followed(ChargedBy.SCHEDULE),
+        lambda schedule: schedule.stands_after_all(),
+        lambda schedule: schedule.has_arrived(LATER, ChargedBy.SCHEDULE),
+        lambda schedule: schedule.begin(anew=True),
+        lambda schedule: schedule.wait_for_another_number(),
+    ],
+    ids=["set up in the console", "out of doubt", "registered again", "to be registered again", "another number"],
+)
+def test_our_own_revoke_is_forgotten_once_it_stands_so_that_a_later_one_is_somebody_else_s(stands):
+    schedule = Schedule(stands=True)
+    schedule.is_said_revoked(FIRST)
+    stands(schedule)
+    assert schedule.revoked_at is None
